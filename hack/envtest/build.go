@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// buildAll builds and installs, one after the other, the binaries that are not there yet.
+func (j *job) buildAll(ctx context.Context, staging string) error {
+	var missing []pinned
+	for _, p := range j.pins {
+		if !j.has(p) {
+			missing = append(missing, p)
+		}
+	}
+	j.show.say("building %s from source: takes minutes, once", titles(missing))
+	for i, p := range missing {
+		began := time.Now()
+		label := fmt.Sprintf("%s (%d of %d)", p.title(), i+1, len(missing))
+		if err := j.build(ctx, staging, p, label); err != nil {
+			return fmt.Errorf("building %s: %w", p.title(), err)
+		}
+		binary := filepath.Join(staging, p.name)
+		size, err := executableSize(binary)
+		if err != nil {
+			return err
+		}
+		if err := install(j.dir, p.name, p.identity, binary); err != nil {
+			return fmt.Errorf("installing %s: %w", p.title(), err)
+		}
+		j.show.say("%s: done in %s, %d MB", label, seconds(time.Since(began)), size/1e6)
+	}
+	return nil
+}
+
+// build leaves the binary in staging, having seen that it tells the right version.
+func (j *job) build(ctx context.Context, staging string, p pinned, label string) error {
+	t := newTracker(p.pkg, p.modules)
+	watch := func(line string) {
+		t.line(line)
+		j.show.set("%s: %s", label, t.status())
+	}
+	// Files on their way are in staging too: they go away with it, and the linked binary need not be copied.
+	env := append([]string{"GOTMPDIR=" + staging}, buildEnv...)
+	run := func(args ...string) ([]byte, error) {
+		j.show.set("%s: %s", label, t.status())
+		var stdout bytes.Buffer
+		cmd := exec.CommandContext(ctx, "go", append(args, p.pkg)...)
+		cmd.Dir, cmd.Stdout = p.dir, &stdout
+		err := runGroup(ctx, cmd, env, watch)
+		return stdout.Bytes(), err
+	}
+	packages, err := run(append([]string{"list", "-deps", "-f", listFormat}, p.buildArgs()...)...)
+	if err != nil {
+		return fmt.Errorf("downloading its modules and listing its packages: %w", t.explain(err))
+	}
+	t.plan(string(packages))
+	binary := filepath.Join(staging, p.name)
+	if _, err := run(append([]string{"build", "-v", "-o", binary}, p.buildArgs()...)...); err != nil {
+		return t.explain(err)
+	}
+	want := p.tells + strings.TrimPrefix(p.version, "v")
+	got, err := greeting(ctx, binary)
+	if err == nil && got != want {
+		err = fmt.Errorf("it says it is %q: must be %q", got, want)
+	}
+	return err
+}
+
+// greeting is the first line that a binary prints when asked for its version.
+func greeting(ctx context.Context, binary string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "--version").CombinedOutput()
+	line, _, _ := strings.Cut(string(out), "\n")
+	if err != nil {
+		return "", fmt.Errorf("running %s --version: %w: %s", binary, err, line)
+	}
+	return line, nil
+}

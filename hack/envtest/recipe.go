@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// recipe says how one binary comes out of its pinned Go module. The two have a go.mod each, so that each is built
+// with just the dependencies of its own release.
+type recipe struct {
+	name    string // of the binary
+	dir     string // of the go.mod
+	module  string // whose version is the binary's
+	pkg     string // the main package
+	tells   string // with the version, the first line that --version prints
+	ldflags func(version string) string
+}
+
+var recipes = []recipe{
+	{
+		name:    "etcd",
+		dir:     "etcd",
+		module:  "go.etcd.io/etcd/server/v3",
+		pkg:     "go.etcd.io/etcd/server/v3",
+		tells:   "etcd Version: ",
+		ldflags: func(string) string { return "-s -w" },
+	},
+	{
+		name:    "kube-apiserver",
+		dir:     "kube",
+		module:  "k8s.io/kubernetes",
+		pkg:     "k8s.io/kubernetes/cmd/kube-apiserver",
+		tells:   "Kubernetes v",
+		ldflags: kubeLDFlags,
+	},
+}
+
+// kubeLDFlags sets what Kubernetes' own release build sets. The commit is emptied: the source says "$Format:%H$".
+func kubeLDFlags(version string) string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	flags := "-s -w"
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for _, set := range []string{
+			"gitVersion=" + version, "gitMajor=" + parts[0], "gitMinor=" + parts[1],
+			"gitCommit=", "gitTreeState=archive",
+		} {
+			flags += " -X " + pkg + "." + set
+		}
+	}
+	return flags
+}
+
+// pinned is a recipe with its versions read from go.mod.
+type pinned struct {
+	recipe
+	version  string // with its v
+	modules  int    // that go.mod requires
+	identity string // of what gets built: another identity means another binary
+}
+
+var (
+	versionRule = regexp.MustCompile(`^v\d+\.\d+\.\d+$`)
+	requireLine = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) (v\S+)(?: // indirect)?$`)
+)
+
+// pin reads the versions pinned in the module directory under root.
+func (r recipe) pin(root string) (pinned, error) {
+	p := pinned{recipe: r}
+	dir := filepath.Join(root, r.dir)
+	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return p, fmt.Errorf("reading the pinned versions (is this run in hack/envtest?): %w", err)
+	}
+	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
+	if err != nil {
+		return p, fmt.Errorf("reading the pinned versions: %w", err)
+	}
+	for _, line := range requireLine.FindAllStringSubmatch(string(mod), -1) {
+		p.modules++
+		if line[1] == r.module {
+			p.version = line[2]
+		}
+	}
+	if !versionRule.MatchString(p.version) {
+		return p, fmt.Errorf("%s/go.mod requires %s at version %q: must be a release like v1.2.3", dir, r.module, p.version)
+	}
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s\n%s\n%q\n%q\n%s/%s", mod, sum, p.buildArgs(), buildEnv, runtime.GOOS, runtime.GOARCH)
+	p.identity = fmt.Sprintf("built:%x", hash.Sum(nil))
+	return p, nil
+}
+
+// buildEnv makes static binaries, and keeps a go.work around the clone out of it.
+var buildEnv = []string{"CGO_ENABLED=0", "GOWORK=off"}
+
+// buildArgs are the flags that `go build` and `go list` are both given, or the list would not know what is built.
+func (p pinned) buildArgs() []string {
+	return []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + p.ldflags(p.version)}
+}
+
+func (p pinned) title() string { return p.name + " " + p.version }
+
+func titles(pins []pinned) string {
+	var all []string
+	for _, p := range pins {
+		all = append(all, p.title())
+	}
+	return strings.Join(all, " and ")
+}
