@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package leasetest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metavalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// clean brings a Lease into the form it comes back in from a real server: times with microseconds, no empty maps
+// and lists, nothing that the server keeps to itself or drops.
+func clean(in, old *coordinationv1.Lease) {
+	in.TypeMeta, in.ManagedFields, in.SelfLink = metav1.TypeMeta{}, nil, ""
+	in.Spec.AcquireTime, in.Spec.RenewTime = micro(in.Spec.AcquireTime), micro(in.Spec.RenewTime)
+	if len(in.Labels) == 0 {
+		in.Labels = nil
+	}
+	if len(in.Annotations) == 0 {
+		in.Annotations = nil
+	}
+	if len(in.Finalizers) == 0 {
+		in.Finalizers = nil
+	}
+	if len(in.OwnerReferences) == 0 {
+		in.OwnerReferences = nil
+	}
+	// Both belong to coordinated leader election, a feature that is off by default.
+	if old.Spec.Strategy == nil {
+		in.Spec.Strategy = nil
+	}
+	if old.Spec.PreferredHolder == nil {
+		in.Spec.PreferredHolder = nil
+	}
+}
+
+func micro(t *metav1.MicroTime) *metav1.MicroTime {
+	if t.IsZero() {
+		return t
+	}
+	return &metav1.MicroTime{Time: t.Truncate(time.Microsecond).Local()}
+}
+
+func validate(in *coordinationv1.Lease) field.ErrorList {
+	return append(
+		metavalidation.ValidateObjectMeta(&in.ObjectMeta, true, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata")),
+		validateSpec(&in.Spec)...)
+}
+
+func validateUpdate(in, old *coordinationv1.Lease) field.ErrorList {
+	return append(
+		metavalidation.ValidateObjectMetaUpdate(&in.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata")),
+		validate(in)...)
+}
+
+func validateSpec(spec *coordinationv1.LeaseSpec) (errs field.ErrorList) {
+	path := field.NewPath("spec")
+	if d := spec.LeaseDurationSeconds; d != nil && *d <= 0 {
+		errs = append(errs, field.Invalid(path.Child("leaseDurationSeconds"), *d, "must be greater than 0"))
+	}
+	if n := spec.LeaseTransitions; n != nil && *n < 0 {
+		errs = append(errs, field.Invalid(path.Child("leaseTransitions"), *n, "must be greater than or equal to 0"))
+	}
+	if spec.Strategy != nil {
+		errs = append(errs, validateStrategy(*spec.Strategy, path.Child("strategy"))...)
+	}
+	if preferred := spec.PreferredHolder; preferred != nil && *preferred != "" &&
+		(spec.Strategy == nil || *spec.Strategy == "") {
+		errs = append(errs, field.Forbidden(path.Child("preferredHolder"), "may only be specified if `strategy` is defined"))
+	}
+	return errs
+}
+
+func validateStrategy(strategy coordinationv1.CoordinatedLeaseStrategy, path *field.Path) (errs field.ErrorList) {
+	known := []coordinationv1.CoordinatedLeaseStrategy{coordinationv1.OldestEmulationVersion}
+	if !strings.Contains(string(strategy), "/") {
+		if !slices.Contains(known, strategy) {
+			errs = append(errs, field.NotSupported(path, strategy, known))
+		}
+		return errs
+	}
+	for _, fault := range validation.IsQualifiedName(string(strategy)) {
+		errs = append(errs, field.Invalid(path, strategy, fault))
+	}
+	return errs
+}
