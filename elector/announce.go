@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"sync"
+)
+
+// announcer calls OnNewLeader, one call at a time and in order. It keeps only
+// the latest leader that has not been announced, so a slow callback costs no
+// memory.
+type announcer struct {
+	call func(identity string)
+	wake chan struct{} // holds one: there is something to announce
+
+	mu      sync.Mutex // guards all below
+	leader  string     // the latest, "" while nobody leads
+	pending bool       // leader has not been announced
+}
+
+func newAnnouncer(call func(identity string)) *announcer {
+	return &announcer{call: call, wake: make(chan struct{}, 1)}
+}
+
+// tell takes in who leads now, and reports whether that is another than before.
+// It is given a function so that no two callers can tell in the wrong order.
+func (a *announcer) tell(leader func() string) (string, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	identity := leader()
+	if identity == a.leader {
+		return identity, false
+	}
+	a.leader, a.pending = identity, identity != ""
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+	return identity, true
+}
+
+// run announces until ctx ends.
+func (a *announcer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.wake:
+		}
+		a.mu.Lock()
+		identity, pending := a.leader, a.pending
+		a.pending = false
+		a.mu.Unlock()
+		if pending && a.call != nil {
+			a.call(identity)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/klog/v2"
+)
+
+// campaign is one run of client-go's LeaderElector: one claim of the Lease as
+// it was observed, and if that succeeds the renewing, until stop.
+type campaign struct {
+	cancel context.CancelFunc
+	began  chan *term    // the term, if there is one
+	done   chan struct{} // closed when client-go has returned
+	err    error         // why there is no term; read it after done
+}
+
+// startCampaign claims what was observed. The campaign outlives the end of ctx,
+// so that a claim that is under way then is not left in doubt and a term can be
+// renewed while its work ends; it must be stopped.
+func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaign, error) {
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
+	l := &lock{identity: e.config.Identity, leases: e.leases, base: base}
+	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
+		t, err := e.newTerm(ctx, lease, sent)
+		if err == nil {
+			c.began <- t
+		}
+		return t, err
+	}
+	l.renewed = func(version string, sent moment) {
+		e.metrics.renewed(sent)
+		e.watcher.wrote(version)
+	}
+	l.decided = func(err error) {
+		c.err = err
+		cancel()
+	}
+	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:          l,
+		LeaseDuration: e.config.LeaseDuration,
+		RenewDeadline: e.config.RenewDeadline,
+		RetryPeriod:   e.config.RetryPeriod,
+		Name:          e.config.LeaseName, // the label of leader_election_master_status
+		Callbacks: leaderelection.LeaderCallbacks{
+			// Told through the lock instead: client-go calls these from
+			// goroutines nobody waits for, and in no order.
+			OnStartedLeading: func(context.Context) {},
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("client-go refuses the config: %w", err)
+	}
+	logger := e.clientLogger()
+	if e.failing {
+		logger = logger.V(4) // it was said before, and will be every RetryPeriod
+	}
+	go func() {
+		defer close(c.done)
+		le.Run(klog.NewContext(run, logger))
+	}()
+	return c, nil
+}
+
+// outcome waits for the claim to be decided: the term, or nil and the reason.
+// That takes no longer than one bounded request.
+func (c *campaign) outcome() (*term, error) {
+	select {
+	case t := <-c.began:
+		return t, nil
+	case <-c.done:
+	}
+	select {
+	case t := <-c.began: // begun and over, both at once
+		return t, nil
+	default:
+		return nil, c.err
+	}
+}
+
+// stop ends the renewing and waits for it. It may be called more than once, and
+// on nil, when there is no election.
+func (c *campaign) stop() {
+	if c != nil {
+		c.cancel()
+		<-c.done
+	}
+}
+
+// ended is closed when client-go has given up.
+func (c *campaign) ended() <-chan struct{} {
+	if c == nil {
+		return nil
+	}
+	return c.done
+}
+
+// newTerm is the term that the acknowledged write of lease, sent at sent, has
+// begun, unless the acknowledgement came too late to be worth anything.
+func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent moment) (*term, error) {
+	if now().remaining(sent, e.config.RenewDeadline) == 0 {
+		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)
+	}
+	info := Term{
+		Token:      Token(lease.ResourceVersion),
+		Identity:   e.config.Identity,
+		AcquiredAt: sent.wall,
+	}
+	if n := lease.Spec.LeaseTransitions; n != nil {
+		info.Transitions = int(*n)
+	}
+	t := newTerm(ctx, info, lease.UID, e.config.RenewDeadline, sent)
+	e.term.Store(t)
+	e.sighted() // something may have been seen since the write
+	return t, nil
+}
+
+// tick bounds how long a clock's jump goes unnoticed by the watchdog.
+func (c Config) tick() time.Duration { return min(c.RetryPeriod, time.Second) }

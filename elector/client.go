@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// NewClientset makes a clientset for lease traffic only, from a copy of cfg:
+//   - connections of its own, so that controllers cannot exhaust them; HTTP/1.1,
+//     where a dead connection fails one request instead of all;
+//   - after a request without an answer, idle connections are closed, so that
+//     the next attempt does not meet another dead one;
+//   - no client-side rate limit: the Elector sends a request every RetryPeriod;
+//   - no waiting for a Retry-After within a call: the Elector has its own pace.
+//
+// config gives the durations; its zero ones have their defaults. It returns an
+// error if cfg is nil or unusable, or config is invalid. Requests are bounded
+// by their contexts, as the Elector's are.
+func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error) {
+	if cfg == nil {
+		return nil, errors.New("elector: NewClientset: rest.Config: must not be nil")
+	}
+	config.setDurations()
+	if err := errors.Join(config.durationFaults()...); err != nil {
+		return nil, fmt.Errorf("elector: NewClientset: invalid config:\n%w", err)
+	}
+	own := rest.CopyConfig(cfg)
+	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
+	own.Timeout = 0 // it would cut the watch too
+	own.NextProtos = []string{"http/1.1"}
+	if own.Dial == nil {
+		dialer := &net.Dialer{Timeout: config.attemptTimeout(), KeepAlive: config.RetryPeriod}
+		own.Dial = dialer.DialContext
+	} else {
+		// A function of our own, or the transport would be shared with others
+		// that dial the same way.
+		dial := own.Dial
+		own.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(ctx, network, address)
+		}
+	}
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return &leaseTransport{next} })
+	return kubernetes.NewForConfig(rest.AddUserAgent(own, "leader-election"))
+}
+
+// leaseTransport makes every call one attempt.
+type leaseTransport struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
+	if err != nil {
+		utilnet.CloseIdleConnectionsFor(t.next)
+		return nil, err
+	}
+	// client-go would sleep, in this call and up to ten times.
+	response.Header.Del("Retry-After")
+	return response, nil
+}
+
+// WrappedRoundTripper lets client-go find the transport below.
+func (t *leaseTransport) WrappedRoundTripper() http.RoundTripper { return t.next }

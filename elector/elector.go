@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Callbacks are told of this candidate's terms and of the leaders it sees. All
+// are optional.
+type Callbacks struct {
+	// OnStartedLeading is called when a term begins, with the term's context,
+	// and does the leader's work. The context is cancelled, with the reason as
+	// its cause, when the term ends; it must return then, and until it has, this
+	// replica does not stand by again and the Lease is not released. Returning
+	// early does not end the term. A panic in it ends the term unreleased and is
+	// passed on by Start.
+	OnStartedLeading func(ctx context.Context)
+	// OnStoppedLeading is called once for every OnStartedLeading, after it has
+	// returned and its context has ended, by the same goroutine. In a voluntary
+	// end the Lease is still held, and released after this has returned.
+	OnStoppedLeading func()
+	// OnNewLeader is called with the holder's Identity, never "", when another
+	// replica or this one is seen to lead. Calls come one at a time and in
+	// order, concurrently to the other callbacks; while one is running later
+	// leaders are skipped, but for the latest.
+	OnNewLeader func(identity string)
+}
+
+// Elector is one candidate for the leadership that a Lease stands for. All its
+// methods may be called concurrently and at any time, in callbacks too.
+type Elector struct {
+	config    Config
+	callbacks Callbacks
+	logger    *slog.Logger
+	self      author
+
+	leases    *leaseClient
+	view      *view
+	watcher   *watcher
+	announcer *announcer
+	metrics   *metrics
+
+	started atomic.Bool
+	term    atomic.Pointer[term] // the current one, from its first moment to its last
+
+	// Only Start's goroutine uses these two: since when others are given
+	// precedence, nil if they are not; and whether the last claim failed for
+	// another reason than a lost race.
+	yielding *moment
+	failing  bool
+
+	health   health
+	identity identityGuard
+	trouble  trouble
+}
+
+// New makes a candidate from a copy of config. It does not talk to the API
+// server. The clientset is for the Lease only; use NewClientset to make one
+// that shares no connection and no rate limit with other traffic. A nil logger
+// means slog.Default(). Everything wrong with the arguments is reported in one
+// error; see Config.Validate.
+func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, logger *slog.Logger) (*Elector, error) {
+	if config == nil {
+		return nil, errors.New("elector: config: must not be nil")
+	}
+	full, err := config.withDefaults()
+	err = errors.Join(err, full.Validate())
+	if config.Enabled && clientset == nil {
+		err = errors.Join(err, errors.New("clientset: must not be nil when Enabled"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("elector: invalid config:\n%w", err)
+	}
+	if logger == nil {
+		logger = slog.Default()
+	}
+	e := &Elector{
+		config:    full,
+		callbacks: callbacks,
+		logger:    logger.With("lease", full.LeaseNamespace+"/"+full.LeaseName, "identity", full.Identity),
+		self:      author{identity: full.Identity, nonce: uuid.NewString()},
+		announcer: newAnnouncer(callbacks.OnNewLeader),
+	}
+	e.metrics = newMetrics(e)
+	if full.Enabled {
+		e.view = newView(e.self, full.LeaseDuration)
+		e.leases = newLeaseClient(e, clientset)
+		e.watcher = newWatcher(e, clientset)
+	}
+	return e, nil
+}
+
+// NeedLeaderElection returns false: in a controller-runtime manager the Elector
+// runs on every replica.
+func (e *Elector) NeedLeaderElection() bool { return false }
+
+// IsLeader reports whether this replica leads at this instant, by its clocks
+// and not by what it was told last. While a voluntary end is under way it stays
+// true until OnStartedLeading has returned.
+func (e *Elector) IsLeader() bool { return e.Remaining() > 0 }
+
+// Remaining is how long leadership is still certain if no further renewal
+// succeeds; 0 when not leading, and the longest Duration if not Enabled. Work
+// begun now should be done by then.
+func (e *Elector) Remaining() time.Duration {
+	if t := e.term.Load(); t != nil {
+		return t.remaining()
+	}
+	return 0
+}
+
+// Term returns the current term, and false when not leading at this instant.
+func (e *Elector) Term() (Term, bool) {
+	t := e.term.Load()
+	if t == nil || t.remaining() == 0 {
+		return Term{}, false
+	}
+	return t.Term, true
+}
+
+// GetLeader returns the Identity of the replica that leads, as far as this one
+// has seen: "" until one was seen, and while nobody leads.
+func (e *Elector) GetLeader() string {
+	if e.IsLeader() {
+		return e.config.Identity
+	}
+	if e.view == nil {
+		return ""
+	}
+	obs, _ := e.view.get()
+	if obs.claimableIn(now()) == 0 {
+		return ""
+	}
+	return holder(obs.lease)
+}

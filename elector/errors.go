@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import "errors"
+
+// Why a term ended: context.Cause of the term's context, to be recognised with
+// errors.Is. The first reason wins.
+var (
+	// ErrLeaseExpired: RenewDeadline has passed since the last acknowledged
+	// renewal was sent.
+	ErrLeaseExpired = errors.New("lease expired: not renewed within RenewDeadline")
+	// ErrTakenOver: the Lease names another holder, or none, or was rewritten
+	// under this replica's Identity by a process that is not this one.
+	ErrTakenOver = errors.New("lease taken over")
+	// ErrLeaseDeleted: the Lease is gone, or is another object of that name.
+	ErrLeaseDeleted = errors.New("lease deleted")
+	// ErrSteppedDown: StepDown was called.
+	ErrSteppedDown = errors.New("stepped down")
+	// ErrStopped: Start's context was cancelled, or the Elector ended.
+	ErrStopped = errors.New("elector stopped")
+)
+
+// What the methods return, to be recognised with errors.Is.
+var (
+	// ErrDrainTimeout is returned by Start when OnStartedLeading, or
+	// OnStoppedLeading after it, had not returned DrainTimeout after the end of
+	// its term. The Lease has not been released and the work may still be
+	// running: the process should exit.
+	ErrDrainTimeout = errors.New("the leader's work did not stop within DrainTimeout")
+	// ErrAlreadyStarted is returned by every call of Start but the first.
+	ErrAlreadyStarted = errors.New("elector was started before")
+	// ErrNotReleased is returned by StepDown when the term has ended but the API
+	// server did not acknowledge the release: the next leader has to wait until
+	// the Lease lapses.
+	ErrNotReleased = errors.New("lease not released")
+)

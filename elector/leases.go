@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// leaseClient makes every request about the Lease but the watch, each bounded
+// in time, and shows every reply to the view.
+type leaseClient struct {
+	client          coordinationclient.LeaseInterface
+	name, namespace string
+	labels          map[string]string
+	self            author
+	attempt         time.Duration // bounds one request
+	view            *view
+	sighted         func() // called after news
+}
+
+func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
+	return &leaseClient{
+		client:    clientset.CoordinationV1().Leases(e.config.LeaseNamespace),
+		name:      e.config.LeaseName,
+		namespace: e.config.LeaseNamespace,
+		labels:    e.config.Labels,
+		self:      e.self,
+		attempt:   e.config.attemptTimeout(),
+		view:      e.view,
+		sighted:   e.sighted,
+	}
+}
+
+// attemptTimeout leaves room for a second attempt within RenewDeadline: one
+// dead connection must not cost the leadership. It is client-go's own rule.
+func (c Config) attemptTimeout() time.Duration { return c.RenewDeadline / 2 }
+
+// read reads the Lease from the API server. That there is none is no error.
+// news tells whether it said something that had not been seen yet.
+func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	mark := l.view.mark()
+	lease, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		lease = nil
+	case err != nil:
+		return false, fmt.Errorf("read the Lease: %w", err)
+	}
+	if news = l.view.sawRead(lease, mark); news {
+		l.sighted()
+	}
+	return news, nil
+}
+
+// write stores the record in place of base, or in a new Lease if base is nil.
+// It is a compare-and-swap: it fails if the Lease is no longer as base says.
+// sent is when the request was sent.
+func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord) (lease *coordinationv1.Lease, sent moment, err error) {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name, Namespace: l.namespace}}
+	if base != nil {
+		next = base.DeepCopy()
+	}
+	for k, v := range l.labels {
+		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
+	}
+	l.self.inscribe(next, r)
+	sent = now()
+	if base == nil {
+		lease, err = l.client.Create(ctx, next, metav1.CreateOptions{})
+	} else {
+		lease, err = l.client.Update(ctx, next, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return nil, sent, err
+	}
+	if l.view.saw(lease, lease.ResourceVersion) {
+		l.sighted()
+	}
+	return lease, sent, nil
+}
+
+func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, l.attempt,
+		fmt.Errorf("no answer from the API server within %v", l.attempt))
+}

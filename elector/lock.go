@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+var _ resourcelock.Interface = (*lock)(nil)
+
+// errCampaignOver keeps client-go from going on after what it was run for has
+// been decided: it would retry a lost race at its own pace, or make a deleted
+// Lease anew and lead on.
+var errCampaignOver = errors.New("campaign is over")
+
+// errLostRace is why a claim fails on a normal day.
+var errLostRace = errors.New("another candidate was faster")
+
+// lock is the Lease as one run of client-go's LeaderElector sees it. Until a
+// term has begun it shows the Lease as it was when it became claimable, without
+// its lapsed holder, so that client-go claims at once; the write succeeds only
+// if nothing has changed since. Afterwards it shows the Lease as long as it is
+// ours. client-go calls it from one goroutine.
+type lock struct {
+	identity string
+	leases   *leaseClient
+	base     observation // what is claimed
+	begin    func(lease *coordinationv1.Lease, sent moment) (*term, error)
+	decided  func(error)                       // told once that the claim has failed
+	renewed  func(version string, sent moment) // told of every renewal
+
+	claimed bool  // the one attempt at base was made
+	term    *term // set when it succeeded in time
+}
+
+// Get is client-go's first step of a claim, and what it does after a failed
+// renewal.
+func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	var lease *coordinationv1.Lease
+	switch {
+	case l.term == nil && l.claimed:
+		return nil, nil, errCampaignOver
+	case l.term == nil:
+		lease = l.base.lease
+	default:
+		if _, err := l.leases.read(ctx); err != nil {
+			return nil, nil, err
+		}
+		var err error
+		if lease, err = l.ours(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if lease == nil {
+		return nil, nil, apierrors.NewNotFound(schema.GroupResource{Group: coordinationv1.GroupName, Resource: "leases"}, l.leases.name)
+	}
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
+	if l.term == nil {
+		record.HolderIdentity = ""
+	}
+	raw, err := json.Marshal(record)
+	return record, raw, err
+}
+
+// Create claims where there is no Lease. It never replaces a deleted one.
+func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if l.claimed || l.base.lease != nil {
+		return errCampaignOver
+	}
+	return l.claim(ctx, r)
+}
+
+// Update claims, and once a term has begun renews.
+func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if l.term != nil {
+		return l.renew(ctx, r)
+	}
+	if l.claimed || l.base.lease == nil {
+		return errCampaignOver
+	}
+	return l.claim(ctx, r)
+}
+
+func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	l.claimed = true
+	lease, sent, err := l.leases.write(ctx, l.base.lease, r)
+	if err == nil {
+		l.term, err = l.begin(lease, sent)
+	}
+	if err == nil {
+		return nil
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		err = fmt.Errorf("%w: %w", errLostRace, err)
+	}
+	l.decided(err)
+	return &quietError{err} // the Elector logs it, and not at every try
+}
+
+func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	// The newest version seen, which may carry other people's labels, or a
+	// renewal of ours whose reply was lost.
+	lease, err := l.ours()
+	if err != nil {
+		return err
+	}
+	lease, sent, err := l.leases.write(ctx, lease, r)
+	if err != nil {
+		return err
+	}
+	l.term.renewed(sent)
+	l.renewed(lease.ResourceVersion, sent)
+	return nil
+}
+
+// ours is the Lease as last seen, if the term still holds it.
+func (l *lock) ours() (*coordinationv1.Lease, error) {
+	if l.term.held() == 0 {
+		return nil, &quietError{errCampaignOver}
+	}
+	obs, _ := l.leases.view.get()
+	return obs.lease, nil
+}
+
+// RecordEvent does nothing: the Elector records its own Events.
+func (l *lock) RecordEvent(string) {}
+
+// Identity is who claims.
+func (l *lock) Identity() string { return l.identity }
+
+// Describe names the Lease in client-go's log lines.
+func (l *lock) Describe() string { return l.leases.namespace + "/" + l.leases.name }

@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// release gives the Lease up, within the time it is still held. It writes only
+// over a record of this process, as it was last seen: another holder's is never
+// touched, whatever happened since.
+func (e *Elector) release(parent context.Context, held time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), held, ErrLeaseExpired)
+	defer cancel()
+	var failure error
+	for {
+		obs, _ := e.view.get()
+		if !e.self.holds(obs.lease) {
+			return nil // released by a write whose reply was lost, or no longer ours
+		}
+		if ctx.Err() != nil {
+			return errors.Join(failure, context.Cause(ctx))
+		}
+		t := metav1.Time{Time: now().wall}
+		record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.lease.Spec)
+		// One second, as client-go writes it: the API server wants a duration.
+		_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
+			LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
+		})
+		if err == nil {
+			return nil
+		}
+		failure = fmt.Errorf("release the Lease: %w", err)
+		if !apierrors.IsConflict(err) {
+			sleep(ctx, firstBackoff)
+		}
+		if _, err := e.leases.read(ctx); err != nil {
+			sleep(ctx, jitter(e.config.RetryPeriod/4))
+		}
+	}
+}
+
+// StepDown ends the current term: its work is stopped and awaited, the Lease
+// released, and left to another candidate for a while (three RetryPeriods, or
+// until one has it) before this replica stands by as before. It returns nil when
+// the Lease has been released, or at once when not leading; ErrNotReleased if
+// the term has ended but the Lease must lapse; or an error with the cause of
+// ctx if that ends first, the stepping down going on. It releases whatever
+// ReleaseOnCancel says.
+//
+// It may be called concurrently; all calls wait for the same end. Called from
+// the leader's work it would wait for itself: give it the term's own context
+// there, and it returns at once, with an error that is ErrSteppedDown.
+//
+// It is an error if the election is not Enabled, as nobody else could lead.
+func (e *Elector) StepDown(ctx context.Context) error {
+	if !e.config.Enabled {
+		return fmt.Errorf("elector: StepDown: the election is not Enabled: %w", errors.ErrUnsupported)
+	}
+	t := e.term.Load()
+	if t == nil {
+		return nil
+	}
+	t.stepDownOnce.Do(func() { close(t.stepDown) })
+	select {
+	case <-t.over:
+		if t.overErr != nil {
+			return fmt.Errorf("elector: StepDown: %w", t.overErr)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("elector: StepDown: still stopping the leader's work: %w", context.Cause(ctx))
+	}
+}

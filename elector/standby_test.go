@@ -1,0 +1,211 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+func TestStandbyClaimsAtOnceWhenThereIsNoLease(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		if took := a.leads(time.Second); took > 0 {
+			t.Errorf("took %v, want no waiting", took)
+		}
+	})
+}
+
+func TestStandbyClaimsAtOnceWhenTheLeaseIsReleased(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		b := w.candidate("b").start()
+		time.Sleep(time.Minute)
+		a.stop()
+		if took := b.leads(time.Second); took > 0 {
+			t.Errorf("took %v, want no waiting", took)
+		}
+		w.wantOrder("a started", "b sees a", "a cancelled: elector stopped", "a returned", "a stopped", "b started")
+	})
+}
+
+// crash cuts a candidate off as the death of its process does; what it still
+// does can no longer be seen.
+func (c *candidate) crash() { c.client.Partition() }
+
+func TestStandbyClaimsExactlyWhenACrashedHoldersTimeHasPassed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		b := w.candidate("b").start()
+		time.Sleep(61 * time.Second)
+		renewed := w.lease().Spec.RenewTime.Time
+		a.crash()
+		b.leads(time.Minute)
+		if took := time.Since(renewed); took < DefaultLeaseDuration || took > DefaultLeaseDuration+time.Millisecond {
+			t.Errorf("claimed %v after the last renewal, want LeaseDuration", took)
+		}
+	})
+}
+
+func TestStandbyHonoursTheHoldersRecordedDuration(t *testing.T) {
+	for name, c := range map[string]struct {
+		recorded *int32
+		want     time.Duration
+	}{
+		"shorter": {ptr.To[int32](4), 4 * time.Second},
+		"longer":  {ptr.To[int32](40), 40 * time.Second},
+		"none":    {nil, DefaultLeaseDuration},
+		"zero":    {ptr.To[int32](0), DefaultLeaseDuration},
+		"below":   {ptr.To[int32](-5), DefaultLeaseDuration},
+		"absurd":  {ptr.To[int32](1 << 30), MaxLeaseDuration},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.server.Put(foreignLease("x", c.recorded))
+				took := w.candidate("a").start().leads(time.Hour)
+				if took < c.want || took > c.want+time.Millisecond {
+					t.Errorf("claimed after %v, want %v", took, c.want)
+				}
+			})
+		})
+	}
+}
+
+func foreignLease(holder string, seconds *int32) *coordinationv1.Lease {
+	return &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: testLease},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &holder, LeaseDurationSeconds: seconds,
+			RenewTime: &metav1.MicroTime{Time: time.Now()}, LeaseTransitions: ptr.To[int32](3),
+		},
+	}
+}
+
+func TestAVanishedLeaseIsNotFreeBeforeItsHoldersTimeHasPassed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Put(foreignLease("x", ptr.To[int32](15)))
+		seen := time.Now()
+		a := w.candidate("a").start()
+		time.Sleep(5 * time.Second)
+		w.server.Delete(testNamespace, testLease)
+		a.leads(time.Minute)
+		if took := time.Since(seen); took < 15*time.Second || took > 15*time.Second+time.Millisecond {
+			t.Errorf("claimed %v after the holder's last sign of life, want 15s", took)
+		}
+	})
+}
+
+func TestEditsOfLabelsAreNoSignOfLife(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Put(foreignLease("x", ptr.To[int32](15)))
+		a := w.candidate("a").start()
+		time.Sleep(10 * time.Second)
+		w.edit(func(l *coordinationv1.Lease) { l.Labels = map[string]string{"k": "v"} })
+		if took := a.leads(time.Minute); took > 5*time.Second+time.Millisecond {
+			t.Errorf("claimed %v after the edit, want 5s", took)
+		}
+		if w.lease().Labels["k"] != "v" {
+			t.Error("the edit was lost")
+		}
+	})
+}
+
+func TestGuarantee9AStandbyDoesNotPoll(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.candidate("a").start().leads(time.Second)
+		w.candidate("b").start()
+		time.Sleep(time.Minute) // past the beginning
+		w.server.ResetRequests()
+		time.Sleep(10 * time.Hour)
+		if n := w.server.Requests("b", ""); n > 20 {
+			t.Errorf("the standby sent %d requests in 10 hours, want a new watch every half hour at most", n)
+		}
+		if n := w.server.Requests("a", "get"); n > 0 {
+			t.Errorf("the leader sent %d reads", n)
+		}
+		// One renewal per RetryPeriod, as client-go has it.
+		if n := w.server.Requests("a", ""); n > 30*60*10+20 {
+			t.Errorf("the leader sent %d requests in 10 hours, want 30 a minute", n)
+		}
+	})
+}
+
+func TestGuarantee9ASilentlyDeadWatchIsFoundOutByOneRead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		b := w.candidate("b").start()
+		time.Sleep(time.Minute)
+		b.client.StallWatches()
+		w.server.ResetRequests()
+		time.Sleep(time.Minute)
+		if b.IsLeader() || !a.IsLeader() {
+			t.Fatalf("a standby with a dead watch claimed a living holder's lease\n%s", w.log)
+		}
+		if n := w.server.Requests("b", "get"); n == 0 || n > 2 {
+			t.Errorf("%d reads, want one to see that the holder lives and one with the new watch", n)
+		}
+		if n := w.server.Requests("b", "update"); n > 0 {
+			t.Errorf("%d claims of a living holder's lease", n)
+		}
+		a.stop() // and the new watch works
+		b.leads(time.Millisecond)
+	})
+}
+
+func TestGuarantee9WithoutAWatchTheStandbyReadsAtRetryPeriod(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		b := w.candidate("b")
+		b.client.Intercept(noWatch)
+		b.start()
+		time.Sleep(time.Minute)
+		w.server.ResetRequests()
+		time.Sleep(10 * time.Minute)
+		if n := w.server.Requests("b", "get"); n < 200 || n > 400 {
+			t.Errorf("%d reads in 10 minutes, want about 300", n)
+		}
+		a.stop()
+		if took := b.leads(time.Minute); took > 3*time.Second {
+			t.Errorf("claimed %v after the release, want within RetryPeriod and its jitter", took)
+		}
+	})
+}
+
+func TestABrokenWatchIsReplacedWithoutLosingAnything(t *testing.T) {
+	for name, breakWatch := range map[string]func(*world, *candidate){
+		"closed":  func(_ *world, c *candidate) { c.client.CutWatches() },
+		"expired": func(_ *world, c *candidate) { c.client.ExpireWatches() },
+		"compacted": func(w *world, c *candidate) {
+			c.client.Partition()
+			c.client.CutWatches()
+			time.Sleep(time.Second)
+			w.server.Compact()
+			c.client.Heal()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a").start()
+				a.leads(time.Second)
+				b := w.candidate("b").start()
+				time.Sleep(time.Minute)
+				breakWatch(w, b)
+				a.stop() // perhaps before the new watch is open
+				synctest.Wait()
+				if took := b.leads(10 * time.Second); took > 6*time.Second {
+					t.Errorf("claimed %v after the release", took)
+				}
+			})
+		})
+	}
+}

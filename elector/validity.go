@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import "time"
+
+// moment is one reading of both clocks. They are kept apart because each lies
+// in its own way: the monotonic clock stands still while the machine is
+// suspended, the wall clock jumps when it is set.
+type moment struct {
+	mono time.Duration
+	wall time.Time
+}
+
+// epoch is only a zero for moment.mono; no one looks at its value.
+var epoch = time.Now()
+
+func now() moment {
+	t := time.Now()
+	return moment{mono: t.Sub(epoch), wall: t.Round(0)}
+}
+
+// leaderSince is how long a leader must take the time since s to have been: the
+// longer of what its clocks say. A wall clock that jumps ahead, or a machine
+// that was suspended, may cost it a term; a wall clock that jumps back gives it
+// nothing.
+func (m moment) leaderSince(s moment) time.Duration {
+	return max(m.mono-s.mono, m.wall.Sub(s.wall))
+}
+
+// standbySince is how long a standby may take the time since s to have been:
+// what the monotonic clock says. No setting of the wall clock makes it claim
+// early or wait longer.
+func (m moment) standbySince(s moment) time.Duration {
+	return m.mono - s.mono
+}
+
+// remaining is how long a term whose last acknowledged write was sent at sent
+// is still certain at m. Nobody else claims before the Lease has been unchanged
+// for LeaseDuration since they saw that write, hence not before
+// sent+LeaseDuration.
+func (m moment) remaining(sent moment, renewDeadline time.Duration) time.Duration {
+	return max(0, renewDeadline-m.leaderSince(sent))
+}
+
+// guard is how long a holder's record is left alone after it was last seen to
+// change: the duration it records, if that is a sane one, or else our own.
+func guard(recorded *int32, own time.Duration) time.Duration {
+	if recorded == nil || *recorded <= 0 {
+		return own
+	}
+	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)
+}
