@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package integration runs elector against a real kube-apiserver and etcd.
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// restConfig reaches the control plane that all tests of this package share, as an administrator.
+// Copy it (rest.CopyConfig) before changing anything.
+var restConfig *rest.Config
+
+func TestMain(m *testing.M) {
+	if err := run(m); err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		os.Exit(1)
+	}
+}
+
+func run(m *testing.M) (err error) {
+	assets, err := controlPlane()
+	if err != nil {
+		return err
+	}
+	plane := &envtest.Environment{BinaryAssetsDirectory: assets}
+	defer func() {
+		// Goroutines are looked for last: stopping the control plane ends the connections of all clients.
+		err = errors.Join(err, plane.Stop(), goleak.Find())
+	}()
+	if restConfig, err = plane.Start(); err != nil {
+		return fmt.Errorf("starting the control plane in %s: %w", assets, err)
+	}
+	if code := m.Run(); code != 0 {
+		return fmt.Errorf("tests failed with code %d", code)
+	}
+	return nil
+}
+
+// controlPlane returns the directory that holds kube-apiserver and etcd.
+func controlPlane() (string, error) {
+	dir := os.Getenv("KUBEBUILDER_ASSETS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "bin", "envtest")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"kube-apiserver", "etcd"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return "", fmt.Errorf("no control plane to test against, run `make envtest` first: %w", err)
+		}
+	}
+	return dir, nil
+}
+
+// namespace creates a namespace for one test and deletes it when the test ends.
+func namespace(t *testing.T) string {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(restConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	created, err := client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("creating a namespace: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := client.CoreV1().Namespaces().Delete(ctx, created.Name, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("deleting namespace %s: %v", created.Name, err)
+		}
+	})
+	return created.Name
+}
