@@ -44,19 +44,8 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		c.err = err
 		cancel()
 	}
-	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:          l,
-		LeaseDuration: e.config.LeaseDuration,
-		RenewDeadline: e.config.RenewDeadline,
-		RetryPeriod:   e.config.RetryPeriod,
-		Name:          e.config.LeaseName, // the label of leader_election_master_status
-		Callbacks: leaderelection.LeaderCallbacks{
-			// Told through the lock instead: client-go calls these from
-			// goroutines nobody waits for, and in no order.
-			OnStartedLeading: func(context.Context) {},
-			OnStoppedLeading: func() {},
-		},
-	})
+	config := e.clientGoConfig(l)
+	le, err := leaderelection.NewLeaderElector(config)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("client-go refuses the config: %w", err)
@@ -68,8 +57,27 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	go func() {
 		defer close(c.done)
 		le.Run(klog.NewContext(run, logger))
+		// A LeaderElector that is stopped between two renewals leaves its metric
+		// at 1. Making one sets it to 0.
+		_, _ = leaderelection.NewLeaderElector(config)
 	}()
 	return c, nil
+}
+
+func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {
+	return leaderelection.LeaderElectionConfig{
+		Lock:          l,
+		LeaseDuration: e.config.LeaseDuration,
+		RenewDeadline: e.config.RenewDeadline,
+		RetryPeriod:   e.config.RetryPeriod,
+		Name:          e.config.LeaseName, // the label of leader_election_master_status
+		Callbacks: leaderelection.LeaderCallbacks{
+			// Told through the lock instead: client-go calls these from
+			// goroutines nobody waits for, and in no order.
+			OnStartedLeading: func(context.Context) {},
+			OnStoppedLeading: func() {},
+		},
+	}
 }
 
 // outcome waits for the claim to be decided: the term, or nil and the reason.

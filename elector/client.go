@@ -13,6 +13,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 )
 
 // NewClientset makes a clientset for lease traffic only, from a copy of cfg:
@@ -49,8 +50,15 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 			return dial(ctx, network, address)
 		}
 	}
-	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return &leaseTransport{next} })
-	return kubernetes.NewForConfig(rest.AddUserAgent(own, "leader-election"))
+	// Below the caller's wrappers, which may hide the connections from it.
+	own.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper {
+		return &leaseTransport{next}
+	}, own.WrapTransport)
+	clientset, err := kubernetes.NewForConfig(rest.AddUserAgent(own, "leader-election"))
+	if err != nil {
+		return nil, fmt.Errorf("elector: NewClientset: %w", err)
+	}
+	return clientset, nil
 }
 
 // leaseTransport makes every call one attempt.

@@ -6,7 +6,6 @@ package elector
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -94,7 +93,7 @@ func ours(t *testing.T, client *leasetest.Client, id string) *replica {
 	r.run = func(ctx context.Context) {
 		config := testConfig(id)
 		e, err := New(&config, client, Callbacks{OnStartedLeading: r.started, OnStoppedLeading: r.stopped},
-			slog.New(slog.NewTextHandler(io.Discard, nil)))
+			slog.New(slog.DiscardHandler))
 		if err == nil {
 			err = e.Start(ctx)
 		}
@@ -196,6 +195,7 @@ func blankedSuccessor(t *testing.T, w *world, make makeReplica) (found int, what
 		return leasetest.Fault{Delay: max(0, time.Until(heals))}
 	})
 	time.Sleep(40 * time.Second)
+	synctest.Wait()
 	return found, what
 }
 

@@ -122,7 +122,7 @@ func TestGuarantee4ATermCancelledRightAfterTheWinHasNoUnpairedCallback(t *testin
 		started := 0
 		for i := range 500 {
 			a := w.candidate("a")
-			running, calls := false, 0
+			running, calls, begun := false, 0, started
 			a.callbacks.OnStartedLeading = func(ctx context.Context) {
 				if running {
 					t.Error("two terms at once")
@@ -166,6 +166,9 @@ func TestGuarantee4ATermCancelledRightAfterTheWinHasNoUnpairedCallback(t *testin
 			cancel()
 			if running || calls != 0 {
 				t.Fatalf("run %d: Start returned with a term unfinished", i)
+			}
+			if i%4 < 2 && started > begun {
+				t.Fatalf("run %d: OnStartedLeading was called after the cancellation", i)
 			}
 			if l := w.lease(); holder(l) != "" {
 				t.Fatalf("run %d: the lease is still held by %q", i, holder(l))
@@ -227,16 +230,24 @@ func TestAnEarlyReturnOfTheWorkLeadsOn(t *testing.T) {
 func TestGuarantee6LosingTheLeaseDoesNotEndTheCandidate(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.candidate("a").start()
-		const terms = 50
+		a.leads(time.Second)
+		goroutines := runtime.NumGoroutine()
+		const terms = 1000
 		for i := range terms {
-			a.leads(time.Minute)
-			time.Sleep(time.Duration(i) * 300 * time.Millisecond)
-			w.edit(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+			time.Sleep(time.Duration(i%50) * 300 * time.Millisecond)
+			if i%2 == 0 {
+				w.edit(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+			} else {
+				w.server.Delete(testNamespace, testLease)
+			}
 			synctest.Wait()
+			a.leads(time.Minute)
 		}
-		a.leads(time.Minute)
-		if n := w.log.count("a stopped"); n != terms {
-			t.Errorf("%d terms ended, want %d", n, terms)
+		if n := w.log.count("a stopped"); n != terms || w.log.count("a started") != terms+1 {
+			t.Errorf("%d terms ended of %d, want %d", n, w.log.count("a started"), terms)
+		}
+		if n := runtime.NumGoroutine(); n > goroutines {
+			t.Errorf("%d goroutines after %d terms, %d before", n, terms, goroutines)
 		}
 	})
 }

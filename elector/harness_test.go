@@ -6,7 +6,6 @@ package elector
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -88,7 +87,7 @@ func (w *world) candidateOn(client kubernetes.Interface, id string, change ...fu
 		},
 		OnStoppedLeading: func() { w.log.add("%s stopped", id) },
 		OnNewLeader:      func(leader string) { w.log.add("%s sees %s", id, leader) },
-	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -38,20 +38,16 @@ type lock struct {
 	decided  func(error)                       // told once that the claim has failed
 	renewed  func(version string, sent moment) // told of every renewal
 
-	claimed bool  // the one attempt at base was made
-	term    *term // set when it succeeded in time
+	term *term // set when the claim succeeded in time
 }
 
 // Get is client-go's first step of a claim, and what it does after a failed
 // renewal.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	var lease *coordinationv1.Lease
-	switch {
-	case l.term == nil && l.claimed:
-		return nil, nil, errCampaignOver
-	case l.term == nil:
+	if l.term == nil {
 		lease = l.base.lease
-	default:
+	} else {
 		if _, err := l.leases.read(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -71,11 +67,9 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return record, raw, err
 }
 
-// Create claims where there is no Lease. It never replaces a deleted one.
+// Create claims where there is no Lease. It never replaces a deleted one: in a
+// term Get does not say that there is none, but that the campaign is over.
 func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	if l.claimed || l.base.lease != nil {
-		return errCampaignOver
-	}
 	return l.claim(ctx, r)
 }
 
@@ -84,14 +78,10 @@ func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 	if l.term != nil {
 		return l.renew(ctx, r)
 	}
-	if l.claimed || l.base.lease == nil {
-		return errCampaignOver
-	}
 	return l.claim(ctx, r)
 }
 
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	l.claimed = true
 	lease, sent, err := l.leases.write(ctx, l.base.lease, r)
 	if err == nil {
 		l.term, err = l.begin(lease, sent)

@@ -20,11 +20,10 @@ const reminder = 10 * time.Minute
 // sighted is called after every news about the Lease, by whoever brought it.
 func (e *Elector) sighted() {
 	obs, _ := e.view.get()
-	t := e.term.Load()
-	if t != nil {
+	if t := e.term.Load(); t != nil {
 		t.observed(obs.lease, e.self)
 	}
-	if e.identity.duplicate(obs.lease, e.self, t != nil) {
+	if e.identity.duplicate(obs.lease, e.self) {
 		e.logger.Error("another process uses this Identity: each candidate needs its own; this one will not lead beside it",
 			"holder", short(holder(obs.lease)))
 		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "another process uses the identity "+short(e.config.Identity))
@@ -127,16 +126,15 @@ type identityGuard struct {
 
 // duplicate reports that the Lease shows another process with our identity, at
 // most once per reminder. A record that was left by an earlier process of that
-// name does not change; one that does, or that replaces ours, has a living
-// writer.
-func (g *identityGuard) duplicate(lease *coordinationv1.Lease, self author, leading bool) bool {
+// name does not change; one that does has a living writer.
+func (g *identityGuard) duplicate(lease *coordinationv1.Lease, self author) bool {
 	if holder(lease) != self.identity || self.holds(lease) || lease.Spec.RenewTime == nil {
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	renewed := lease.Spec.RenewTime.UTC().String()
-	alive := leading || g.uid == lease.UID && g.seen != "" && g.seen != renewed
+	alive := g.uid == lease.UID && g.seen != "" && g.seen != renewed
 	g.uid, g.seen = lease.UID, renewed
 	if !alive || g.reported != nil && now().standbySince(*g.reported) < reminder {
 		return false

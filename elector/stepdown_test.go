@@ -145,6 +145,22 @@ func TestStepDownSaysWhenTheLeaseCouldNotBeReleased(t *testing.T) {
 	})
 }
 
+func TestALeaseThatLapsesWhileTheWorkEndsIsNotReleased(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		a.atEnd = func(context.Context) { time.Sleep(12 * time.Second) }
+		a.start().leads(time.Second)
+		a.client.Partition()
+		began := time.Now()
+		if err := a.StepDown(t.Context()); !errors.Is(err, ErrNotReleased) {
+			t.Errorf("StepDown = %v, want ErrNotReleased", err)
+		}
+		if took := time.Since(began); took > 12*time.Second {
+			t.Errorf("took %v: requests were made for a lease that had lapsed", took)
+		}
+	})
+}
+
 func TestAReleaseWhoseReplyIsLostCounts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.candidate("a").start()

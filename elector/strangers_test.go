@@ -95,7 +95,10 @@ func TestGuarantee8ARestartedProcessWaitsForItsOldRecord(t *testing.T) {
 		old.crash()
 		restarted := w.candidateOn(w.server.Client("restarted"), "same")
 		log := restarted.logged(slog.LevelWarn)
-		restarted.start().leads(time.Minute)
+		restarted.start()
+		time.Sleep(5 * time.Second)
+		w.edit(func(l *coordinationv1.Lease) { l.Labels = map[string]string{"edited": "yes"} }) // no sign of life
+		restarted.leads(time.Minute)
 		if after := time.Since(renewed); after < DefaultLeaseDuration {
 			t.Errorf("leads %v after the old record's last renewal", after)
 		}

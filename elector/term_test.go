@@ -53,16 +53,16 @@ func TestGuarantee2TheContextEndsByTheDeadlineWhateverTheNetworkDoes(t *testing.
 }
 
 func TestGuarantee1LateRepliesNeverMakeTwoLeaders(t *testing.T) {
-	for _, late := range []time.Duration{3000, 4900, 5000, 9000} {
-		t.Run((late * time.Millisecond).String(), func(t *testing.T) {
+	for _, late := range []time.Duration{3 * time.Second, 4900 * time.Millisecond, 5 * time.Second, 9 * time.Second} {
+		t.Run(late.String(), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				a := w.candidate("a").start()
 				a.leads(time.Second)
 				b := w.candidate("b").start()
 				time.Sleep(61 * time.Second)
 				// One renewal answered late, then nothing: fact 4.
-				a.client.Latency(0, late*time.Millisecond)
-				time.Sleep(2*time.Second + late*time.Millisecond)
+				a.client.Latency(0, late)
+				time.Sleep(2*time.Second + late)
 				a.client.Partition()
 				w.until(time.Minute, "b leads", func() bool {
 					if a.IsLeader() && b.IsLeader() {
@@ -145,7 +145,7 @@ func TestALeadersDeadWatchIsReplaced(t *testing.T) {
 		a.leads(time.Second)
 		time.Sleep(time.Minute)
 		a.client.StallWatches()
-		time.Sleep(3 * DefaultRetryPeriod)
+		time.Sleep(3*DefaultRetryPeriod + DefaultRetryPeriod/2) // between two renewals
 		w.server.Delete(testNamespace, testLease)
 		synctest.Wait()
 		w.wantOrder("a cancelled: " + ErrLeaseDeleted.Error())
@@ -249,4 +249,41 @@ func TestGuarantee3RemainingIsCountedFromTheSendingOfTheRenewal(t *testing.T) {
 			t.Errorf("leadership was lost over a slow API server\n%s", w.log)
 		}
 	})
+}
+
+// asleep is a term as a process finds it that was stopped right after its last
+// renewal and continued later, before any timer has fired.
+func asleep(t *testing.T, mono, wall time.Duration) *term {
+	m := now()
+	sent := moment{mono: m.mono - mono, wall: m.wall.Add(-wall)}
+	return newTerm(t.Context(), Term{}, "uid", DefaultRenewDeadline, sent)
+}
+
+func TestGuarantee3AFrozenProcessFindsItselfNotLeading(t *testing.T) {
+	for name, late := range map[string]func() *term{
+		"stopped":   func() *term { return asleep(t, 30*time.Second, 30*time.Second) },
+		"suspended": func() *term { return asleep(t, time.Second, time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			look := late()
+			if left := look.remaining(); left != 0 {
+				t.Errorf("%v remaining at the first look", left)
+			}
+			if !errors.Is(context.Cause(look.ctx), ErrLeaseExpired) {
+				t.Errorf("the first look leaves the context alive: %v", context.Cause(look.ctx))
+			}
+			// A reply that was waiting is read before any look.
+			reply := late()
+			reply.renewed(now())
+			if left := reply.remaining(); left != 0 {
+				t.Errorf("a late reply has revived the term for %v", left)
+			}
+			if !errors.Is(context.Cause(reply.ctx), ErrLeaseExpired) {
+				t.Errorf("a late reply leaves the context alive: %v", context.Cause(reply.ctx))
+			}
+		})
+	}
+	if left := asleep(t, time.Second, -time.Hour).remaining(); left < 8*time.Second || left > 9*time.Second {
+		t.Errorf("%v remaining after the wall clock was set back, want 9s", left)
+	}
 }

@@ -37,7 +37,7 @@ func (o observation) after(lease *coordinationv1.Lease, m moment, self author, o
 	next := observation{known: true, lease: lease, changed: m}
 	same := o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
 	switch {
-	case same && equality.Semantic.DeepEqual(o.lease.Spec, lease.Spec):
+	case same && equality.Semantic.DeepEqual(o.lease.Spec, lease.Spec) && self.holds(o.lease) == self.holds(lease):
 		next.changed, next.guard = o.changed, o.guard
 	case holder(lease) != "":
 		// Our own record can only be of a term that is over: whoever asks is

@@ -73,7 +73,7 @@ func (s *Server) Delete(namespace, name string) bool {
 	existed := false
 	_, _ = s.write("", at, func(old *coordinationv1.Lease, _ uint64) (*coordinationv1.Lease, error) {
 		existed = old != nil
-		return nil, nil
+		return gone, nil
 	})
 	return existed
 }

@@ -228,6 +228,9 @@ func TestDroppedRepliesAreOfWritesThatLanded(t *testing.T) {
 func TestFaultsSpareOtherClients(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		b.client.Partition()
+		if b.server.Client("replica") != b.client {
+			b.Error("one name has two clients")
+		}
 		other := b.server.Client("other").CoordinationV1().Leases("ns")
 		if _, err := other.Get(b.Context(), "a", metav1.GetOptions{}); err != nil {
 			b.Error(err)
@@ -258,6 +261,19 @@ func TestAnInterceptorSeesEveryRequestAndAddsToOtherFaults(t *testing.T) {
 			*seen[0].Lease.Spec.HolderIdentity != "me" || seen[1].Number != 2 || seen[1].Verb != "watch" || seen[1].Name != "a" {
 			b.Errorf("saw %+v, want an update and a watch of a", seen)
 		}
+	})
+}
+
+func TestWhatAnInterceptorDoesToItsLeaseStaysThere(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		b.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+			*op.Lease.Spec.HolderIdentity = "spoilt"
+			return leasetest.Fault{}
+		})
+		if err := b.take("me", time.Second); err != nil {
+			b.Error(err)
+		}
+		b.wantHolder("me")
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -148,9 +148,6 @@ func (l leases) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Inter
 		if selectErr != nil {
 			return nil, selectErr
 		}
-		if err := ctx.Err(); err != nil { // landed late: nobody is there to read it
-			return nil, err
-		}
 		return l.client.watch(ctx, want, opts)
 	})
 }
@@ -200,7 +197,7 @@ func sendable(name string) error {
 	if name == "" {
 		return errors.New("resource name may not be empty")
 	}
-	if faults := path.IsValidPathSegmentName(name); len(faults) != 0 {
+	if faults := content.IsPathSegmentName(name); len(faults) != 0 {
 		return fmt.Errorf("invalid resource name %q: %v", name, faults)
 	}
 	return nil

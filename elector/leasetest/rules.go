@@ -47,7 +47,7 @@ func created(in, old *coordinationv1.Lease, namespace string, revision uint64) (
 	return in, nil
 }
 
-// updated returns the Lease that a PUT stores: the old one itself when nothing changes, nil when the update took
+// updated returns the Lease that a PUT stores: the old one itself when nothing changes, gone when the update took
 // the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one with a UID.
 func updated(in, old *coordinationv1.Lease, namespace string, revision uint64) (*coordinationv1.Lease, error) {
 	if err := inNamespace(in, namespace); err != nil {
@@ -91,12 +91,12 @@ func replaced(in, old *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 		return nil, apierrors.NewInvalid(kind, in.Name, errs)
 	}
 	if old.DeletionTimestamp != nil && len(in.Finalizers) == 0 {
-		return nil, nil
+		return gone, nil
 	}
 	return unlessSame(old, in), nil
 }
 
-// deleted returns what a DELETE leaves: nil, or with finalizers the Lease marked for deletion.
+// deleted returns what a DELETE leaves: gone, or with finalizers the Lease marked for deletion.
 func deleted(old *coordinationv1.Lease, name string, only *metav1.Preconditions) (*coordinationv1.Lease, error) {
 	if old == nil {
 		return nil, apierrors.NewNotFound(resource, name)
@@ -111,7 +111,7 @@ func deleted(old *coordinationv1.Lease, name string, only *metav1.Preconditions)
 			*only.ResourceVersion, old.ResourceVersion))
 	}
 	if len(old.Finalizers) == 0 {
-		return nil, nil
+		return gone, nil
 	}
 	if old.DeletionTimestamp != nil {
 		return old, nil

@@ -82,6 +82,11 @@ func TestPutAndDeleteGoOnCounting(t *testing.T) {
 		if third.UID == first.UID || !later(second, third) {
 			b.Errorf("put %+v after %+v, want another UID and a later version", third.ObjectMeta, second.ObjectMeta)
 		}
+		own := held("me")
+		own.UID = "its own"
+		if got := b.server.Put(own); got.UID != "its own" {
+			b.Errorf("put with UID %q, want its own", got.UID)
+		}
 		b.server.Get("ns", "a").Spec.HolderIdentity = nil
 		b.wantHolder("me") // what Get returns is a copy
 	})

@@ -67,7 +67,8 @@ func (s *Server) listLocked(want selection) []*coordinationv1.Lease {
 
 // write replaces the Lease at the given name by what decide makes of it and of the revision the write will have,
 // all in one step. decide gets the stored Lease, or nil, and returns a new one, the same one for no change, or
-// nil to delete it. It is called with the server locked.
+// gone to delete it. It is called with the server locked. The result is the stored Lease, not a copy; nil when
+// there is none any more.
 func (s *Server) write(
 	client string, at types.NamespacedName,
 	decide func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error),
@@ -75,6 +76,9 @@ func (s *Server) write(
 	s.mu.Lock()
 	old := s.leases[at]
 	next, err := decide(old, s.revision+1)
+	if next == gone {
+		next = nil
+	}
 	if err != nil || next == old {
 		s.mu.Unlock()
 		return next, err
@@ -124,5 +128,8 @@ func (s *Server) trimLocked() {
 		s.history = s.history[excess:]
 	}
 }
+
+// gone is what a decision to delete returns.
+var gone = &coordinationv1.Lease{}
 
 func version(revision uint64) string { return strconv.FormatUint(revision, 10) }

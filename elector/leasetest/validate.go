@@ -18,7 +18,7 @@ import (
 // clean brings a Lease into the form it comes back in from a real server: times with microseconds, no empty maps
 // and lists, nothing that the server keeps to itself or drops.
 func clean(in, old *coordinationv1.Lease) {
-	in.TypeMeta, in.ManagedFields, in.SelfLink = metav1.TypeMeta{}, nil, ""
+	in.TypeMeta, in.ManagedFields = metav1.TypeMeta{}, nil
 	in.Spec.AcquireTime, in.Spec.RenewTime = micro(in.Spec.AcquireTime), micro(in.Spec.RenewTime)
 	if len(in.Labels) == 0 {
 		in.Labels = nil

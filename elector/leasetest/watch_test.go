@@ -201,6 +201,29 @@ func TestAReaderWhoSleepsHoldsUpNobodyAndMissesNothing(t *testing.T) {
 	})
 }
 
+func TestAWatchNobodyReadsEndsAllTheSame(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		ctx, cancel := context.WithCancel(b.Context())
+		w, err := b.leases.Watch(ctx, metav1.ListOptions{ResourceVersion: "2"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		stopped := b.watch(metav1.ListOptions{})
+		for i := range 3 {
+			b.edit(fmt.Sprint(i))
+		}
+		synctest.Wait() // the first event is in the channel, the pumps hold the second
+		stopped.Stop()
+		cancel()
+		synctest.Wait()
+		if n := b.client.Watches(); n != 0 {
+			b.Errorf("%d watches are open, want none", n)
+		}
+		b.says(w, watch.Modified, "0")
+		b.closed(w)
+	})
+}
+
 func TestACancelledWatchSaysSoAsClientGoDoes(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		ctx, cancel := context.WithCancel(b.Context())
@@ -217,18 +240,21 @@ func TestACancelledWatchSaysSoAsClientGoDoes(t *testing.T) {
 	})
 }
 
-func TestAWatchOfAllNamespacesSeesAll(t *testing.T) {
+func TestAWatchOfAllNamespacesSeesAllAndOneOfOneSeesOne(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		w, err := b.client.CoordinationV1().Leases("").Watch(b.Context(), metav1.ListOptions{ResourceVersion: "2"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer w.Stop()
+		one := b.watch(metav1.ListOptions{})
 		lease := held("me")
 		lease.Namespace = "another"
 		b.server.Put(lease)
 		b.says(w, watch.Added, "me")
+		b.silent(one)
 		b.edit("you")
 		b.says(w, watch.Modified, "you")
+		b.says(one, watch.Modified, "you")
 	})
 }

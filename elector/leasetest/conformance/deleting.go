@@ -62,8 +62,11 @@ func deleting() []Test {
 			lease.Finalizers = []string{"example.com/keep"}
 			lease = a.create(lease)
 			a.delete("a")
-			a.delete("a") // once more changes nothing
 			marked := a.get("a")
+			a.delete("a")
+			if again := a.get("a"); again.ResourceVersion != marked.ResourceVersion {
+				a.Errorf("deleted once more, the version went from %s to %s", marked.ResourceVersion, again.ResourceVersion)
+			}
 			a.newer(lease, marked)
 			if marked.DeletionTimestamp == nil || marked.UID != lease.UID {
 				a.Errorf("got %+v, want the same Lease with a deletionTimestamp", marked.ObjectMeta)

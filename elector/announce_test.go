@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/utils/ptr"
+)
+
+// onNewLeader sets the callback, before the start.
+func (c *candidate) onNewLeader(f func(leader string)) { c.announcer.call = f }
+
+// isHeldBy has another take the Lease.
+func (w *world) isHeldBy(holder string) {
+	w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = ptr.To(holder) })
+	synctest.Wait()
+}
+
+func TestGuarantee4LeadersAreAnnouncedInOrderAndNeverNobody(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var got []string // synctest.Wait orders its uses
+		a := w.candidate("a")
+		a.onNewLeader(func(leader string) { got = append(got, leader) })
+		want := func(leaders ...string) {
+			t.Helper()
+			synctest.Wait()
+			if !slices.Equal(got, leaders) {
+				t.Fatalf("announced %q, want %q", got, leaders)
+			}
+		}
+		w.server.Put(foreignLease("x", ptr.To[int32](15)))
+		a.start()
+		want("x")
+		w.isHeldBy("y")
+		w.isHeldBy("x")
+		want("x", "y", "x")
+		w.edit(func(l *leaseObject) { l.Labels = map[string]string{"k": "v"} }) // the leader is the same
+		w.server.Delete(testNamespace, testLease)                               // nobody leads
+		want("x", "y", "x")
+		a.leads(time.Minute)
+		want("x", "y", "x", "a")
+		w.isHeldBy("") // nobody leads, for no time at all: a new term of the same leader
+		want("x", "y", "x", "a", "a")
+	})
+}
+
+func TestGuarantee4ASlowAnnouncementSkipsToTheLatest(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var got []string
+		var running atomic.Int32
+		proceed := make(chan struct{})
+		b := w.candidate("b")
+		b.onNewLeader(func(leader string) {
+			if running.Add(1) != 1 {
+				t.Error("two calls at once")
+			}
+			defer running.Add(-1)
+			got = append(got, leader)
+			<-proceed
+		})
+		w.candidate("a").start().leads(time.Second)
+		b.start()
+		synctest.Wait()
+		for _, holder := range []string{"u", "v", "w", "x", "y", "z"} {
+			w.isHeldBy(holder)
+		}
+		if want := []string{"a"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q while the first call was running, want %q", got, want)
+		}
+		close(proceed)
+		synctest.Wait()
+		if want := []string{"a", "z"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want the latest only: %q", got, want)
+		}
+	})
+}
+
+func TestABlockedAnnouncementHoldsUpTheEndForDrainTimeoutOnly(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		hang := make(chan struct{})
+		a := w.candidate("a", func(c *Config) { c.DrainTimeout = 5 * time.Second })
+		a.onNewLeader(func(string) { <-hang })
+		a.start().leads(time.Second)
+		time.Sleep(5 * time.Minute) // it keeps nothing else from going on
+		if !a.IsLeader() {
+			t.Error("the term has ended")
+		}
+		a.stop()
+		stopped := time.Now()
+		err := a.result(time.Minute)
+		if took := time.Since(stopped); !errors.Is(err, ErrDrainTimeout) || took != 5*time.Second {
+			t.Errorf("Start returned %v after %v, want ErrDrainTimeout after DrainTimeout", err, took)
+		}
+		if a.Healthz(nil) == nil {
+			t.Error("healthy with a callback that hangs")
+		}
+		if holder(w.lease()) != "" {
+			t.Error("the Lease was not released, though the leader's work has ended")
+		}
+		close(hang)
+		synctest.Wait()
+	})
+}
+
+func TestAnAnnouncementMayUseTheElector(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		calls := 0
+		a.onNewLeader(func(leader string) {
+			calls++
+			if got := a.GetLeader(); got != leader {
+				t.Errorf("GetLeader says %q when told of %q", got, leader)
+			}
+			if _, ok := a.Term(); !ok || !a.IsLeader() || a.Remaining() <= 0 {
+				t.Error("told of itself, but not leading")
+			}
+			if calls > 1 {
+				return
+			}
+			if err := a.StepDown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if a.IsLeader() || holder(w.lease()) == "a" {
+				t.Error("leads after StepDown")
+			}
+		})
+		a.start()
+		w.until(time.Second, "it has stepped down", func() bool { return w.log.count("a stopped") == 1 })
+		a.leads(time.Minute)
+		synctest.Wait()
+		if calls != 2 {
+			t.Errorf("%d calls, want one for each term\n%s", calls, w.log)
+		}
+	})
+}

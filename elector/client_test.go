@@ -1,0 +1,300 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
+)
+
+// api is a server that speaks TLS, HTTP/1.1 and HTTP/2, and notes every request.
+type api struct {
+	*httptest.Server
+
+	mu       sync.Mutex // guards requests
+	requests []*http.Request
+}
+
+// serve answers every request with a Lease, unless handle, if not nil, returns
+// true for having answered it. Real time passes here, none is waited for.
+func serve(t *testing.T, handle func(http.ResponseWriter, *http.Request) bool) *api {
+	t.Helper()
+	s := &api{}
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.requests = append(s.requests, r)
+		s.mu.Unlock()
+		if handle == nil || !handle(w, r) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(held("x", 1))
+		}
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *api) seen() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// last is the connection that the newest request came by.
+func (s *api) last() string {
+	seen := s.seen()
+	return seen[len(seen)-1].RemoteAddr
+}
+
+func (s *api) config() *rest.Config {
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	return &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+func newClientset(t *testing.T, cfg *rest.Config) kubernetes.Interface {
+	t.Helper()
+	clientset, err := NewClientset(cfg, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clientset
+}
+
+// get reads a Lease. Only a request that never ends meets the deadline.
+func get(t *testing.T, clientset kubernetes.Interface, name string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := clientset.CoordinationV1().Leases("ns").Get(ctx, name, metav1.GetOptions{})
+	return err
+}
+
+func mustGet(t *testing.T, clientset kubernetes.Interface) {
+	t.Helper()
+	if err := get(t, clientset, "lease"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGuarantee12TheLeaseClientSpeaksHTTP1(t *testing.T) {
+	s := serve(t, nil)
+	mustGet(t, newClientset(t, s.config()))
+	mustGet(t, kubernetes.NewForConfigOrDie(s.config()))
+	if got := s.seen()[0].Proto; got != "HTTP/1.1" {
+		t.Errorf("speaks %s", got)
+	}
+	if got := s.seen()[1].Proto; got != "HTTP/2.0" {
+		t.Errorf("an ordinary client speaks %s: nothing was shown", got)
+	}
+}
+
+func TestGuarantee12TheLeaseClientSharesNoConnection(t *testing.T) {
+	s := serve(t, nil)
+	cfg := s.config()
+	cfg.NextProtos = []string{"http/1.1"}
+	own, ownAgain := newClientset(t, cfg), newClientset(t, cfg)
+	conns := map[string]bool{}
+	for _, clientset := range []kubernetes.Interface{own, ownAgain, kubernetes.NewForConfigOrDie(cfg)} {
+		mustGet(t, clientset)
+		conns[s.last()] = true
+	}
+	if len(conns) != 3 {
+		t.Errorf("3 clientsets have %d connections", len(conns))
+	}
+	mustGet(t, kubernetes.NewForConfigOrDie(cfg))
+	if !conns[s.last()] {
+		t.Error("ordinary clientsets share no connection either: nothing was shown")
+	}
+}
+
+func TestGuarantee12TheLeaseClientHasNoRateLimit(t *testing.T) {
+	s := serve(t, nil)
+	limiter := func(clientset kubernetes.Interface) flowcontrol.RateLimiter {
+		return clientset.CoordinationV1().RESTClient().GetRateLimiter()
+	}
+	slow, never := s.config(), s.config()
+	slow.QPS, slow.Burst = 1, 1
+	never.RateLimiter = flowcontrol.NewFakeNeverRateLimiter()
+	for _, cfg := range []*rest.Config{slow, never} {
+		own := newClientset(t, cfg)
+		if limiter(own) != nil {
+			t.Errorf("limited by %+v", limiter(own))
+		}
+		mustGet(t, own)
+		if limiter(kubernetes.NewForConfigOrDie(cfg)) == nil {
+			t.Error("an ordinary client has no limit either: nothing was shown")
+		}
+	}
+	if err := get(t, kubernetes.NewForConfigOrDie(never), "lease"); err == nil {
+		t.Error("the limiter that lets nothing pass let something pass: nothing was shown")
+	}
+}
+
+func TestARetryAfterIsNotWaitedForWithinTheCall(t *testing.T) {
+	for code, is := range map[int]func(error) bool{
+		http.StatusTooManyRequests:    apierrors.IsTooManyRequests,
+		http.StatusServiceUnavailable: apierrors.IsServiceUnavailable,
+	} {
+		t.Run(http.StatusText(code), func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(code)
+				return true
+			})
+			leases := newClientset(t, s.config()).CoordinationV1().Leases("ns")
+			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "lease"}}
+			for i, call := range []func() error{
+				func() error { _, err := leases.Get(t.Context(), "lease", metav1.GetOptions{}); return err },
+				func() error { _, err := leases.Create(t.Context(), lease, metav1.CreateOptions{}); return err },
+				func() error { _, err := leases.Update(t.Context(), lease, metav1.UpdateOptions{}); return err },
+				func() error { _, err := leases.Watch(t.Context(), metav1.ListOptions{}); return err },
+			} {
+				if err := call(); !is(err) {
+					t.Errorf("call %d: %v", i, err)
+				}
+				if n := len(s.seen()); n != i+1 {
+					t.Fatalf("%d requests after %d calls", n, i+1)
+				}
+			}
+		})
+	}
+}
+
+func TestGuarantee12AfterARequestWithoutAnswerTheNextHasANewConnection(t *testing.T) {
+	var both sync.WaitGroup
+	both.Add(2)
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/both"): // takes two connections
+			both.Done()
+			both.Wait()
+		case strings.HasSuffix(r.URL.Path, "/silent"):
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	})
+	cfg := s.config()
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { // one that hides what is below
+		return wrapper(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
+	})
+	clientset := newClientset(t, cfg)
+	var calls sync.WaitGroup
+	for range 2 {
+		calls.Go(func() {
+			if err := get(t, clientset, "both"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	idle := map[string]bool{}
+	for _, r := range s.seen() {
+		idle[r.RemoteAddr] = true
+	}
+	mustGet(t, clientset)
+	if len(idle) != 2 || !idle[s.last()] {
+		t.Fatalf("not two idle connections that are used again: %v, %s", idle, s.last())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := clientset.CoordinationV1().Leases("ns").Get(ctx, "silent", metav1.GetOptions{}); err == nil {
+		t.Fatal("answered")
+	}
+	mustGet(t, clientset)
+	if idle[s.last()] {
+		t.Error("went by a connection from before the request without an answer")
+	}
+}
+
+func TestNewClientsetChangesNothingOfTheCallers(t *testing.T) {
+	s := serve(t, nil)
+	cfg := s.config()
+	cfg.QPS, cfg.Burst, cfg.Timeout = 7, 8, 9*time.Second
+	cfg.NextProtos = []string{"h2", "http/1.1"}
+	cfg.BearerToken = "secret"
+	before := rest.CopyConfig(cfg)
+	mustGet(t, newClientset(t, cfg))
+	if !reflect.DeepEqual(cfg, before) {
+		t.Errorf("changed to %v", cfg)
+	}
+}
+
+func TestTheCallersTimeoutDoesNotCutTheWatch(t *testing.T) {
+	s := serve(t, nil)
+	cfg := s.config()
+	cfg.Timeout = time.Nanosecond
+	mustGet(t, newClientset(t, cfg))
+	if err := get(t, kubernetes.NewForConfigOrDie(cfg), "lease"); err == nil {
+		t.Error("an ordinary client has no timeout either: nothing was shown")
+	}
+}
+
+func TestTheCallersDialAndTransportWrapperAreKept(t *testing.T) {
+	s := serve(t, nil)
+	cfg := s.config()
+	dialled, wrapped := 0, 0
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled++
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return wrapper(func(r *http.Request) (*http.Response, error) {
+			wrapped++
+			return next.RoundTrip(r)
+		})
+	})
+	mustGet(t, newClientset(t, cfg))
+	if dialled != 1 || wrapped != 1 {
+		t.Errorf("dialled %d times, wrapped %d requests", dialled, wrapped)
+	}
+}
+
+type wrapper func(*http.Request) (*http.Response, error)
+
+func (f wrapper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTheLeaseClientSaysWhatItIs(t *testing.T) {
+	s := serve(t, nil)
+	mustGet(t, newClientset(t, s.config()))
+	if got, want := s.seen()[0].UserAgent(), rest.DefaultKubernetesUserAgent()+"/leader-election"; got != want {
+		t.Errorf("user agent %q, want %q", got, want)
+	}
+}
+
+func TestNewClientsetRefusesWhatCannotWork(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg    *rest.Config
+		config Config
+		want   string
+	}{
+		"no rest.Config":  {nil, Config{}, "rest.Config: must not be nil"},
+		"durations":       {&rest.Config{}, Config{RenewDeadline: time.Minute, DrainTimeout: -1}, "LeaseDuration: 15s: must be greater than RenewDeadline (1m0s)"},
+		"all of them":     {&rest.Config{}, Config{RenewDeadline: time.Minute, DrainTimeout: -1}, "DrainTimeout: -1ns: must not be negative"},
+		"unusable config": {&rest.Config{Host: "a b://c"}, Config{}, "a b"},
+	} {
+		clientset, err := NewClientset(c.cfg, c.config)
+		if err == nil || !strings.Contains(err.Error(), c.want) || clientset != nil {
+			t.Errorf("%s: got %v, %v, want %q", name, clientset, err, c.want)
+		}
+	}
+}

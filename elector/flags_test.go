@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"flag"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func newFlags(config *Config) *flag.FlagSet {
+	flags := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	config.BindFlags(flags)
+	return flags
+}
+
+func defaults(flags *flag.FlagSet) map[string]string {
+	found := map[string]string{}
+	flags.VisitAll(func(f *flag.Flag) { found[f.Name] = f.DefValue })
+	return found
+}
+
+func TestFlagsHaveTheNamesAndDurationsOfKubernetesComponents(t *testing.T) {
+	want := map[string]string{
+		"leader-elect":                    "false",
+		"leader-elect-lease-duration":     "15s",
+		"leader-elect-renew-deadline":     "10s",
+		"leader-elect-retry-period":       "2s",
+		"leader-elect-resource-name":      "",
+		"leader-elect-resource-namespace": "",
+	}
+	if got := defaults(newFlags(&Config{})); !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestFlagsDefaultToTheConfigsValues(t *testing.T) {
+	want := map[string]string{
+		"leader-elect":                    "true",
+		"leader-elect-lease-duration":     "1m0s",
+		"leader-elect-renew-deadline":     "40s",
+		"leader-elect-retry-period":       "5s",
+		"leader-elect-resource-name":      "operator",
+		"leader-elect-resource-namespace": "system",
+	}
+	config := Config{
+		Enabled: true, LeaseName: "operator", LeaseNamespace: "system",
+		LeaseDuration: time.Minute, RenewDeadline: 40 * time.Second, RetryPeriod: 5 * time.Second,
+	}
+	flags := newFlags(&config)
+	if got := defaults(flags); !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	bound := config
+	if err := flags.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(config, bound) {
+		t.Errorf("no flag at all has changed the config to %+v", config)
+	}
+}
+
+func TestFlagsAreParsedIntoTheConfig(t *testing.T) {
+	config := Config{Identity: "me", ReleaseOnCancel: true, DrainTimeout: time.Minute}
+	err := newFlags(&config).Parse(strings.Fields(`--leader-elect
+		--leader-elect-lease-duration=30s --leader-elect-renew-deadline=20s --leader-elect-retry-period=3s
+		--leader-elect-resource-name=operator --leader-elect-resource-namespace=system`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Enabled: true, Identity: "me", LeaseName: "operator", LeaseNamespace: "system",
+		LeaseDuration: 30 * time.Second, RenewDeadline: 20 * time.Second, RetryPeriod: 3 * time.Second,
+		ReleaseOnCancel: true, DrainTimeout: time.Minute,
+	}
+	if !reflect.DeepEqual(config, want) {
+		t.Errorf("got  %+v\nwant %+v", config, want)
+	}
+	if err := config.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFlagThatIsNoDurationIsRefused(t *testing.T) {
+	err := newFlags(&Config{}).Parse([]string{"--leader-elect-lease-duration=15"})
+	if err == nil || !strings.Contains(err.Error(), "leader-elect-lease-duration") {
+		t.Errorf("got %v", err)
+	}
+}

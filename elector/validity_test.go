@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
+)
+
+// at is the moment when the clocks have run for mono and show wall more than
+// at their beginning.
+func at(mono, wall time.Duration) moment {
+	return moment{mono: mono, wall: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC).Add(wall)}
+}
+
+func TestNoClockAloneGivesTheLeaderTime(t *testing.T) {
+	sent := at(time.Hour, time.Hour)
+	for name, c := range map[string]struct {
+		mono, wall, want time.Duration // since sent
+	}{
+		"both clocks agree":                     {3 * time.Second, 3 * time.Second, 7 * time.Second},
+		"the last moment":                       {10*time.Second - 1, 10*time.Second - 1, 1},
+		"the deadline":                          {10 * time.Second, 10 * time.Second, 0},
+		"long after":                            {time.Hour, time.Hour, 0},
+		"wall clock set forward by 1h":          {3 * time.Second, time.Hour + 3*time.Second, 0},
+		"wall clock set forward by 2s":          {3 * time.Second, 5 * time.Second, 5 * time.Second},
+		"wall clock set back by 1h":             {3 * time.Second, -time.Hour + 3*time.Second, 7 * time.Second},
+		"wall clock set back by 1h, time is up": {10 * time.Second, -time.Hour, 0},
+		"suspended for 60s":                     {0, 60 * time.Second, 0},
+		"suspended for 60s after 3s":            {3 * time.Second, 63 * time.Second, 0},
+		"suspended for 4s":                      {3 * time.Second, 7 * time.Second, 3 * time.Second},
+	} {
+		m := moment{mono: sent.mono + c.mono, wall: sent.wall.Add(c.wall)}
+		if got := m.remaining(sent, DefaultRenewDeadline); got != c.want {
+			t.Errorf("%s: %v remaining, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestNoSettingOfTheWallClockMovesAStandbysClaim(t *testing.T) {
+	seen := observation{known: true, changed: at(time.Hour, time.Hour), guard: DefaultLeaseDuration}
+	for _, wall := range []time.Duration{0, time.Hour, -time.Hour, 24 * 365 * time.Hour} {
+		for mono, want := range map[time.Duration]time.Duration{
+			0: 15 * time.Second, 5 * time.Second: 10 * time.Second, 15*time.Second - 1: 1, 15 * time.Second: 0, time.Hour: 0,
+		} {
+			m := at(time.Hour+mono, time.Hour+mono+wall)
+			if got := seen.claimableIn(m); got != want {
+				t.Errorf("after %v, the wall clock set by %v: claimable in %v, want %v", mono, wall, got, want)
+			}
+		}
+	}
+}
+
+// overlap looks at every instant of 30 s for one when the holder of a Lease
+// believes it leads and a standby that saw its last renewal in the instant it
+// was sent may claim. The clocks run so much faster than time.
+func overlap(leader, standby float64) (overlaps bool, led, claimed time.Duration) {
+	run := func(rate float64, since time.Duration) moment {
+		d := time.Duration(rate * float64(since))
+		return at(d, d)
+	}
+	seen := observation{known: true, changed: run(standby, 0), guard: DefaultLeaseDuration}
+	for since := time.Duration(0); since <= 30*time.Second; since += 10 * time.Millisecond {
+		leads := run(leader, since).remaining(run(leader, 0), DefaultRenewDeadline) > 0
+		claims := seen.claimableIn(run(standby, since)) == 0
+		if leads {
+			led = since
+		}
+		if claims && claimed == 0 {
+			claimed = since
+		}
+		overlaps = overlaps || leads && claims
+	}
+	return overlaps, led, claimed
+}
+
+func TestGuarantee1ClocksTenPercentApartLeaveNoOverlap(t *testing.T) {
+	rates := []float64{.9, .95, 1, 1.05, 1.1}
+	for _, leader := range rates {
+		for _, standby := range rates {
+			overlaps, led, claimed := overlap(leader, standby)
+			if overlaps || claimed-led < 2*time.Second {
+				t.Errorf("clocks at %v and %v: the leader leads for %v, the standby claims after %v", leader, standby, led, claimed)
+			}
+			if led < 9*time.Second || claimed == 0 {
+				t.Errorf("clocks at %v and %v: led for %v, claimed after %v: nothing was shown", leader, standby, led, claimed)
+			}
+		}
+	}
+}
+
+// The limit that is promised is the one there is: LeaseDuration/RenewDeadline.
+func TestGuarantee1TheClocksMayDifferByTheRatioOfTheDurations(t *testing.T) {
+	const limit = float64(DefaultLeaseDuration) / float64(DefaultRenewDeadline)
+	if overlaps, led, claimed := overlap(1, limit*.99); overlaps {
+		t.Errorf("below the limit: led for %v, claimed after %v", led, claimed)
+	}
+	if overlaps, led, claimed := overlap(1, limit*1.01); !overlaps {
+		t.Errorf("no overlap above the limit, led for %v, claimed after %v: this test cannot find one", led, claimed)
+	}
+}
+
+func TestGuarantee10NoRecordedDurationIsWaitedForLongerThanTheCap(t *testing.T) {
+	const own = 20 * time.Second
+	for _, c := range []struct {
+		recorded *int32
+		want     time.Duration
+	}{
+		{nil, own},
+		{ptr.To[int32](math.MinInt32), own},
+		{ptr.To[int32](-1), own},
+		{ptr.To[int32](0), own},
+		{ptr.To[int32](1), time.Second},
+		{ptr.To[int32](15), 15 * time.Second},
+		{ptr.To[int32](600), MaxLeaseDuration},
+		{ptr.To[int32](601), MaxLeaseDuration},
+		{ptr.To[int32](math.MaxInt32), MaxLeaseDuration},
+	} {
+		if got := guard(c.recorded, own); got != c.want {
+			t.Errorf("recorded %v: %v, want %v", ptr.Deref(c.recorded, -99), got, c.want)
+		}
+	}
+}
+
+func TestBothClocksAreRead(t *testing.T) {
+	before, m, after := time.Now(), now(), time.Now()
+	if m.wall.Before(before.Round(0)) || m.wall.After(after.Round(0)) {
+		t.Errorf("wall clock %v, not between %v and %v", m.wall, before, after)
+	}
+	if m.mono < before.Sub(epoch) || m.mono > after.Sub(epoch) {
+		t.Errorf("monotonic clock %v, not between %v and %v", m.mono, before.Sub(epoch), after.Sub(epoch))
+	}
+	// With a monotonic reading in it, Sub would not look at the wall clock.
+	if strings.Contains(m.wall.String(), "m=") {
+		t.Error("the wall clock's reading has a monotonic one in it")
+	}
+}

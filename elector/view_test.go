@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+)
+
+var me = author{identity: "me", nonce: "mine"}
+
+// held is a Lease that a candidate elsewhere holds for 40 s, renewed so many
+// seconds after the beginning.
+func held(holder string, renewed int) *coordinationv1.Lease {
+	return &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{UID: "first"},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &holder, LeaseDurationSeconds: ptr.To[int32](40),
+			RenewTime: &metav1.MicroTime{Time: time.Unix(int64(renewed), 0)},
+		},
+	}
+}
+
+func blank(uid types.UID) *coordinationv1.Lease {
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{UID: uid}}
+}
+
+func with(lease *coordinationv1.Lease, change func(*coordinationv1.Lease)) *coordinationv1.Lease {
+	change(lease)
+	return lease
+}
+
+func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
+	mine := held("me", 1)
+	mine.Annotations = map[string]string{WriterAnnotation: me.signature(mine.Spec.RenewTime)}
+	labelled := with(held("x", 1), func(l *coordinationv1.Lease) { l.Labels = map[string]string{"k": "v"} })
+	other := with(held("x", 1), func(l *coordinationv1.Lease) { l.UID = "second" })
+	type leases []*coordinationv1.Lease
+	for name, c := range map[string]struct {
+		seen  leases // one every second, nil for none
+		since int    // which of them the time counts from
+		guard time.Duration
+	}{
+		"none":                             {leases{nil}, 0, 0},
+		"blank":                            {leases{blank("first")}, 0, 0},
+		"held":                             {leases{held("x", 1)}, 0, 40 * time.Second},
+		"held, for no time recorded":       {leases{with(held("x", 1), func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })}, 0, DefaultLeaseDuration},
+		"ours":                             {leases{mine}, 0, 0},
+		"ours by name only":                {leases{held("me", 1)}, 0, 40 * time.Second},
+		"renewed":                          {leases{held("x", 1), held("x", 2)}, 1, 40 * time.Second},
+		"seen twice":                       {leases{held("x", 1), held("x", 1)}, 0, 40 * time.Second},
+		"labels edited":                    {leases{held("x", 1), labelled}, 0, 40 * time.Second},
+		"taken over":                       {leases{held("x", 1), held("y", 1)}, 1, 40 * time.Second},
+		"released":                         {leases{held("x", 1), blank("first")}, 1, 0},
+		"vanished":                         {leases{held("x", 1), nil}, 0, 40 * time.Second},
+		"vanished, still gone":             {leases{held("x", 1), nil, nil}, 0, 40 * time.Second},
+		"a blank one in its place":         {leases{held("x", 1), blank("second")}, 0, 40 * time.Second},
+		"vanished, then a blank one":       {leases{held("x", 1), nil, blank("second")}, 0, 40 * time.Second},
+		"vanished, a blank one, edited":    {leases{held("x", 1), nil, blank("second"), with(blank("second"), func(l *coordinationv1.Lease) { l.Labels = map[string]string{"k": "v"} })}, 0, 40 * time.Second},
+		"another one with the same record": {leases{held("x", 1), other}, 1, 40 * time.Second},
+		"vanished, then held":              {leases{held("x", 1), nil, held("y", 1)}, 2, 40 * time.Second},
+		"vanished, then the same one":      {leases{held("x", 1), nil, held("x", 1)}, 2, 40 * time.Second},
+		"released, vanished":               {leases{held("x", 1), blank("first"), nil}, 1, 0},
+		"ours, vanished":                   {leases{mine, nil}, 0, 0},
+		"none, then a blank one":           {leases{nil, blank("first")}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var obs observation
+			for i, lease := range c.seen {
+				d := time.Duration(i) * time.Second
+				obs = obs.after(lease, at(d, d), me, DefaultLeaseDuration)
+				if !obs.known || obs.lease != lease {
+					t.Fatalf("after %v: known: %t, lease %v", d, obs.known, obs.lease)
+				}
+			}
+			if obs.guard != c.guard {
+				t.Errorf("left alone for %v, want %v", obs.guard, c.guard)
+			}
+			if since := obs.changed.mono; c.guard > 0 && since != time.Duration(c.since)*time.Second {
+				t.Errorf("since %v, want %ds", since, c.since)
+			}
+		})
+	}
+}
+
+// version is a Lease as it was at a resourceVersion.
+func version(v string) *coordinationv1.Lease {
+	return with(held("x", 1), func(l *coordinationv1.Lease) { l.ResourceVersion = v })
+}
+
+// shows fails the test unless the view's Lease is of this version, "" for none.
+func (v *view) shows(t *testing.T, version string) {
+	t.Helper()
+	obs, _ := v.get()
+	got := ""
+	if obs.lease != nil {
+		got = obs.lease.ResourceVersion
+	}
+	if got != version {
+		t.Errorf("the view shows version %q, want %q", got, version)
+	}
+}
+
+func TestGuarantee9AStaleEventIsNotBelieved(t *testing.T) {
+	v := newView(me, DefaultLeaseDuration)
+	if !v.saw(version("99"), "99") || !v.saw(version("100"), "100") {
+		t.Error("a newer version was no news")
+	}
+	if v.saw(version("99"), "99") { // as a number the smaller, as a text the larger
+		t.Error("an older version was news")
+	}
+	v.shows(t, "100")
+	if v.saw(nil, "98") {
+		t.Error("an older deletion was news")
+	}
+	v.shows(t, "100")
+	if !v.saw(nil, "101") {
+		t.Error("a newer deletion was no news")
+	}
+	if v.saw(version("100"), "100") {
+		t.Error("what was before the deletion was news")
+	}
+	v.shows(t, "")
+}
+
+func TestGuarantee9AReadThatWasOvertakenIsNotBelieved(t *testing.T) {
+	v := newView(me, DefaultLeaseDuration)
+	v.saw(version("5"), "5")
+	mark := v.mark()
+	v.saw(version("7"), "7")
+	if v.sawRead(version("6"), mark) || v.sawRead(nil, mark) {
+		t.Error("news from before what was seen meanwhile")
+	}
+	v.shows(t, "7")
+	if !v.sawRead(version("8"), mark) {
+		t.Error("a newer version was no news, as it was overtaken by an older one")
+	}
+	v.shows(t, "8")
+}
+
+func TestAServerThatHasGoneBackIsBelieved(t *testing.T) {
+	v := newView(me, DefaultLeaseDuration)
+	v.saw(version("100"), "100")
+	if !v.sawRead(version("7"), v.mark()) {
+		t.Error("what the server says now was no news")
+	}
+	v.shows(t, "7")
+	if !v.saw(version("8"), "8") {
+		t.Error("what has happened since was no news")
+	}
+	v.shows(t, "8")
+	if !v.sawRead(nil, v.mark()) {
+		t.Error("that the Lease is gone was no news")
+	}
+	v.shows(t, "")
+}
+
+func TestAVersionThatIsNoNumberIsBelieved(t *testing.T) {
+	v := newView(me, DefaultLeaseDuration)
+	v.saw(version("5"), "5")
+	if !v.saw(version("x"), "x") {
+		t.Error("was no news")
+	}
+	v.shows(t, "x")
+}
+
+func TestWhoeverWaitsForNewsIsWokenByNewsOnly(t *testing.T) {
+	v := newView(me, DefaultLeaseDuration)
+	for i, step := range []struct {
+		see  func() bool
+		news bool
+	}{
+		{func() bool { return v.sawRead(nil, v.mark()) }, true}, // the first, even of nothing
+		{func() bool { return v.sawRead(nil, v.mark()) }, false},
+		{func() bool { return v.saw(version("5"), "5") }, true},
+		{func() bool { return v.saw(version("5"), "5") }, false},
+		{func() bool { return v.sawRead(version("5"), v.mark()) }, false},
+		{func() bool { return v.saw(version("4"), "4") }, false},
+		{func() bool { return v.saw(version("6"), "6") }, true},
+		{func() bool { return v.saw(nil, "7") }, true},
+		{func() bool { return v.saw(nil, "7") }, false},
+	} {
+		_, changed := v.get()
+		news := step.see()
+		woken := false
+		select {
+		case <-changed:
+			woken = true
+		default:
+		}
+		if news != step.news || woken != step.news {
+			t.Errorf("step %d: news: %t, woken: %t, want %t", i, news, woken, step.news)
+		}
+	}
+}
