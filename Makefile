@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: The elector Authors
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything that is made goes to bin/. Go is all it takes: the tools, too, are built from Go modules. Their versions
+# stand here and nowhere else.
+GOLANGCI_LINT_VERSION  := v2.15.0
+CONTROLLER_GEN_VERSION := v0.23.0
+
+# The modules with code, and those that pin what hack/envtest builds.
+MODULES     := . hack/envtest
+PIN_MODULES := hack/envtest/kube hack/envtest/etcd
+
+# The directory with kube-apiserver and etcd. Not exported: hack/envtest must see whether it was the user who set it.
+ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
+
+# A tool's path has its version and that of the Go that built it. What is there is what is wanted: no need to ask.
+TOOLS          := $(CURDIR)/bin/tools/$(shell go env GOVERSION)
+GOLANGCI_LINT  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+CONTROLLER_GEN := $(TOOLS)/controller-gen-$(CONTROLLER_GEN_VERSION)/controller-gen
+
+# A go.work around the clone is not ours.
+export GOWORK := off
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show this.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s%s\n", $$1, $$2 } sub(/^#> ?/, "")' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(if $(findstring -kubeconfig,$(DEMO_FLAGS)),,envtest) ## Watch replicas elect a leader, hand over and fail over, on a real API server.
+	@KUBEBUILDER_ASSETS='$(ASSETS)' go run ./examples/demo $(DEMO_FLAGS)
+
+# What runs against the clock of a real API server runs by itself: on a small machine other packages would slow it.
+.PHONY: test
+test: envtest ## Run all tests, with the race detector.
+	go -C hack/envtest test -race $(TEST_FLAGS) ./...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 20m -p 1 $(TEST_FLAGS) ./test/...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters of .golangci.yml.
+	@failed=; for module in $(MODULES); do \
+		echo "golangci-lint: $$module"; (cd $$module && $(GOLANGCI_LINT) run) || failed=1; \
+	done; test -z "$$failed"
+
+.PHONY: verify
+verify: $(CONTROLLER_GEN) ## Check formatting, go.mod and generated files: shows what differs, changes nothing.
+	@rm -rf bin/verify && mkdir -p bin/verify && cp -R go.mod go.sum elector manager examples bin/verify
+	@$(MAKE) --no-print-directory generate GENERATE_IN=bin/verify
+	@failed=; fail() { echo "verify: the above differs: run $$*" >&2; failed=1; }; \
+	gofmt -d elector manager examples test hack || fail gofmt -w; \
+	for module in $(MODULES) $(PIN_MODULES); do \
+		go -C $$module mod tidy -diff || fail go -C $$module mod tidy; \
+	done; \
+	diff -ru examples bin/verify/examples || fail make generate; \
+	rm -rf bin/verify; test -z "$$failed"
+
+GENERATE_IN := .
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate the code and manifests of examples/operator.
+	@cd $(GENERATE_IN) && $(CONTROLLER_GEN) paths=./examples/operator/... \
+		object:headerFile=examples/operator/hack/boilerplate.go.txt \
+		crd:headerFile=examples/operator/hack/boilerplate.yaml.txt \
+		rbac:headerFile=examples/operator/hack/boilerplate.yaml.txt,roleName=manager-role \
+		output:crd:dir=examples/operator/config/crd/bases \
+		output:rbac:dir=examples/operator/config/rbac
+
+.PHONY: envtest
+envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minutes.
+	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath .
+
+.PHONY: clean
+clean: ## Remove bin/: all that was built or reported.
+	rm -rf bin
+
+$(GOLANGCI_LINT): from := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+$(CONTROLLER_GEN): from := sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
+$(GOLANGCI_LINT) $(CONTROLLER_GEN):
+	@echo 'building $(from), once: it takes minutes' >&2
+	@part=$(@D).part-$$$$; trap 'rm -rf $$part' EXIT; CGO_ENABLED=0 GOBIN=$$part go install $(from) && \
+		mkdir -p $(@D) && mv $$part/$(@F) $@
+
+# What follows is for help, too.
+#>
+#> Variables:
+#>   DEMO_FLAGS          flags of the demo; make demo DEMO_FLAGS=-help lists them
+#>   TEST_FLAGS          more flags for go test, like '-v -run Release'
+#>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
+#>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest
