@@ -276,33 +276,3 @@ func TestWhatAnInterceptorDoesToItsLeaseStaysThere(t *testing.T) {
 		b.wantHolder("me")
 	})
 }
-
-func TestADelayedWatchOfACallerWhoGaveUpIsNotOpened(t *testing.T) {
-	inBubble(t, func(b bubble) {
-		b.client.Latency(time.Minute, 0)
-		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
-		defer cancel()
-		if _, err := b.leases.Watch(ctx, metav1.ListOptions{}); !errors.Is(err, context.DeadlineExceeded) {
-			b.Errorf("got %v, want DeadlineExceeded", err)
-		}
-		time.Sleep(time.Hour)
-		if n := b.client.Watches(); n != 0 {
-			b.Errorf("%d watches are open, want none", n)
-		}
-	})
-}
-
-func TestAWatchWhoseReplyIsLostEndsWithItsCaller(t *testing.T) {
-	inBubble(t, func(b bubble) {
-		b.client.DropReplies()
-		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
-		defer cancel()
-		if _, err := b.leases.Watch(ctx, metav1.ListOptions{}); !errors.Is(err, context.DeadlineExceeded) {
-			b.Errorf("got %v, want DeadlineExceeded", err)
-		}
-		synctest.Wait()
-		if n := b.client.Watches(); n != 0 {
-			b.Errorf("%d watches are open, want none", n)
-		}
-	})
-}
