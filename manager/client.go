@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// WriteTime is how long a term must still be certain for a fenced client to
+// send a write: more than a healthy API server takes for one. A term that is
+// being renewed never comes near it, as long as RenewDeadline-RetryPeriod is
+// well above.
+const WriteTime = 250 * time.Millisecond
+
+// Leadership is what a fence asks: an *elector.Elector, for which any of its
+// terms will do, or one elector.Term.
+type Leadership interface {
+	// Remaining is how long leadership is still certain.
+	Remaining() time.Duration
+}
+
+// Fenced returns a client whose writes, to objects and subresources, are sent
+// only while they are covered by a term: WriteTime of it must remain. Which
+// term: the one the request's context descends from, as that of Reconcile does
+// in a gated controller; and lead, unless it is nil. With neither, nothing is
+// written. Otherwise the write fails with ErrNotLeading. If its context's own
+// term is over for good, the error is a reconcile.TerminalError too, so that a
+// controller does not try again.
+//
+// A write is cut off when the term's remaining time has passed. It may then
+// have been done or not, as after any timeout; the error is ErrNotLeading and
+// context.DeadlineExceeded.
+//
+// Reads are not fenced. The fence is this side's alone: a process that is
+// stopped between the check and the sending still writes when it continues.
+func Fenced(c client.Client, lead Leadership) client.Client {
+	return &fencedClient{Reader: c, c: c, fence: fence{lead}}
+}
+
+type fence struct{ lead Leadership }
+
+// write does a write within the time that is certain.
+func (f fence) write(ctx context.Context, do func(context.Context) error) error {
+	left, over := f.remaining(ctx)
+	if left < WriteTime {
+		err := fmt.Errorf("%w: %v left, a write needs %v", ErrNotLeading, left.Round(time.Millisecond), WriteTime)
+		if over {
+			return reconcile.TerminalError(err)
+		}
+		return err
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, left, ErrNotLeading)
+	defer cancel()
+	err := do(bounded)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), ErrNotLeading) {
+		return fmt.Errorf("%w: cut off at the end of the term: %w", ErrNotLeading, err)
+	}
+	return err
+}
+
+// remaining is the time a write has, and whether there will never be more in
+// this context.
+func (f fence) remaining(ctx context.Context) (left time.Duration, over bool) {
+	term, ok := elector.TermFromContext(ctx)
+	switch {
+	case ok:
+		left = term.Remaining()
+		over = left == 0
+	case f.lead != nil:
+		left = math.MaxInt64
+	}
+	if f.lead != nil {
+		left = min(left, f.lead.Remaining())
+	}
+	return left, over
+}
+
+// fencedClient does not embed the client: a method added to client.Client must
+// not pass by the fence.
+type fencedClient struct {
+	client.Reader
+	c     client.Client
+	fence fence
+}
+
+func (f *fencedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Create(ctx, obj, opts...) })
+}
+
+func (f *fencedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+}
+
+func (f *fencedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Patch(ctx, obj, patch, opts...) })
+}
+
+func (f *fencedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+}
+
+func (f *fencedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Delete(ctx, obj, opts...) })
+}
+
+func (f *fencedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts ...client.DeleteAllOfOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.DeleteAllOf(ctx, obj, opts...) })
+}
+
+func (f *fencedClient) Status() client.SubResourceWriter { return f.SubResource("status") }
+
+func (f *fencedClient) SubResource(name string) client.SubResourceClient {
+	c := f.c.SubResource(name)
+	return &fencedSubResource{SubResourceReader: c, c: c, fence: f.fence}
+}
+
+func (f *fencedClient) Scheme() *runtime.Scheme     { return f.c.Scheme() }
+func (f *fencedClient) RESTMapper() meta.RESTMapper { return f.c.RESTMapper() }
+
+func (f *fencedClient) GroupVersionKindFor(obj runtime.Object) (schema.GroupVersionKind, error) {
+	return f.c.GroupVersionKindFor(obj)
+}
+
+func (f *fencedClient) IsObjectNamespaced(obj runtime.Object) (bool, error) {
+	return f.c.IsObjectNamespaced(obj)
+}
+
+// fencedSubResource fences a subresource's writes.
+type fencedSubResource struct {
+	client.SubResourceReader
+	c     client.SubResourceWriter
+	fence fence
+}
+
+func (f *fencedSubResource) Create(ctx context.Context, obj, sub client.Object, opts ...client.SubResourceCreateOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Create(ctx, obj, sub, opts...) })
+}
+
+func (f *fencedSubResource) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+}
+
+func (f *fencedSubResource) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Patch(ctx, obj, patch, opts...) })
+}
+
+func (f *fencedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+}

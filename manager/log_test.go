@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+)
+
+// jsonLogger writes records, without their time, to the buffer.
+func jsonLogger(buffer io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(buffer, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+func decode(t *testing.T, text string) []map[string]any {
+	t.Helper()
+	var lines []map[string]any
+	for line := range strings.Lines(text) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		lines = append(lines, fields)
+	}
+	return lines
+}
+
+func TestManagerLinesReachSlogWithLevelsAndValues(t *testing.T) {
+	var buffer bytes.Buffer
+	log := NewLogr(jsonLogger(&buffer)).WithName("controller").WithValues("kind", "Widget")
+	log.Info("plain", "n", 1)
+	log.V(1).Info("verbose")
+	log.V(4).Info("debug")
+	log.V(5).Info("beyond the handler's level")
+	log.Error(errors.New("boom"), "failed", "n", 2)
+	want := []map[string]any{
+		{"level": "INFO", "msg": "plain", "logger": "controller", "kind": "Widget", "n": 1.},
+		{"level": "DEBUG+3", "msg": "verbose", "logger": "controller", "kind": "Widget"},
+		{"level": "DEBUG", "msg": "debug", "logger": "controller", "kind": "Widget"},
+		{"level": "ERROR", "msg": "failed", "logger": "controller", "kind": "Widget", "err": "boom", "n": 2.},
+	}
+	if got := decode(t, buffer.String()); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestElectorLinesReachLogrWithLevelsAndValues(t *testing.T) {
+	var lines []string
+	sink := funcr.New(func(prefix, args string) { lines = append(lines, prefix+": "+args) }, funcr.Options{Verbosity: 4})
+	log := NewLogger(sink.WithName("elector")).With("lease", "ns/name")
+	log.Info("leading", "token", "7")
+	log.Warn("stopped leading")
+	log.Debug("lost the race")
+	log.Log(t.Context(), slog.LevelDebug-1, "beyond the sink's level")
+	log.Error("gone", "err", errors.New("boom"))
+	want := []string{
+		`elector: "level"=0 "msg"="leading" "lease"="ns/name" "token"="7"`,
+		`elector: "level"=0 "msg"="stopped leading" "lease"="ns/name"`,
+		`elector: "level"=4 "msg"="lost the race" "lease"="ns/name"`,
+		`elector: "msg"="gone" "error"=null "lease"="ns/name" "err"="boom"`,
+	}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(lines, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+func TestLoggerComesBackUnchanged(t *testing.T) {
+	logger := jsonLogger(io.Discard)
+	if got := NewLogger(NewLogr(logger)); got.Handler() != logger.Handler() {
+		t.Errorf("the handler is wrapped: %T", got.Handler())
+	}
+	if got := NewLogger(NewLogr(nil)); got.Handler() != slog.Default().Handler() {
+		t.Errorf("a nil logger gave %T, want the default's handler", got.Handler())
+	}
+}

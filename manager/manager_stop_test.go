@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+// controller-runtime starts everything else when the caches have synced, even if
+// its context has ended by then.
+func TestManagerStoppedWhileStartingRunsNoGatedWork(t *testing.T) {
+	for _, elect := range []bool{true, false} {
+		var j journal
+		server := leasetest.NewServer()
+		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.LeaderElection = elect })
+		mustAdd(t, m, j.worker("gated", atOnce))
+		if err := m.EachTerm(func(ctrl.Manager) error { j.add("set up"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		slow := &slowCache{started: make(chan struct{}), synced: make(chan struct{})}
+		mustAdd(t, m, slow)
+		run := begin(m.Start)
+		<-slow.started
+		run.stop()
+		close(slow.synced)
+		if err := run.wait(); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+		j.expect(t)
+		if got := server.Requests("a", ""); got != 0 {
+			t.Errorf("%d requests about the Lease", got)
+		}
+	}
+}
+
+// slowCache has synced when it is told so.
+type slowCache struct {
+	cache.Cache
+	started, synced chan struct{}
+}
+
+func (s *slowCache) GetCache() cache.Cache                 { return s }
+func (s *slowCache) Start(ctx context.Context) error       { close(s.started); <-ctx.Done(); return nil }
+func (s *slowCache) WaitForCacheSync(context.Context) bool { <-s.synced; return true }
+
+func TestGracePeriodBoundsEverything(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		grace   time.Duration
+		hangs   time.Duration // how long the work takes to stop
+		took    time.Duration
+		err     error
+		release bool
+	}{
+		{"in time", 10 * time.Second, 8 * time.Second, 8 * time.Second, nil, true},
+		{"too slow", 10 * time.Second, time.Hour, 9 * time.Second, elector.ErrDrainTimeout, false},
+		{"no waiting", 0, 5 * time.Second, 0, nil, false},
+		{"for ever", -1, 2 * time.Hour, 2 * time.Hour, nil, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := leasetest.NewServer()
+				m := newReplica(t, server, "a", func(o *ctrl.Options) { o.GracefulShutdownTimeout = &test.grace })
+				mustAdd(t, m, manager.RunnableFunc(func(ctx context.Context) error {
+					<-ctx.Done()
+					time.Sleep(test.hangs)
+					return nil
+				}))
+				run := begin(m.Start)
+				<-m.Elected()
+				pass(time.Minute)
+				run.stop()
+				began := time.Now()
+				err := run.wait()
+				if took := time.Since(began); took.Round(100*time.Millisecond) != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+				if !errors.Is(err, test.err) {
+					t.Errorf("Start: %v, want %v", err, test.err)
+				}
+				if released := holder(server) == ""; released != test.release {
+					t.Errorf("released %v, want %v", released, test.release)
+				}
+				afterwards()
+			})
+		})
+	}
+}
+
+func TestExitHookIsToldWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hooked atomic.Pointer[error]
+		release := make(chan struct{})
+		server := leasetest.NewServer()
+		m := newReplica(t, server, "a", nil, WithExitHook(func(err error) { hooked.Store(&err) }))
+		mustAdd(t, m, &stubborn{"mule", release})
+		run := begin(m.Start)
+		<-m.Elected()
+		server.Delete("ns", "lease")
+		err := run.wait()
+		if !errors.Is(err, elector.ErrDrainTimeout) || !strings.Contains(err.Error(), `stubborn "mule"`) {
+			t.Errorf("Start: %v, want ErrDrainTimeout naming the mule", err)
+		}
+		if got := hooked.Load(); got == nil || (*got).Error() != err.Error() {
+			t.Errorf("the hook got %v, Start returned %v", got, err)
+		}
+		close(release)
+		afterwards()
+	})
+}

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+func TestMetricsAreServedWhileTheManagerRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		served := func() int {
+			families, err := metrics.Registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, f := range families {
+				if f.GetName() == "elector_leading" {
+					n += len(f.GetMetric())
+				}
+			}
+			return n
+		}
+		server := leasetest.NewServer()
+		a, b := begin(newReplica(t, server, "a", nil).Start), begin(newReplica(t, server, "b", nil).Start)
+		pass(time.Minute)
+		if n := served(); n != 1 {
+			t.Errorf("elector_leading is served %d times, by two replicas in one process", n)
+		}
+		for _, r := range []*begun{a, b} {
+			r.stop()
+			if err := r.wait(); err != nil {
+				t.Errorf("Start: %v", err)
+			}
+		}
+		if n := served(); n != 0 {
+			t.Errorf("elector_leading is served %d times after the end", n)
+		}
+		afterwards()
+	})
+}
+
+func TestHealthzCheckIsWiredOnRequest(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := newReplica(t, leasetest.NewServer(), "a",
+		func(o *ctrl.Options) { o.HealthProbeBindAddress = address }, WithHealthzCheck("leading"))
+	run := begin(m.Start)
+	<-m.Elected()
+	transport := &http.Transport{DisableKeepAlives: true}
+	reply, err := (&http.Client{Transport: transport}).Get("http://" + address + "/healthz/leading")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(reply.Body)
+	_ = reply.Body.Close()
+	if reply.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s", reply.Status, body)
+	}
+	run.stop()
+	if err := run.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEventsGoThroughTheManagersRecorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		cfg := &rest.Config{Host: "http://api.invalid", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			j.add(r.Method + " " + r.URL.Path)
+			return nowhere.Transport.RoundTrip(r)
+		})}
+		m, err := New(cfg, testOptions(), WithClientset(leasetest.NewServer().Client("a")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := begin(m.Start)
+		pass(time.Minute)
+		j.expect(t, "POST /api/v1/namespaces/ns/events")
+		run.stop()
+		if err := run.wait(); err != nil {
+			t.Error(err)
+		}
+		afterwards()
+	})
+}
+
+func TestCallbacksOptionIsCalledAroundTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		m := newReplica(t, leasetest.NewServer(), "a", nil, WithCallbacks(elector.Callbacks{
+			OnStartedLeading: func(context.Context) { time.Sleep(1); j.add("started leading") },
+			OnStoppedLeading: func() { j.add("stopped leading") },
+			OnNewLeader:      func(string) { j.add("new leader") },
+		}))
+		mustAdd(t, m, j.worker("work", atOnce))
+		run := begin(m.Start)
+		pass(time.Minute)
+		run.stop()
+		if err := run.wait(); err != nil {
+			t.Error(err)
+		}
+		i := slices.Index(j.lines, "new leader")
+		if i < 0 {
+			t.Fatalf("no new leader in %q", j.lines)
+		}
+		j.lines = slices.Delete(j.lines, i, i+1)
+		j.expect(t, "work runs", "started leading", "work returns", "stopped leading")
+		afterwards()
+	})
+}
+
+func TestBaseContextReachesGatedWork(t *testing.T) {
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan any, 1)
+		m := newReplica(t, leasetest.NewServer(), "a", func(o *ctrl.Options) {
+			o.BaseContext = func() context.Context { return context.WithValue(context.Background(), key{}, "value") }
+		})
+		mustAdd(t, m, manager.RunnableFunc(func(ctx context.Context) error {
+			if _, ok := elector.TermFromContext(ctx); !ok {
+				t.Error("no term in the context")
+			}
+			got <- ctx.Value(key{})
+			<-ctx.Done()
+			return nil
+		}))
+		run := begin(m.Start)
+		if v := <-got; v != "value" {
+			t.Errorf("got %v", v)
+		}
+		run.stop()
+		if err := run.wait(); err != nil {
+			t.Error(err)
+		}
+		afterwards()
+	})
+}

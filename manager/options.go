@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"log/slog"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// Option changes what New makes.
+type Option func(*settings)
+
+type settings struct {
+	keepLease bool
+	logger    *slog.Logger
+	healthz   string
+	exit      func(error)
+	callbacks elector.Callbacks
+	clientset kubernetes.Interface
+}
+
+// WithoutRelease lets the Lease lapse when the Manager stops, instead of
+// handing it over. The next leader then waits for a whole LeaseDuration.
+func WithoutRelease() Option {
+	return func(s *settings) { s.keepLease = true }
+}
+
+// WithLogger has the Manager, its controllers and its Elector log through
+// logger. It takes the place of ctrl.Options.Logger. By default the Elector
+// logs through the manager's logger.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) { s.logger = logger }
+}
+
+// WithHealthzCheck adds the Elector's Healthz to the manager's liveness checks
+// under this name.
+func WithHealthzCheck(name string) Option {
+	return func(s *settings) { s.healthz = name }
+}
+
+// WithExitHook has exit called when gated work has not stopped within the time
+// it is given, with the error that Start would return, naming the runnables
+// that hang. The Lease is not renewed any more by then and will lapse. A hook
+// that ends the process ends the work too; if it returns, Start returns. By
+// default there is no hook.
+func WithExitHook(exit func(error)) Option {
+	return func(s *settings) { s.exit = exit }
+}
+
+// WithCallbacks has the Elector call these too: OnStartedLeading once the gated
+// runnables have been started, OnStoppedLeading after they have returned.
+func WithCallbacks(callbacks elector.Callbacks) Option {
+	return func(s *settings) { s.callbacks = callbacks }
+}
+
+// WithClientset has the Elector reach the Lease by this clientset. By default
+// it has one of its own, made by elector.NewClientset from LeaderElectionConfig
+// or else the Manager's rest.Config, so that no other traffic can delay it.
+func WithClientset(clientset kubernetes.Interface) Option {
+	return func(s *settings) { s.clientset = clientset }
+}

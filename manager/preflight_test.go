@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+// permitting is a clientset whose user may do these things to Leases.
+func permitting(verbs ...string) *fake.Clientset {
+	clientset := fake.NewClientset()
+	clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+		asked := review.Spec.ResourceAttributes
+		if asked.Namespace != "ns" || asked.Group != "coordination.k8s.io" || asked.Resource != "leases" || (asked.Name == "") != (asked.Verb == "create") {
+			return true, nil, errors.New("wrong question")
+		}
+		review.Status.Allowed = slices.Contains(verbs, asked.Verb)
+		return true, review, nil
+	})
+	clientset.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		if slices.Contains(verbs, "get") {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewForbidden(coordinationv1.Resource("leases"), "id", errors.New("no"))
+	})
+	return clientset
+}
+
+func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "id"}}
+	for name, test := range map[string]struct {
+		allowed []string
+		exists  bool
+		want    string
+	}{
+		"all allowed":                    {[]string{"get", "update", "watch", "create"}, false, ""},
+		"all but create, and it exists":  {[]string{"get", "update", "watch"}, true, ""},
+		"all but create, and it doesn't": {[]string{"get", "update", "watch"}, false, "create"},
+		"read only":                      {[]string{"get", "watch"}, true, "update"},
+		"nothing":                        {nil, false, "get,update,watch,create"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clientset := permitting(test.allowed...)
+			if test.exists {
+				if err := clientset.Tracker().Add(lease); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var buffer bytes.Buffer
+			preflight(t.Context(), clientset, "ns", "id", jsonLogger(&buffer))
+			lines := decode(t, buffer.String())
+			if test.want == "" {
+				if len(lines) != 0 {
+					t.Fatalf("logged %v, want nothing", lines)
+				}
+				return
+			}
+			if len(lines) != 1 {
+				t.Fatalf("logged %v, want one line", lines)
+			}
+			for key, want := range map[string]string{
+				"level": "ERROR", "verbs": test.want, "resource": "leases.coordination.k8s.io", "namespace": "ns", "name": "id",
+			} {
+				if lines[0][key] != want {
+					t.Errorf("%s is %v, want %v", key, lines[0][key], want)
+				}
+			}
+		})
+	}
+}
+
+func TestPreflightPrintsTheRoleThatGrantsIt(t *testing.T) {
+	var got rbacv1.Role
+	if err := yaml.UnmarshalStrict([]byte(role("ns", "id")), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Namespace != "ns" || len(got.Rules) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	named, unnamed := got.Rules[0], got.Rules[1]
+	if !slices.Equal(named.ResourceNames, []string{"id"}) || !slices.Equal(named.Verbs, []string{"get", "update", "watch"}) {
+		t.Errorf("for the Lease: %+v", named)
+	}
+	if unnamed.ResourceNames != nil || !slices.Equal(unnamed.Verbs, []string{"create"}) {
+		t.Errorf("for its making: %+v", unnamed)
+	}
+}
+
+// A server that does not answer such questions, or at all, keeps nobody from
+// leading and does not raise a false alarm.
+func TestPreflightThatCannotAskRaisesNoAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var buffer bytes.Buffer
+		preflight(t.Context(), leasetest.NewServer().Client("a"), "ns", "id", jsonLogger(&buffer))
+		lines := decode(t, buffer.String())
+		if len(lines) != 1 || lines[0]["level"] != "DEBUG" || !strings.Contains(lines[0]["err"].(string), "SelfSubjectAccessReview for get") {
+			t.Errorf("logged %v, want one DEBUG line", lines)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// TestManagerOfATerm looks at what a set-up is given.
+func TestManagerOfATerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		var mgr ctrl.Manager
+		b := newTermBench(1, func(m ctrl.Manager) error {
+			mgr = m
+			for _, r := range []manager.Runnable{
+				everywhere(nil), &manager.Server{}, webhook.NewServer(webhook.Options{}), struct{ cluster.Cluster }{},
+			} {
+				if err := m.Add(r); err == nil || !strings.Contains(err.Error(), "outside EachTerm") {
+					t.Errorf("Add of %T: %v, want a refusal", r, err)
+				}
+			}
+			if err := m.Start(t.Context()); err == nil {
+				t.Error("Start: no error")
+			}
+			if err := m.GetCache().Start(t.Context()); err == nil {
+				t.Error("GetCache().Start: no error")
+			}
+			if o := m.GetControllerOptions(); !*o.SkipNameValidation || !*o.EnableWarmup || o.MaxConcurrentReconciles != 1 {
+				t.Errorf("GetControllerOptions: %+v", o)
+			}
+			if err := m.GetClient().Create(t.Context(), &corev1.ConfigMap{}); !errors.Is(err, ErrNotLeading) {
+				t.Errorf("a write while standing by: %v, want ErrNotLeading", err)
+			}
+			return m.GetFieldIndexer().IndexField(t.Context(), &corev1.ConfigMap{}, "data.x", nil)
+		})
+		start := begin(b.Start)
+		synctest.Wait()
+		first := mgr
+		select {
+		case <-first.Elected():
+			t.Error("Elected is closed while standing by")
+		default:
+		}
+		term := b.begin()
+		<-first.Elected()
+		mustAdd(t, first, j.worker("late work", atOnce))
+		synctest.Wait()
+		j.expect(t, "late work runs")
+		term.end(elector.ErrLeaseExpired)
+		j.expect(t, "late work runs", "late work returns")
+		if err := first.Add(j.worker("too late", nil)); !errors.Is(err, ErrStopped) {
+			t.Errorf("Add after the term: %v, want ErrStopped", err)
+		}
+		synctest.Wait()
+		if first == mgr {
+			t.Fatal("the next term has not been set up")
+		}
+		informer, err := first.GetCache().GetInformer(t.Context(), &corev1.ConfigMap{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{}); !errors.Is(err, ErrStopped) {
+			t.Errorf("AddEventHandler after the term: %v, want ErrStopped", err)
+		}
+		start.stop()
+		if err := start.wait(); err != nil {
+			t.Fatal(err)
+		}
+		b.cancel()
+	})
+}
+
+// Sources that are not Kinds add their handlers by other methods.
+func TestHandlersAddedByAnyMethodAreRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTermBench(0, func(m ctrl.Manager) error {
+			byObject, err := m.GetCache().GetInformer(t.Context(), &corev1.ConfigMap{})
+			if err != nil {
+				return err
+			}
+			byKind, err := m.GetCache().GetInformerForKind(t.Context(), corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+			if err != nil {
+				return err
+			}
+			none := toolscache.ResourceEventHandlerFuncs{}
+			_, err1 := byObject.AddEventHandler(none)
+			_, err2 := byKind.AddEventHandlerWithResyncPeriod(none, time.Hour)
+			_, err3 := byKind.AddEventHandlerWithOptions(none, toolscache.HandlerOptions{})
+			return errors.Join(err1, err2, err3)
+		})
+		start := begin(b.Start)
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for range 10 {
+			b.begin().end(elector.ErrLeaseExpired)
+			synctest.Wait()
+		}
+		if after := runtime.NumGoroutine(); after > before+5 {
+			t.Errorf("%d goroutines before, %d after 10 terms", before, after)
+		}
+		start.stop()
+		if err := start.wait(); err != nil {
+			t.Fatal(err)
+		}
+		b.cancel()
+	})
+}
+
+func TestSetupThatFailsHalfwayLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		b := newTermBench(0,
+			func(m ctrl.Manager) error {
+				informer, err := m.GetCache().GetInformer(t.Context(), &corev1.ConfigMap{})
+				if err != nil {
+					return err
+				}
+				_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{})
+				return err
+			},
+			func(ctrl.Manager) error {
+				if broken.Load() {
+					return errors.New("broken")
+				}
+				return nil
+			})
+		start := begin(b.Start)
+		synctest.Wait()
+		broken.Store(true)
+		b.begin().end(elector.ErrLeaseExpired)
+		pass(time.Second)
+		before := runtime.NumGoroutine()
+		pass(time.Hour) // some 120 tries
+		if after := runtime.NumGoroutine(); after > before+5 {
+			t.Errorf("%d goroutines before, %d after", before, after)
+		}
+		start.stop()
+		if err := start.wait(); err != nil {
+			t.Fatal(err)
+		}
+		b.cancel()
+	})
+}
