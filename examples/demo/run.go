@@ -1,0 +1,127 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// wantChanges is how many changes of leader the play makes.
+const wantChanges = 3
+
+// run is the program. When it returns, nothing that it started is left.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parseOptions(args, out)
+	if err != nil {
+		return err
+	}
+	if err := prepare(o); err != nil {
+		return err
+	}
+	var names []string
+	for i := range o.replicas {
+		names = append(names, string(rune('a'+i)))
+	}
+	b := newBoard(names)
+	v := newView(out, b, o.renewDeadline)
+	w := &witness{board: b, flashes: map[string]int64{}, tokens: map[string]elector.Token{}}
+	err = perform(ctx, o, b, w, names)
+	v.close()
+	if err != nil {
+		return fmt.Errorf("%w (all that was started has been stopped; logs are in %s)", err, o.out)
+	}
+	return summarise(out, o, b, w)
+}
+
+// prepare refuses early what would fail late, and makes the directory.
+func prepare(o options) error {
+	if o.kubeconfig == "" {
+		if err := checkAssets(); err != nil {
+			return err
+		}
+	}
+	if err := checkPorts(o); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	old, err := filepath.Glob(filepath.Join(o.out, "*.log"))
+	if err != nil {
+		return err
+	}
+	for _, log := range old {
+		if err := os.Remove(log); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	return nil
+}
+
+// perform does all that needs processes.
+func perform(ctx context.Context, o options, b *board, w *witness, names []string) (err error) {
+	defer context.AfterFunc(ctx, func() { b.say("stopping: %v", context.Cause(ctx)) })()
+	if o.kubeconfig == "" {
+		b.say("starting kube-apiserver and etcd")
+	}
+	c, err := openCluster(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		b.say("cleaning up")
+		err = errors.Join(err, c.close())
+	}()
+	b.say("Kubernetes %s, namespace %s, %d Beacons", c.version, c.namespace, o.objects)
+	b.say("to look in: kubectl --kubeconfig %s -n %s get beacons -w", c.kubeconfig, c.namespace)
+	b.say("building examples/operator")
+	operator, err := buildOperator(ctx, o.out)
+	if err != nil {
+		return err
+	}
+	s := &show{options: o, board: b, cluster: c, operator: operator, names: names, replicas: map[string]*replica{}}
+	watching, stopWatching := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { w.attend(watching, c) })
+	err = s.play(ctx)
+	b.end()
+	stopWatching()
+	watched.Wait()
+	grace := stopLimit
+	if err != nil {
+		grace = 0
+	}
+	return errors.Join(err, s.end(grace))
+}
+
+// summarise writes the table and the pictures, and returns an error if what was seen must not be.
+func summarise(out io.Writer, o options, b *board, w *witness) error {
+	history, end := b.played()
+	found, err := changes(history)
+	if err == nil && len(found) < wantChanges { // More are a leader that has lost its lease, on a busy machine.
+		err = fmt.Errorf("there were %d changes of leader instead of %d", len(found), wantChanges)
+	}
+	flashes, stale := w.verdict()
+	subtitle := fmt.Sprintf("%d replicas, %d Beacons. Lease duration %v, renew deadline %v, retry period %v.",
+		o.replicas, o.objects, o.leaseDuration, o.renewDeadline, o.retryPeriod)
+	paths, drawErr := writePictures(o.out, newTimeline(history, end), subtitle)
+	_, _ = fmt.Fprintf(out, "\n%s\n\n", subtitle)
+	writeTable(out, found)
+	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a leader of the past.\n\n", flashes, len(stale))
+	for _, line := range measured {
+		_, _ = fmt.Fprintln(out, line)
+	}
+	for _, path := range paths {
+		_, _ = fmt.Fprintln(out, path)
+	}
+	return errors.Join(append(stale, err, drawErr)...)
+}

@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package v1alpha1 is the API of the example operator: the Beacon.
+// +kubebuilder:object:generate=true
+// +groupName=demo.kube-elector.io
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of the types in this package.
+var GroupVersion = schema.GroupVersion{Group: "demo.kube-elector.io", Version: "v1alpha1"}
+
+// AddToScheme adds the types in this package to a scheme.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &Beacon{}, &BeaconList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command operator reconciles the Beacons of one namespace, in one of its replicas at a time. It is an operator as
+// kubebuilder lays it out, but for manager.New instead of ctrl.NewManager, and for EachTerm, by which a replica that
+// lost the lease stands by again in the same process.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/examples/operator/api/v1alpha1"
+	operatorconfig "github.com/kube-elector/elector/examples/operator/config"
+	"github.com/kube-elector/elector/examples/operator/internal/controller"
+	"github.com/kube-elector/elector/examples/operator/report"
+	"github.com/kube-elector/elector/manager"
+)
+
+func main() {
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	ctrl.SetLogger(manager.NewLogr(logger))
+	klog.SetSlogLogger(logger) // client-go's
+	if err := run(ctrl.SetupSignalHandler(), os.Args[1:], logger); err != nil {
+		logger.Error("the operator has ended", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, logger *slog.Logger) error {
+	o, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	cfg, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	reporter := report.New(o.reportInterval, logger)
+	// The one line that is not kubebuilder's: manager.New instead of ctrl.NewManager.
+	mgr, err := manager.New(cfg, ctrl.Options{
+		Scheme:                  scheme,
+		Metrics:                 metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:  o.probeAddress,
+		LeaderElection:          o.election.Enabled,
+		LeaderElectionID:        o.election.LeaseName,
+		LeaderElectionNamespace: o.election.LeaseNamespace,
+		LeaseDuration:           &o.election.LeaseDuration,
+		RenewDeadline:           &o.election.RenewDeadline,
+		RetryPeriod:             &o.election.RetryPeriod,
+		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{o.namespace: {}}},
+	}, manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()))
+	if err != nil {
+		return err
+	}
+	if err := mgr.EachTerm(func(term ctrl.Manager) error {
+		return (&controller.BeaconReconciler{
+			Client: term.GetClient(), Now: time.Now, Reconciled: reporter.Worked,
+		}).SetupWithManager(term)
+	}); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return err
+	}
+	if err := mgr.AddReadyzCheck("readyz", healthz.Ping); err != nil {
+		return err
+	}
+	var reporting sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		reporting.Wait()
+	}()
+	reporting.Go(func() { reporter.Run(ctx, mgr.Elector()) })
+	return mgr.Start(ctx)
+}
+
+// options are what the flags say.
+type options struct {
+	metricsAddress, probeAddress string
+	namespace                    string
+	election                     elector.Config
+	reportInterval               time.Duration
+}
+
+func parseFlags(args []string) (options, error) {
+	podNamespace := os.Getenv("POD_NAMESPACE")
+	o := options{election: elector.Config{LeaseName: operatorconfig.LeaseName, LeaseNamespace: podNamespace}}
+	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
+	config.RegisterFlags(flags)
+	o.election.BindFlags(flags)
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of /metrics, such as :8080; 0 for none")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&o.namespace, "namespace", podNamespace, "whose Beacons to reconcile: $POD_NAMESPACE by default, all if empty")
+	flags.DurationVar(&o.reportInterval, "report-interval", 0, "say in the log so often what this replica is doing; 0 for never")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	if flags.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q: only flags are taken", flags.Arg(0))
+	}
+	return o, nil
+}
