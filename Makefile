@@ -71,6 +71,11 @@ generate: $(CONTROLLER_GEN) ## Generate the code and manifests of examples/opera
 envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minutes.
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath .
 
+.PHONY: bench
+bench: envtest ## Measure elector beside client-go: takes 20 minutes, on a machine with nothing else to do.
+	go build -buildvcs=auto -o bin/bench/bench ./test/bench
+	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
+
 .PHONY: clean
 clean: ## Remove bin/: all that was built or reported.
 	rm -rf bin
@@ -87,5 +92,6 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #> Variables:
 #>   DEMO_FLAGS          flags of the demo; make demo DEMO_FLAGS=-help lists them
 #>   TEST_FLAGS          more flags for go test, like '-v -run Release'
+#>   BENCH_FLAGS         flags of the benchmark; make bench BENCH_FLAGS=-help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest

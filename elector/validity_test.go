@@ -20,20 +20,20 @@ func at(mono, wall time.Duration) moment {
 
 func TestNoClockAloneGivesTheLeaderTime(t *testing.T) {
 	sent := at(time.Hour, time.Hour)
-	for name, c := range map[string]struct {
+	for name, c := range map[string]struct { // 50 ms are kept for a late timer
 		mono, wall, want time.Duration // since sent
 	}{
-		"both clocks agree":                     {3 * time.Second, 3 * time.Second, 7 * time.Second},
-		"the last moment":                       {10*time.Second - 1, 10*time.Second - 1, 1},
-		"the deadline":                          {10 * time.Second, 10 * time.Second, 0},
+		"both clocks agree":                     {3 * time.Second, 3 * time.Second, 6950 * time.Millisecond},
+		"the last moment":                       {9950*time.Millisecond - 1, 9950*time.Millisecond - 1, 1},
+		"the deadline":                          {9950 * time.Millisecond, 9950 * time.Millisecond, 0},
 		"long after":                            {time.Hour, time.Hour, 0},
 		"wall clock set forward by 1h":          {3 * time.Second, time.Hour + 3*time.Second, 0},
-		"wall clock set forward by 2s":          {3 * time.Second, 5 * time.Second, 5 * time.Second},
-		"wall clock set back by 1h":             {3 * time.Second, -time.Hour + 3*time.Second, 7 * time.Second},
+		"wall clock set forward by 2s":          {3 * time.Second, 5 * time.Second, 4950 * time.Millisecond},
+		"wall clock set back by 1h":             {3 * time.Second, -time.Hour + 3*time.Second, 6950 * time.Millisecond},
 		"wall clock set back by 1h, time is up": {10 * time.Second, -time.Hour, 0},
 		"suspended for 60s":                     {0, 60 * time.Second, 0},
 		"suspended for 60s after 3s":            {3 * time.Second, 63 * time.Second, 0},
-		"suspended for 4s":                      {3 * time.Second, 7 * time.Second, 3 * time.Second},
+		"suspended for 4s":                      {3 * time.Second, 7 * time.Second, 2950 * time.Millisecond},
 	} {
 		m := moment{mono: sent.mono + c.mono, wall: sent.wall.Add(c.wall)}
 		if got := m.remaining(sent, DefaultRenewDeadline); got != c.want {

@@ -152,10 +152,10 @@ func (g *Gate) stop() {
 	default:
 	}
 	if term != nil {
-		term.cancel(ErrStopped)
+		term.cancel(elector.ErrStopped)
 	}
 	warm.close()
-	warm.cancel(ErrStopped)
+	warm.cancel(elector.ErrStopped)
 	warm.wait()
 }
 

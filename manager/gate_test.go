@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -250,13 +251,13 @@ func TestWorkThatHangsIsNamed(t *testing.T) {
 		synctest.Wait()
 		term.cancel(elector.ErrStopped)
 		synctest.Wait()
-		if got, want := g.hanging(), []string{`*manager.stubborn "mule"`}; !slices.Equal(got, want) {
-			t.Errorf("hanging: %q, want %q", got, want)
+		if got, want := g.Running(), []string{`*manager.stubborn "mule"`}; !slices.Equal(got, want) {
+			t.Errorf("running: %q, want %q", got, want)
 		}
 		close(release)
 		<-term.done
-		if got := g.hanging(); len(got) != 0 {
-			t.Errorf("hanging: %q after all has returned", got)
+		if got := g.Running(); len(got) != 0 {
+			t.Errorf("running: %q after all has returned", got)
 		}
 		start.stop()
 		if err := start.wait(); err != nil {
@@ -272,3 +273,18 @@ type stubborn struct {
 }
 
 func (s *stubborn) Start(context.Context) error { <-s.release; return nil }
+
+func TestGateThatIsNotStartedIsComplainedAboutOnce(t *testing.T) {
+	for lasts, want := range map[time.Duration]int{patience - 1: 0, time.Hour: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			var buffer bytes.Buffer
+			g := NewGate(jsonLogger(&buffer))
+			term := beginTerm(g.Callbacks(elector.Callbacks{}))
+			pass(lasts)
+			term.end(elector.ErrStopped)
+			if lines := decode(t, buffer.String()); len(lines) != want || want > 0 && lines[0]["level"] != "ERROR" {
+				t.Errorf("a term of %v: logged %v, want %d ERROR lines", lasts, lines, want)
+			}
+		})
+	}
+}

@@ -87,7 +87,7 @@ func (g *Gate) end(term *group, set *termManager) {
 	if set != nil {
 		close(set.over)
 	}
-	if spent && !errors.Is(cause, elector.ErrStopped) && !errors.Is(cause, ErrStopped) {
+	if spent && !errors.Is(cause, elector.ErrStopped) {
 		g.fail(fmt.Errorf("%w: %w", ErrLeadershipLost, cause))
 	}
 	g.mu.Lock()
@@ -95,8 +95,9 @@ func (g *Gate) end(term *group, set *termManager) {
 	g.mu.Unlock()
 }
 
-// hanging names the term's runnables that have not returned.
-func (g *Gate) hanging() []string {
+// Running names the current term's runnables that have not returned, for
+// messages such as about elector.ErrDrainTimeout. There is none between terms.
+func (g *Gate) Running() []string {
 	g.mu.Lock()
 	term := g.term
 	g.mu.Unlock()

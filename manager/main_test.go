@@ -5,7 +5,6 @@ package manager
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -21,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // term drives Callbacks as an Elector would.
 type term struct {

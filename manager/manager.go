@@ -224,7 +224,7 @@ func (m *Manager) campaign(ctx context.Context) error {
 
 // hang names the runnables that have not stopped.
 func (m *Manager) hang(err error) error {
-	if names := m.gate.hanging(); len(names) > 0 {
+	if names := m.gate.Running(); len(names) > 0 {
 		err = fmt.Errorf("%w: %s", err, strings.Join(names, ", "))
 	}
 	if m.settings.exit != nil {

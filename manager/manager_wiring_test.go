@@ -70,7 +70,11 @@ func TestHealthzCheckIsWiredOnRequest(t *testing.T) {
 	run := begin(m.Start)
 	<-m.Elected()
 	transport := &http.Transport{DisableKeepAlives: true}
-	reply, err := (&http.Client{Transport: transport}).Get("http://" + address + "/healthz/leading")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/healthz/leading", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func WithoutRelease() Option {
 
 // WithLogger has the Manager, its controllers and its Elector log through
 // logger. It takes the place of ctrl.Options.Logger. By default the Elector
-// logs through the manager's logger.
+// logs through the manager's logger. For what controller-runtime and client-go
+// log by their own globals, main calls ctrl.SetLogger(NewLogr(logger)).
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }

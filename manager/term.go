@@ -36,6 +36,7 @@ type termManager struct {
 	mu      sync.Mutex // guards all below
 	waiting []manager.Runnable
 	term    *group // nil until the term begins
+	closed  bool   // it never will
 }
 
 func newTermManager(ctx context.Context, s *termSource, g *Gate) *termManager {
@@ -60,14 +61,14 @@ func (t *termManager) Add(r manager.Runnable) error {
 	guard(r)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.term == nil {
+	switch {
+	case t.term == nil && !t.closed:
 		t.waiting = append(t.waiting, r)
 		return nil
+	case t.term != nil && t.term.start(name, r.Start):
+		return nil
 	}
-	if !t.term.start(name, r.Start) {
-		return fmt.Errorf("%s: the term is over: %w", name, ErrStopped)
-	}
-	return nil
+	return fmt.Errorf("%s: the term is over: %w", name, ErrStopped)
 }
 
 // Start is refused: the Gate starts what was added.
@@ -128,7 +129,10 @@ func (t *termManager) cool(cause error) { t.warm.cancel(cause) }
 
 // discard leaves nothing behind of a set that has run, or never will.
 func (t *termManager) discard() {
-	t.cool(ErrStopped)
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.cool(elector.ErrStopped)
 	t.warm.close()
 	t.cache.release()
 	t.warm.wait()

@@ -83,6 +83,9 @@ func TestManagerOfATerm(t *testing.T) {
 		if err := start.wait(); err != nil {
 			t.Fatal(err)
 		}
+		if err := mgr.Add(j.worker("never", nil)); !errors.Is(err, ErrStopped) {
+			t.Errorf("Add for a term that never comes: %v, want ErrStopped", err)
+		}
 		b.cancel()
 	})
 }

@@ -59,12 +59,15 @@ type replica struct {
 // SIGHUP.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// replicaLog is the name of the file with the log of a replica: of all the processes it is in one demo.
+func replicaLog(name string) string { return "replica-" + name + ".log" }
+
 func startReplica(b *board, c *cluster, o options, operator, name string, number int) (*replica, error) {
 	metrics := "0"
 	if o.metricsPort != 0 {
 		metrics = metricsAddress(o.metricsPort + number)
 	}
-	log, err := os.OpenFile(filepath.Join(o.out, "replica-"+name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(o.out, replicaLog(name)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}

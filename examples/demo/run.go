@@ -55,7 +55,7 @@ func prepare(o options) error {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	old, err := filepath.Glob(filepath.Join(o.out, "*.log"))
+	old, err := filepath.Glob(filepath.Join(o.out, replicaLog("?")))
 	if err != nil {
 		return err
 	}

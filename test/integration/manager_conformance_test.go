@@ -295,9 +295,3 @@ func released(namespace string) string {
 	}
 	return "no"
 }
-
-// warmedUp is a gated runnable with a Warmup.
-type warmedUp struct{ warm chan struct{} }
-
-func (w *warmedUp) Start(ctx context.Context) error { <-ctx.Done(); return nil }
-func (w *warmedUp) Warmup(context.Context) error    { close(w.warm); return nil }

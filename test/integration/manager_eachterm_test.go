@@ -25,7 +25,6 @@ import (
 type busy struct {
 	t       *testing.T
 	client  client.Client
-	reader  client.Reader
 	counter *counts
 }
 
@@ -154,8 +153,9 @@ func TestStepDownHandsOverToAWarmStandby(t *testing.T) {
 	for range 2 {
 		eventually(t, "b standing by", func() bool { return b.Elector().GetLeader() != "" })
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		if err := a.Elector().StepDown(ctx); err != nil {
+		err := a.Elector().StepDown(ctx)
+		cancel()
+		if err != nil {
 			t.Fatal(err)
 		}
 		before := seenByB.reconciles.Load()

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+)
+
+// measureFreeze stops leading processes with SIGSTOP until others lead, and continues them with SIGCONT. One half has
+// work that looks at IsLeader, the other half work that only waits for its context to end: looking may itself end the
+// term.
+func measureFreeze(ctx context.Context, b *bench) ([]result, error) {
+	// The processes freeze together and thaw one after the other: they have few cores between them.
+	turn := make(chan struct{}, 1)
+	half := func(ctx context.Context, look bool) ([]map[string]thaw, error) {
+		return inLanes(ctx, b.frozen, func(ctx context.Context) ([]map[string]thaw, error) {
+			return sideBySide(ctx, func(ctx context.Context, s subject) (thaw, error) {
+				return b.freezeOne(ctx, s, look, turn)
+			})
+		})
+	}
+	var looked, waited []map[string]thaw
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		looked, err = half(ctx, true)
+		return err
+	})
+	group.Go(func() (err error) {
+		waited, err = half(ctx, false)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	results := []result{
+		{
+			Name: "wake-leader", Unit: yes, What: "work that wakes believes itself the leader: IsLeader at its first look after SIGCONT",
+			Goals: []goal{{Stat: "max", Value: 0}},
+		}, {
+			Name: "wake-context", Unit: seconds, What: "from SIGCONT to the end of the context, with work that does not look at anything else",
+			Goals: []goal{{Stat: "p99", Value: 0.015}},
+		}, {
+			Name: "wake-context-looked", Unit: seconds, What: "the same with work that looks at IsLeader every 10 ms",
+			Goals: []goal{{Stat: "p99", Value: 0.015}},
+		}, {
+			Name: "wake-acts", Unit: number, What: "acts, one every 10 ms while the context is alive and IsLeader not asked, after SIGCONT, while another leads",
+		},
+	}
+	for _, s := range peers {
+		of := func(rows []map[string]thaw, pick func(thaw) sample) series {
+			return series{s.name, column(rows, func(row map[string]thaw) sample { return pick(row[s.name]) })}
+		}
+		results[0].Series = append(results[0].Series, of(looked, func(t thaw) sample { return truth(t.Leader) }))
+		results[1].Series = append(results[1].Series, of(waited, thaw.lasted))
+		results[2].Series = append(results[2].Series, of(looked, thaw.lasted))
+		results[3].Series = append(results[3].Series, of(waited, func(t thaw) sample { return sample(t.Acts) }))
+	}
+	return results, nil
+}
+
+// thaw is what the work of a frozen leader finds when it wakes.
+type thaw struct {
+	Leader bool // IsLeader at its first look, if it looks
+	Ended  time.Time
+	Acts   int // from waking to Ended
+
+	continued time.Time // by the parent's clock, which is the same
+}
+
+func (t thaw) lasted() sample { return took(t.continued, t.Ended) }
+
+func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan struct{}) (_ thaw, err error) {
+	c := b.newContest(s)
+	t := task{
+		Role: "frozen", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+		Leases: []string{c.lease}, Identity: "frozen", Timing: b.timing, Look: look, Window: duration(b.freeze / 2),
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.freeze+8*time.Duration(b.timing.LeaseDuration))
+	defer cancel() // And the child with it.
+	p, err := startChild(ctx, t)
+	if err != nil {
+		return thaw{}, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, c.close()) }()
+	var leads bool
+	if err := p.values.Decode(&leads); err != nil {
+		return thaw{}, fmt.Errorf("%s: waiting for the child to lead: %w", s.name, err)
+	}
+	if err := c.standBy(ctx, 1, t.seat(0, nil).identity); err != nil {
+		return thaw{}, err
+	}
+	if err := b.timing.settle(ctx); err != nil {
+		return thaw{}, err
+	}
+	if err := suspend(p.cmd.Process); err != nil {
+		return thaw{}, err
+	}
+	if err := pause(ctx, b.freeze); err != nil {
+		return thaw{}, errors.Join(err, resume(p.cmd.Process))
+	}
+	overtaken := len(c.tenures) > 0
+	turn <- struct{}{}
+	continued := time.Now()
+	err = resume(p.cmd.Process)
+	_ = pause(ctx, 100*time.Millisecond)
+	<-turn
+	if err != nil {
+		return thaw{}, err
+	}
+	if !overtaken {
+		return thaw{}, fmt.Errorf("%s: nobody else led after %v", s.name, b.freeze)
+	}
+	result := thaw{continued: continued}
+	return result, p.values.Decode(&result)
+}
+
+// runFrozen is the child process: it leads, and tells what its work finds when it wakes.
+func runFrozen(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
+	var c candidate
+	ready, told := make(chan struct{}), make(chan error, 1)
+	lead := func(term context.Context) {
+		<-ready
+		err := out.Encode(true)
+		if err == nil {
+			err = out.Encode(act(term, c, t.Look, time.Duration(t.Window)))
+		}
+		told <- err
+	}
+	c, err := t.candidate(cfg, s, t.seat(0, lead))
+	if err != nil {
+		return err
+	}
+	close(ready)
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Start(ctx) }()
+	select {
+	case err = <-told:
+	case <-ctx.Done():
+	}
+	cancel()
+	return errors.Join(err, <-stopped)
+}
+
+// act is work that acts until its context ends. It has been frozen when its clock has made a leap.
+func act(term context.Context, c candidate, look bool, leap time.Duration) (found thaw) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for awake, last := false, time.Now(); ; {
+		select {
+		case <-term.Done():
+			found.Ended = time.Now()
+		case <-tick.C:
+		}
+		now, leader := time.Now(), look && c.IsLeader()
+		if now.Sub(last) > leap {
+			awake, found.Leader = true, leader
+		}
+		last = now
+		if !found.Ended.IsZero() {
+			return found
+		}
+		if awake && term.Err() == nil {
+			found.Acts++
+		}
+	}
+}

@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// measureIdle has processes with nothing but standbys, one process for each subject, all at once on the same Leases,
+// whose leaders renew. What the first of them costs a process is taken off.
+func measureIdle(ctx context.Context, b *bench) (_ []result, err error) {
+	var leaders []*contest
+	defer func() {
+		for _, c := range leaders {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	var leases []string
+	for range b.idle {
+		c := b.newContest(peers[0])
+		leaders, leases = append(leaders, c), append(leases, c.lease)
+		if _, err := c.elect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var results []result
+	for _, shared := range []bool{false, true} {
+		var rounds []map[string]footprint
+		for range b.idleRounds {
+			round, err := b.idleRound(ctx, leases, shared)
+			if err != nil {
+				return results, err
+			}
+			rounds = append(rounds, round)
+		}
+		results = append(results, b.idleResults(shared, rounds)...)
+	}
+	return results, nil
+}
+
+func (b *bench) idleResults(shared bool, rounds []map[string]footprint) []result {
+	suffix, how := "-own", fmt.Sprintf("per standby, %d in a process, each with its own clientset", b.idle)
+	if shared {
+		suffix, how = "-shared", fmt.Sprintf("per standby, %d in a process, on one clientset", b.idle)
+	}
+	var results []result
+	for _, q := range []struct {
+		name, what string
+		unit       unit
+		of         func(footprint) float64
+	}{
+		{"heap", "live heap", bytesEach, func(f footprint) float64 { return f.Heap }},
+		{"stacks", "stacks", bytesEach, func(f footprint) float64 { return f.Stacks }},
+		{"resident", "resident memory", bytesEach, func(f footprint) float64 { return f.Resident }},
+		{"goroutines", "goroutines", number, func(f footprint) float64 { return f.Goroutines }},
+		{"cpu", "CPU seconds a minute", seconds, func(f footprint) float64 { return f.CPU }},
+	} {
+		r := result{Name: q.name + suffix, What: q.what + " " + how, Unit: q.unit}
+		for _, s := range subjects {
+			r.Series = append(r.Series, series{s.name, column(rounds, func(round map[string]footprint) sample {
+				return sample(q.of(round[s.name]) / float64(b.idle))
+			})})
+		}
+		if q.name != "stacks" && q.name != "resident" {
+			r.Goals = []goal{{Stat: "p50", Versus: clientGoWatch, Value: 1}}
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// footprint is what all candidates of one process take. CPU is in seconds per minute.
+type footprint struct{ Heap, Stacks, Resident, Goroutines, CPU float64 }
+
+// idleRound runs one process for each subject.
+func (b *bench) idleRound(ctx context.Context, leases []string, shared bool) (map[string]footprint, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	found := make([]footprint, len(subjects))
+	for i, s := range subjects {
+		group.Go(func() (err error) {
+			p, err := startChild(ctx, task{
+				Role: "idle", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+				Leases: leases, Identity: b.name("idle"), Timing: b.timing, Shared: shared, Window: duration(b.idleWindow),
+			})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, p.stop()) }()
+			return p.values.Decode(&found[i])
+		})
+	}
+	err := group.Wait()
+	round := map[string]footprint{}
+	for i, s := range subjects {
+		round[s.name] = found[i]
+	}
+	return round, err
+}
+
+// runIdle is the child process.
+func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	client, err := s.clientset(newLink().config(cfg), t.Timing)
+	if err != nil {
+		return err
+	}
+	// Whatever the first request brings into a process is there before the baseline is taken.
+	if _, err := client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); err != nil {
+		return err
+	}
+	before := footprintNow()
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel(nil)
+	candidates, err := t.standbys(cfg, s, client, func(context.Context) {
+		cancel(errors.New("a standby led: this machine is too busy to measure anything"))
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		group.Go(func() {
+			if err := c.Start(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	found, err := t.watchIdle(ctx, candidates, before)
+	if err != nil {
+		return err
+	}
+	return out.Encode(found)
+}
+
+func (t task) standbys(cfg *rest.Config, s subject, client kubernetes.Interface, lead func(context.Context)) ([]candidate, error) {
+	candidates := make([]candidate, len(t.Leases))
+	for i := range candidates {
+		var err error
+		if t.Shared {
+			candidates[i], err = s.candidate(client, t.seat(i, lead), t.Timing)
+		} else {
+			candidates[i], err = t.candidate(cfg, s, t.seat(i, lead))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return candidates, nil
+}
+
+// watchIdle waits until all stand by, and then for the window.
+func (t task) watchIdle(ctx context.Context, candidates []candidate, before footprint) (footprint, error) {
+	patient, cancel := t.Timing.patience(ctx)
+	defer cancel()
+	stand := func(c candidate) bool { return c.GetLeader() != "" }
+	if err := eventually(patient, func() bool { return !slices.ContainsFunc(candidates, func(c candidate) bool { return !stand(c) }) }); err != nil {
+		return footprint{}, err
+	}
+	if err := t.Timing.settle(ctx); err != nil {
+		return footprint{}, err
+	}
+	began, spent := time.Now(), processorTime()
+	if err := pause(ctx, time.Duration(t.Window)); err != nil {
+		return footprint{}, err
+	}
+	spent = processorTime() - spent
+	minutes := time.Since(began).Minutes()
+	after := footprintNow()
+	return footprint{
+		after.Heap - before.Heap, after.Stacks - before.Stacks, after.Resident - before.Resident,
+		after.Goroutines - before.Goroutines, spent.Seconds() / minutes,
+	}, nil
+}
+
+// footprintNow is the state of this process, without its garbage.
+func footprintNow() footprint {
+	runtime.GC() // The first one runs cleanups, which make more garbage.
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return footprint{
+		Heap: float64(m.HeapAlloc), Stacks: float64(m.StackInuse),
+		Resident: residentMemory(), Goroutines: float64(runtime.NumGoroutine()),
+	}
+}

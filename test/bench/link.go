@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// link is one candidate's way to the API server. It counts what goes through, and can be severed: then, as on a network
+// that loses every packet, nothing arrives any more in either direction and nobody is told.
+type link struct {
+	severed         atomic.Bool
+	received, wrote atomic.Int64 // bytes on the wire, TLS included
+
+	closed    chan struct{}
+	closeOnce sync.Once
+
+	mu       sync.Mutex // guards all below
+	conns    map[net.Conn]struct{}
+	requests map[string]int // by verb
+	acked    time.Time      // when the last write that was acknowledged was sent
+}
+
+func newLink() *link {
+	return &link{closed: make(chan struct{}), conns: map[net.Conn]struct{}{}, requests: map[string]int{}}
+}
+
+// config is a copy of cfg that goes through the link. A Dial of its own gives it connections of its own.
+func (l *link) config(cfg *rest.Config) *rest.Config {
+	own := rest.CopyConfig(cfg)
+	own.Dial = l.dial
+	own.Wrap(func(next http.RoundTripper) http.RoundTripper { return &countingTransport{next, l} })
+	return own
+}
+
+// sever cuts the candidate off for good.
+func (l *link) sever() { l.severed.Store(true) }
+
+// close ends all connections, and all attempts to open one.
+func (l *link) close() {
+	l.closeOnce.Do(func() { close(l.closed) })
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	for c := range conns {
+		_ = c.Close() // Whatever it says, it is closed.
+	}
+}
+
+// traffic is what went through a link so far.
+type traffic struct {
+	requests        map[string]int
+	received, wrote int64
+}
+
+func (l *link) traffic() traffic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return traffic{maps.Clone(l.requests), l.received.Load(), l.wrote.Load()}
+}
+
+func (l *link) lastAcked() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.acked
+}
+
+var errLinkClosed = errors.New("the link is closed")
+
+func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if l.severed.Load() {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-l.closed:
+			return nil, errLinkClosed
+		}
+	}
+	inner, err := (&net.Dialer{Timeout: 30 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &linkConn{inner, l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		return nil, errors.Join(errLinkClosed, inner.Close())
+	}
+	l.conns[c] = struct{}{}
+	return c, nil
+}
+
+type linkConn struct {
+	net.Conn
+	link *link
+}
+
+func (c *linkConn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if !c.link.severed.Load() {
+			c.link.received.Add(int64(n))
+			return n, err
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (c *linkConn) Write(p []byte) (int, error) {
+	if c.link.severed.Load() {
+		return len(p), nil
+	}
+	n, err := c.Conn.Write(p)
+	c.link.wrote.Add(int64(n))
+	return n, err
+}
+
+func (c *linkConn) Close() error {
+	c.link.mu.Lock()
+	delete(c.link.conns, c)
+	c.link.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// countingTransport counts requests and remembers acknowledged writes.
+type countingTransport struct {
+	next http.RoundTripper
+	link *link
+}
+
+// WrappedRoundTripper lets client-go find the transport below, and close its connections.
+func (t *countingTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
+
+func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	verb := r.Method
+	if r.URL.Query().Has("watch") {
+		verb = "WATCH"
+	}
+	t.link.mu.Lock()
+	t.link.requests[verb]++
+	t.link.mu.Unlock()
+	sent := time.Now()
+	response, err := t.next.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet && response.StatusCode < 300 {
+		t.link.mu.Lock()
+		t.link.acked = sent
+		t.link.mu.Unlock()
+	}
+	return response, err
+}

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// machine is what the run was made on.
+type machine struct {
+	OS     string `json:"os"`
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory string `json:"memory"`
+}
+
+// thisMachine reads what Linux tells; elsewhere some of it stays empty.
+func thisMachine() machine {
+	m := machine{OS: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU()}
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		m.OS += " " + strings.TrimSpace(string(release))
+	}
+	m.CPU = procField("/proc/cpuinfo", "model name")
+	m.Memory = procField("/proc/meminfo", "MemTotal")
+	return m
+}
+
+// procField is the value of the first line "key : value".
+func procField(file, key string) string {
+	text, _ := os.ReadFile(file) //nolint:gosec // one of /proc's
+	for line := range strings.Lines(string(text)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == key {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// versions names what is compared, as it was built into this program, and what it is compared on.
+func versions(ctx context.Context, p *plane) (map[string]string, error) {
+	v, err := p.versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v["Go"] = runtime.Version()
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil, fmt.Errorf("this program was built without module information")
+	}
+	for _, module := range info.Deps {
+		switch module.Path {
+		case "k8s.io/client-go", "sigs.k8s.io/controller-runtime":
+			v[module.Path] = module.Version
+		}
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	v[ours] = "unknown"
+	if revision := settings["vcs.revision"]; revision != "" {
+		v[ours] = revision
+		if settings["vcs.modified"] == "true" {
+			v[ours] += ", modified"
+		}
+	}
+	return v, nil
+}

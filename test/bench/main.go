@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Bench measures what a leader election costs and how fast it is: that of package elector beside client-go's
+// LeaderElector, in turn or at once, in one run on one control plane, so that whatever the machine does meanwhile it
+// does to both. It writes all samples as JSON and shows them as a table.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if code, isChild := childMain(); isChild {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(measurementNames(), ","))
+	quick := flags.Bool("quick", false, "see whether it works: few samples, short durations, all at once; the figures mean nothing")
+	samples := flags.Int("n", 0, "about how many samples of hand-overs, crashes, thefts and freezes (default: enough for the published figures)")
+	window := flags.Duration("window", 0, "for how long requests are counted (default 5m)")
+	output := flags.String("o", "bin/bench/results.json", "the file for all samples, as JSON")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return err
+	}
+	if flags.NArg() > 0 || *samples < 0 || *window < 0 {
+		return fmt.Errorf("arguments %q, -n %d, -window %v: there are no arguments, and no number is negative", flags.Args(), *samples, *window)
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	sizes := fullSizes
+	if *quick {
+		sizes = quickSizes
+	}
+	sizes = sizes.withSamples(*samples)
+	if *window > 0 {
+		sizes.requestWindow = *window
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Hour)
+	defer cancel()
+	r, err := runBench(ctx, chosen, sizes, stderr)
+	if r == nil {
+		return err
+	}
+	if failure := r.save(*output); failure != nil {
+		return errors.Join(err, failure)
+	}
+	return errors.Join(err, show(stdout, *output))
+}
+
+// show shows what a file of samples says: any table can be made again from the file.
+func show(out io.Writer, file string) error {
+	r, err := loadReport(file)
+	if err != nil {
+		return err
+	}
+	return writeTables(out, r)
+}
+
+func loadReport(file string) (*report, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // The user names it.
+	if err != nil {
+		return nil, err
+	}
+	var r report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &r, nil
+}
+
+func measurementNames() []string {
+	var names []string
+	for _, m := range measurements {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+func choose(only string) ([]measurement, error) {
+	if only == "" {
+		return measurements, nil
+	}
+	byName := map[string]measurement{}
+	for _, m := range measurements {
+		byName[m.name] = m
+	}
+	var chosen []measurement
+	for name := range strings.SplitSeq(only, ",") {
+		m, ok := byName[name]
+		if !ok {
+			return nil, fmt.Errorf("-only %s: %q is none of %s", only, name, strings.Join(measurementNames(), ", "))
+		}
+		chosen = append(chosen, m)
+	}
+	return chosen, nil
+}
+
+func (r *report) save(file string) error {
+	text, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // Anyone may read it.
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // Anyone may read it.
+}

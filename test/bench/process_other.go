@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"math"
+	"os"
+	"syscall"
+	"time"
+)
+
+// What follows is measured on Linux only.
+
+func dieWithParent() *syscall.SysProcAttr { return nil }
+
+func suspend(*os.Process) error { return errors.ErrUnsupported }
+
+func resume(*os.Process) error { return errors.ErrUnsupported }
+
+func processorTime() time.Duration { return 0 }
+
+func residentMemory() float64 { return math.NaN() }

@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// measureRequests counts what one leader and one standby send and receive while nothing happens, on many Leases.
+func measureRequests(ctx context.Context, b *bench) ([]result, error) {
+	rows, err := inLanes(ctx, b.requestLanes, func(ctx context.Context) ([]map[string]pairTraffic, error) {
+		return sideBySide(ctx, b.steadyState)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var results []result
+	for i, role := range roles {
+		add := func(name, what string, u unit, goals []goal, of func(traffic) float64) {
+			r := result{Name: role.name + "-" + name, What: role.name + ": " + what, Unit: u, Goals: goals}
+			for _, s := range peers {
+				r.Series = append(r.Series, series{s.name, column(rows, func(row map[string]pairTraffic) sample {
+					return sample(of(row[s.name][i]) / b.requestWindow.Minutes())
+				})})
+			}
+			results = append(results, r)
+		}
+		add("requests", "requests", perMinute, role.goals, func(t traffic) float64 {
+			n := 0
+			for _, of := range t.requests {
+				n += of
+			}
+			return float64(n)
+		})
+		for _, verb := range verbsOf(rows, i) {
+			add(verb, verb+" requests", perMinute, role.verbGoals[verb], func(t traffic) float64 { return float64(t.requests[verb]) })
+		}
+		add("received", "bytes received, on the wire", bytesPer, nil, func(t traffic) float64 { return float64(t.received) })
+		add("sent", "bytes sent, on the wire", bytesPer, nil, func(t traffic) float64 { return float64(t.wrote) })
+	}
+	return results, nil
+}
+
+// verbsOf are those that a role has used, and GET, which it had better not.
+func verbsOf(rows []map[string]pairTraffic, role int) []string {
+	used := map[string]bool{http.MethodGet: true}
+	for _, row := range rows {
+		for _, pair := range row {
+			for verb, n := range pair[role].requests {
+				used[verb] = used[verb] || n > 0
+			}
+		}
+	}
+	maps.DeleteFunc(used, func(_ string, use bool) bool { return !use })
+	return slices.Sorted(maps.Keys(used))
+}
+
+// roles are what the two replicas of a pair are.
+var roles = [2]struct {
+	name      string
+	goals     []goal
+	verbGoals map[string][]goal
+}{
+	{"leader", []goal{{Stat: "max", Value: 30}}, map[string][]goal{"GET": {{Stat: "max", Value: 0}}}},
+	{"standby", []goal{{Stat: "max", Value: 0.5}, {Stat: "p50", Versus: clientGo, Value: 1. / 30}}, nil},
+}
+
+// pairTraffic is what the leader, and what the standby, has sent and received in the window.
+type pairTraffic [2]traffic
+
+func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err error) {
+	c := b.newContest(s)
+	defer func() { err = errors.Join(err, c.close()) }()
+	leader, err := c.elect(ctx)
+	if err != nil {
+		return pairTraffic{}, err
+	}
+	if err := c.standBy(ctx, 1, leader.identity); err != nil {
+		return pairTraffic{}, err
+	}
+	if err := b.timing.settle(ctx); err != nil {
+		return pairTraffic{}, err
+	}
+	var before, window pairTraffic
+	for i, r := range c.replicas {
+		before[i] = r.link.traffic()
+	}
+	began := time.Now()
+	if err := pause(ctx, b.requestWindow); err != nil {
+		return pairTraffic{}, err
+	}
+	for i, r := range c.replicas {
+		window[i] = r.link.traffic().minus(before[i])
+	}
+	if late := time.Since(began) - b.requestWindow; late > b.requestWindow/100 {
+		return pairTraffic{}, fmt.Errorf("the window was %v too long: this machine is too busy to measure anything", late)
+	}
+	return window, c.undisturbed(leader)
+}
+
+func (t traffic) minus(before traffic) traffic {
+	for verb, n := range before.requests {
+		t.requests[verb] -= n
+	}
+	t.received -= before.received
+	t.wrote -= before.wrote
+	return t
+}

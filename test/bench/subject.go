@@ -1,0 +1,157 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// The names of the subjects, and of what they are compared with.
+const (
+	ours          = "elector"
+	clientGo      = "client-go"
+	clientGoWatch = "client-go + watch"
+	floor         = "by hand"
+)
+
+// subject is a kind of leader election.
+type subject struct {
+	name string
+	// clientset makes the clientset that its users are told to use.
+	clientset func(*rest.Config, timing) (kubernetes.Interface, error)
+	candidate func(kubernetes.Interface, seat, timing) (candidate, error)
+}
+
+// seat is what a candidate contends for, under which identity, and what it does as a leader until its context ends.
+type seat struct {
+	namespace, lease, identity string
+	lead                       func(context.Context)
+}
+
+// candidate is one that stands by, leads, and releases the Lease when the context of Start ends. Start may also return
+// when it has lost the Lease.
+type candidate interface {
+	Start(context.Context) error
+	IsLeader() bool
+	GetLeader() string
+}
+
+// peers are the subjects that most measurements compare.
+var peers = []subject{
+	{ours, oursClientset, oursCandidate},
+	{clientGo, clientGoClientset, clientGoCandidate},
+}
+
+// subjects are all there are.
+var subjects = append(slices.Clone(peers), subject{clientGoWatch, clientGoClientset, watchingCandidate})
+
+func subjectNamed(name string) (subject, error) {
+	for _, s := range subjects {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return subject{}, fmt.Errorf("no such subject: %q", name)
+}
+
+func oursConfig(t timing) elector.Config {
+	return elector.Config{
+		Enabled:         true,
+		LeaseDuration:   time.Duration(t.LeaseDuration),
+		RenewDeadline:   time.Duration(t.RenewDeadline),
+		RetryPeriod:     time.Duration(t.RetryPeriod),
+		ReleaseOnCancel: true,
+	}
+}
+
+func oursClientset(cfg *rest.Config, t timing) (kubernetes.Interface, error) {
+	return elector.NewClientset(cfg, oursConfig(t))
+}
+
+func oursCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
+	config := oursConfig(t)
+	config.Identity, config.LeaseName, config.LeaseNamespace = s.identity, s.lease, s.namespace
+	e, err := elector.New(&config, client, elector.Callbacks{OnStartedLeading: s.lead}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err // not e: it would be a candidate that is not nil
+	}
+	return e, nil
+}
+
+// clientGoClientset is a plain one, but for the rate limit: many candidates must not queue for five requests a second.
+func clientGoClientset(cfg *rest.Config, _ timing) (kubernetes.Interface, error) {
+	own := rest.CopyConfig(cfg)
+	own.QPS = -1
+	return kubernetes.NewForConfig(own)
+}
+
+type clientGoElector struct{ *leaderelection.LeaderElector }
+
+func (e clientGoElector) Start(ctx context.Context) error {
+	e.Run(klog.NewContext(ctx, logr.Discard()))
+	return nil
+}
+
+func clientGoCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
+	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.lease},
+			Client:     client.CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: s.identity},
+		},
+		LeaseDuration:   time.Duration(t.LeaseDuration),
+		RenewDeadline:   time.Duration(t.RenewDeadline),
+		RetryPeriod:     time.Duration(t.RetryPeriod),
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: s.lead,
+			OnStoppedLeading: func() {},
+		},
+	})
+	return clientGoElector{e}, err
+}
+
+// watchingElector is client-go's with a watch on the Lease beside it that does nothing: what a watch costs.
+type watchingElector struct {
+	candidate
+	client kubernetes.Interface
+	seat   seat
+}
+
+func watchingCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
+	c, err := clientGoCandidate(client, s, t)
+	return watchingElector{c, client, s}, err
+}
+
+func (e watchingElector) Start(ctx context.Context) error {
+	watch, err := e.client.CoordinationV1().Leases(e.seat.namespace).Watch(ctx,
+		metav1.ListOptions{FieldSelector: "metadata.name=" + e.seat.lease})
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range watch.ResultChan() {
+		}
+	})
+	err = e.candidate.Start(ctx)
+	watch.Stop()
+	group.Wait()
+	return err
+}

@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager"
+)
+
+var handOvers = flag.Int("handovers", 3, "how many hand-overs of each kind TestHandOverLatency measures")
+
+// candidacy is a replica of an operator that is being measured.
+type candidacy struct {
+	*replica
+	kind   string
+	first  chan time.Time // when its first reconcile began
+	events atomic.Int64   // events its controller was given
+	clock  *termClock
+}
+
+// measuredObjects is how many objects the operators of candidacies have.
+const measuredObjects = 1000
+
+func newCandidacy(t *testing.T, namespace, kind string) *candidacy {
+	t.Helper()
+	c := &candidacy{
+		kind:  kind,
+		first: make(chan time.Time, 1),
+		clock: &termClock{Handler: slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}), terms: map[elector.Token]time.Duration{}},
+	}
+	setup := func(m ctrl.Manager) error {
+		return ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).
+			WithEventFilter(predicate.NewPredicateFuncs(func(client.Object) bool {
+				c.events.Add(1)
+				return true
+			})).
+			Complete(reconcile.Func(func(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
+				select {
+				case c.first <- time.Now():
+				default:
+				}
+				return reconcile.Result{}, nil
+			}))
+	}
+	options := managerOptions(t, namespace)
+	options.Logger = manager.NewLogr(slog.New(c.clock))
+	options.LeaderElectionReleaseOnCancel = kind == "controller-runtime, releasing"
+	var m ctrl.Manager
+	var err error
+	switch kind {
+	case "EachTerm":
+		ours := newOurs(t, options)
+		m, err = ours, ours.EachTerm(setup)
+	case "one line changed":
+		m = newOurs(t, options)
+		err = setup(m)
+	default:
+		if m, err = ctrl.NewManager(restConfig, options); err == nil {
+			err = setup(m)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.replica = start(t, m)
+	return c
+}
+
+func newOurs(t *testing.T, options ctrl.Options) *manager.Manager {
+	t.Helper()
+	m, err := manager.New(restConfig, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestHandOverLatency measures the time from stopping the leader, by its
+// context, to the successor's first reconcile, with 1,000 objects. The figures
+// are logged; that ours are the shorter ones is checked.
+func TestHandOverLatency(t *testing.T) {
+	ns := namespace(t)
+	createMany(t, ns, measuredObjects)
+	median := map[string]time.Duration{}
+	for kind, n := range map[string]int{
+		"EachTerm": *handOvers, "one line changed": *handOvers,
+		"controller-runtime, releasing": *handOvers, "controller-runtime, as scaffolded": 1 + *handOvers/20,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			deleteLeaseIfAny(ns)
+			var total, after []time.Duration
+			leader := newCandidacy(t, ns, kind)
+			receive(t, leader.first, "the first leader's reconcile")
+			for range n {
+				next := newCandidacy(t, ns, kind)
+				standsBy(t, next, ns)
+				began := time.Now()
+				leader.cancel()
+				first := receive(t, next.first, "the successor's reconcile")
+				total = append(total, first.Sub(began))
+				after = append(after, first.Sub(time.Unix(0, next.clock.began.Load())))
+				if err := receive(t, leader.err, "the end of Start"); err != nil && kind != "controller-runtime, releasing" && kind != "controller-runtime, as scaffolded" {
+					t.Errorf("Start: %v", err)
+				}
+				leader = next
+			}
+			slices.Sort(total)
+			slices.Sort(after)
+			median[kind] = total[len(total)/2]
+			line := fmt.Sprintf("n=%d: stop to first reconcile p50 %v, p99 %v, max %v", n, total[n/2], total[n*99/100], total[n-1])
+			if leader.clock.began.Load() != 0 {
+				line += fmt.Sprintf("; of that after OnStartedLeading p50 %v, p99 %v, max %v", after[n/2], after[n*99/100], after[n-1])
+			}
+			t.Log(line)
+		})
+	}
+	for _, ours := range []string{"EachTerm", "one line changed"} {
+		for _, theirs := range []string{"controller-runtime, releasing", "controller-runtime, as scaffolded"} {
+			if median[ours] >= median[theirs] {
+				t.Errorf("%s took %v, %s %v", ours, median[ours], theirs, median[theirs])
+			}
+		}
+	}
+}
+
+// standsBy waits until the replica is as ready to take over as it will be.
+func standsBy(t *testing.T, c *candidacy, namespace string) {
+	t.Helper()
+	synced := make(chan struct{})
+	mustAdd(t, c, everywhere(signal(synced)))
+	receive(t, synced, "the caches")
+	if m, ours := c.Manager.(*manager.Manager); ours {
+		eventually(t, "sight of the leader", func() bool { return m.Elector().GetLeader() == holder(namespace) })
+	}
+	if c.kind == "EachTerm" {
+		eventually(t, "the warm-up", func() bool { return c.events.Load() >= measuredObjects })
+	}
+}
