@@ -18,12 +18,12 @@ import (
 
 // measured says what the numbers in the table are.
 var measured = []string{
-	"gap: from the end of the old leader's work to the new leader's OnStartedLeading. The work ends, in a\n" +
-		"  clean stop, when it has returned and the lease can be released; in a crash or a freeze, when the\n" +
-		"  signal is sent.",
+	"gap: from the end of the old leader's work to the new leader's OnStartedLeading.\n" +
+		"  In a clean stop the work ends when it has returned and the lease can be\n" +
+		"  released; in a crash or a freeze, when the signal is sent.",
 	"to work: from the same moment to the end of the new leader's first reconcile.",
-	"since renewal: from the old leader's last renewTime in the lease to the new leader's OnStartedLeading.\n" +
-		"  A crash costs the lease duration, counted from there.",
+	"since renewal: from the old leader's last renewTime in the lease to the new\n" +
+		"  leader's OnStartedLeading. A crash costs the lease duration from there.",
 	"All processes run on one machine and are timed by its clock.",
 }
 

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"time"
@@ -20,6 +21,7 @@ import (
 )
 
 func main() {
+	flag.Parse() // controller-runtime's --kubeconfig
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if err := run(ctrl.SetupSignalHandler(), logger); err != nil {
 		logger.Error("runnable has ended", "err", err)
