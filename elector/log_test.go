@@ -191,7 +191,7 @@ func TestTheQuietHandlerLowersQuietErrorsOnly(t *testing.T) {
 	} {
 		log := &memoryLog{}
 		logger := slog.New(quietHandler{slog.NewJSONHandler(log, &slog.HandlerOptions{Level: c.level})})
-		logger.With("k", "v").WithGroup("g").Error("failed", "err", c.err, "more", 1)
+		logger.With("k", "v").WithGroup("g").Error("failed", "err", c.err, "another", loud)
 		var got []slog.Level
 		for _, l := range log.lines(t) {
 			got = append(got, l.Level)

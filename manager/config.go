@@ -62,6 +62,9 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 			*d.to = *d.from
 		}
 	}
+	if config.LeaseNamespace == "" {
+		faults = append(faults, errors.New("LeaderElectionNamespace: \"\": is required outside a cluster (inside one it defaults to the pod's namespace)"))
+	}
 	if o.LeaderElectionID == "" {
 		faults = append(faults, errors.New("LeaderElectionID: \"\": is required with LeaderElection"))
 	} else if err := config.Validate(); err != nil {

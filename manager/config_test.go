@@ -98,6 +98,10 @@ func TestOptionsThatCannotBeHonouredAreRefusedByName(t *testing.T) {
 			change: func(o *ctrl.Options) { o.LeaderElectionID = "" },
 			want:   []string{`LeaderElectionID: "": is required`},
 		},
+		"no namespace, and no pod to have one": {
+			change: func(o *ctrl.Options) { o.LeaderElectionNamespace = "" },
+			want:   []string{`LeaderElectionNamespace: "": is required outside a cluster`},
+		},
 		"a bad name": {
 			change: func(o *ctrl.Options) { o.LeaderElectionID = "Not_A_Name" },
 			want:   []string{"LeaderElectionID is the LeaseName", `LeaseName: "Not_A_Name"`},

@@ -22,7 +22,8 @@
 //     has no others leads again, any number of times, and nothing of earlier
 //     terms is left in it.
 //  4. EachTerm's controllers are built, and have their queues filled, while the
-//     replica stands by.
+//     replica stands by. Those given to Add do so with controller-runtime's own
+//     option, ctrl.Options.Controller.EnableWarmup.
 //  5. No controller, of the usual request type, begins a Reconcile after the
 //     term's context has ended.
 //  6. The client EachTerm's set-up is given writes only while its own term

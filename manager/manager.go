@@ -75,9 +75,11 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	}
 	events.recorder = m.GetEventRecorderFor("elector") //nolint:staticcheck // see leaseEvents
 	if name := m.settings.healthz; name != "" {
-		err = m.AddHealthzCheck(name, m.elector.Healthz)
+		if err := m.AddHealthzCheck(name, m.elector.Healthz); err != nil {
+			return nil, err
+		}
 	}
-	return m, err
+	return m, nil
 }
 
 func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error) {
