@@ -57,6 +57,15 @@ func TestWhoeverDoesWhatItShouldIsHealthy(t *testing.T) {
 	})
 }
 
+func TestALeaderWithoutAnElectionStaysHealthy(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a", func(c *Config) { c.Enabled = false }).start()
+		a.leads(time.Second)
+		time.Sleep(time.Hour) // without a renewal
+		a.healthy("leading")
+	})
+}
+
 func TestALostTermsWorkIsUnhealthyFromWhenAnotherMayLead(t *testing.T) {
 	for name, lose := range map[string]func(*world, *candidate){
 		"expired": func(_ *world, c *candidate) { c.client.Partition() },
