@@ -64,18 +64,22 @@ func (c *termCache) IndexField(ctx context.Context, obj client.Object, field str
 	return c.indexes.IndexField(ctx, obj, field, f)
 }
 
-// add registers a handler and remembers it. The term's end does not wait for
-// the registration, but undoes it.
+// add remembers a handler that was added, or removes it if the term is over.
 func (c *termCache) add(informer cache.Informer, handle toolscache.ResourceEventHandlerRegistration, err error) (toolscache.ResourceEventHandlerRegistration, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := registration{informer, handle}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.released {
-		return nil, errors.Join(fmt.Errorf("event handler: the term is over: %w", ErrStopped), informer.RemoveEventHandler(handle))
+	released := c.released
+	if !released {
+		c.added = append(c.added, r)
 	}
-	c.added = append(c.added, registration{informer, handle})
+	c.mu.Unlock()
+	if released {
+		r.remove()
+		return nil, fmt.Errorf("event handler: the term is over: %w", ErrStopped)
+	}
 	return handle, nil
 }
 
@@ -86,15 +90,36 @@ func (c *termCache) release() {
 	c.added, c.released = nil, true
 	c.mu.Unlock()
 	for _, r := range added {
-		if r.informer.IsStopped() {
-			continue
-		}
-		if err := r.informer.RemoveEventHandler(r.handle); err != nil {
-			continue // stopped meanwhile
-		}
-		if s, ok := r.handle.(interface{ ShutdownChan() <-chan struct{} }); ok {
-			<-s.ShutdownChan()
-		}
+		r.remove()
+	}
+}
+
+func (r registration) remove() {
+	if r.informer.IsStopped() {
+		return
+	}
+	// For a cache of several namespaces controller-runtime has a goroutine wait
+	// for this, which would wait for ever if the handler went first.
+	r.awaitSynced(time.Second)
+	if err := r.informer.RemoveEventHandler(r.handle); err != nil {
+		return // stopped meanwhile
+	}
+	if s, ok := r.handle.(interface{ ShutdownChan() <-chan struct{} }); ok {
+		<-s.ShutdownChan()
+	}
+}
+
+// awaitSynced waits until the handler has been given all there is, which takes
+// a moment if the informer has it.
+func (r registration) awaitSynced(atMost time.Duration) {
+	if !r.informer.HasSynced() {
+		return
+	}
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-r.handle.HasSyncedChecker().Done():
+	case <-timer.C:
 	}
 }
 
@@ -119,20 +144,11 @@ func (i *termInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHand
 	if handle, err = i.cache.add(i.Informer, handle, err); err != nil {
 		return nil, err
 	}
-	if i.HasSynced() {
-		// This is how sources add theirs, and they look only every 100 ms whether
-		// it has been given all there is. In a warm cache that takes a moment; to
-		// wait for it here makes their first look the last one.
-		select {
-		case <-handle.HasSyncedChecker().Done():
-		case <-time.After(sourcesPoll):
-		}
-	}
+	// This is how sources add theirs, and they look only every 100 ms whether it
+	// has synced. To wait for that here makes their first look the last one.
+	registration{i.Informer, handle}.awaitSynced(100 * time.Millisecond)
 	return handle, nil
 }
-
-// sourcesPoll is client-go's period for looking whether a handler has synced.
-const sourcesPoll = 100 * time.Millisecond
 
 // indexes adds each field index once, though every term's set-up asks for it.
 type indexes struct {

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -164,4 +165,54 @@ func TestSetupThatFailsHalfwayLeavesNothingBehind(t *testing.T) {
 		}
 		b.cancel()
 	})
+}
+
+// lazyInformer says a while later that its handler has synced, and remembers
+// whether the handler was removed before.
+type lazyInformer struct {
+	cache.Informer
+	synced  chan struct{}
+	removed chan bool // whether it had synced
+}
+
+func (l *lazyInformer) HasSynced() bool                          { return true }
+func (l *lazyInformer) IsStopped() bool                          { return false }
+func (l *lazyInformer) HasSyncedChecker() toolscache.DoneChecker { return l }
+func (l *lazyInformer) Name() string                             { return "lazy" }
+func (l *lazyInformer) Done() <-chan struct{}                    { return l.synced }
+func (l *lazyInformer) AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	return l, nil
+}
+
+func (l *lazyInformer) RemoveEventHandler(toolscache.ResourceEventHandlerRegistration) error {
+	select {
+	case <-l.synced:
+		l.removed <- true
+	default:
+		l.removed <- false
+	}
+	return nil
+}
+
+func TestHandlerIsRemovedOnlyWhenItHasSynced(t *testing.T) {
+	for name, late := range map[string]bool{"added in time": false, "added when the term is over": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lazy := &lazyInformer{synced: make(chan struct{}), removed: make(chan bool, 1)}
+				time.AfterFunc(100*time.Millisecond, func() { close(lazy.synced) })
+				c := &termCache{}
+				if late {
+					c.release()
+				}
+				_, err := (&termInformer{Informer: lazy, cache: c}).AddEventHandler(nil)
+				if errors.Is(err, ErrStopped) != late {
+					t.Errorf("AddEventHandler: %v", err)
+				}
+				c.release()
+				if !<-lazy.removed {
+					t.Error("removed before it had synced")
+				}
+			})
+		})
+	}
 }
