@@ -16,7 +16,21 @@ import (
 	"k8s.io/client-go/transport"
 )
 
-// NewClientset makes a clientset for lease traffic only, from a copy of cfg:
+// NewClientset makes a clientset for lease traffic only, of what RESTConfig
+// makes of cfg and config.
+func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error) {
+	own, err := RESTConfig(cfg, config)
+	if err != nil {
+		return nil, err
+	}
+	clientset, err := kubernetes.NewForConfig(own)
+	if err != nil {
+		return nil, fmt.Errorf("elector: NewClientset: %w", err)
+	}
+	return clientset, nil
+}
+
+// RESTConfig makes of a copy of cfg what a client for lease traffic should have:
 //   - connections of its own, so that controllers cannot exhaust them; HTTP/1.1,
 //     where a dead connection fails one request instead of all;
 //   - after a request without an answer, idle connections are closed, so that
@@ -25,15 +39,16 @@ import (
 //   - no waiting for a Retry-After within a call: the Elector has its own pace.
 //
 // config gives the durations; its zero ones have their defaults. It returns an
-// error if cfg is nil or unusable, or config is invalid. Requests are bounded
-// by their contexts, as the Elector's are.
-func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error) {
+// error if cfg is nil, or config invalid. Requests are bounded by their
+// contexts, as the Elector's are. It is for those who make a smaller clientset
+// than the whole of Kubernetes' API, which adds 9 MB to a binary.
+func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if cfg == nil {
-		return nil, errors.New("elector: NewClientset: rest.Config: must not be nil")
+		return nil, errors.New("elector: rest.Config: must not be nil")
 	}
 	config.setDurations()
 	if err := errors.Join(config.durationFaults()...); err != nil {
-		return nil, fmt.Errorf("elector: NewClientset: invalid config:\n%w", err)
+		return nil, fmt.Errorf("elector: invalid config:\n%w", err)
 	}
 	own := rest.CopyConfig(cfg)
 	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
@@ -54,11 +69,7 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 	own.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper {
 		return &leaseTransport{next}
 	}, own.WrapTransport)
-	clientset, err := kubernetes.NewForConfig(rest.AddUserAgent(own, "leader-election"))
-	if err != nil {
-		return nil, fmt.Errorf("elector: NewClientset: %w", err)
-	}
-	return clientset, nil
+	return rest.AddUserAgent(own, "leader-election"), nil
 }
 
 // leaseTransport makes every call one attempt.

@@ -87,7 +87,7 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 		cfg = options.LeaderElectionConfig
 	}
 	if m.clientset = m.settings.clientset; m.config.Enabled && m.clientset == nil {
-		if m.clientset, err = elector.NewClientset(cfg, m.config); err != nil {
+		if m.clientset, err = newLeaseClientset(cfg, m.config); err != nil {
 			return fmt.Errorf("manager: %w", err)
 		}
 	}
