@@ -43,6 +43,9 @@ func (a *announcer) tell(leader func() string) (string, bool) {
 
 // run announces until ctx ends.
 func (a *announcer) run(ctx context.Context) {
+	if a.call == nil {
+		return
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,7 +56,7 @@ func (a *announcer) run(ctx context.Context) {
 		identity, pending := a.leader, a.pending
 		a.pending = false
 		a.mu.Unlock()
-		if pending && a.call != nil {
+		if pending {
 			a.call(identity)
 		}
 	}

@@ -4,6 +4,8 @@
 package elector
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 func TestStandbyClaimsAtOnceWhenThereIsNoLease(t *testing.T) {
@@ -204,6 +208,46 @@ func TestABrokenWatchIsReplacedWithoutLosingAnything(t *testing.T) {
 				synctest.Wait()
 				if took := b.leads(10 * time.Second); took > 6*time.Second {
 					t.Errorf("claimed %v after the release", took)
+				}
+			})
+		})
+	}
+}
+
+func TestAStandbyWatchesFromWhatItReadOrFromNowIfThatIsForgotten(t *testing.T) {
+	for name, test := range map[string]struct {
+		age  func(*world)
+		want string
+	}{
+		"fresh": {age: func(*world) {}, want: "get watch"},
+		"forgotten": {age: func(w *world) {
+			w.server.Put(&leaseObject{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: "other"}})
+			w.server.Compact()
+		}, want: "get watch watch get"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.server.Put(foreignLease("x", ptr.To[int32](15)))
+				test.age(w)
+				b, log := w.talking("b", slog.LevelWarn)
+				var verbs []string // synctest.Wait orders its uses
+				b.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+					verbs = append(verbs, op.Verb)
+					return leasetest.Fault{}
+				})
+				b.start()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if got := strings.Join(verbs, " "); got != test.want {
+					t.Errorf("requests %s, want %s", got, test.want)
+				}
+				if lines := log.lines(t); len(lines) > 0 {
+					t.Errorf("it says %q", lines)
+				}
+				w.isHeldBy("y") // and the watch delivers
+				synctest.Wait()
+				if leader := b.GetLeader(); leader != "y" {
+					t.Errorf("the leader is %q", leader)
 				}
 			})
 		})

@@ -64,7 +64,7 @@ func newWatcher(e *Elector, clientset kubernetes.Interface) *watcher {
 
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) {
-	version, pause := "", time.Duration(0)
+	version, pause := w.first(ctx), time.Duration(0)
 	for {
 		began := now()
 		var err error
@@ -81,13 +81,30 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
+// first reads the Lease and returns the version to watch from, "" if unknown.
+// A watch that follows a read has its connection; later ones, which may come
+// after the version has expired, are better read beside.
+func (w *watcher) first(ctx context.Context) string {
+	if _, err := w.leases.read(ctx); err != nil {
+		return "" // the watch fares no better, and tells
+	}
+	obs, _ := w.leases.view.get()
+	if obs.lease == nil {
+		return ""
+	}
+	return obs.lease.ResourceVersion
+}
+
 // watch opens one watch, from version or, if that is "", from what is now, and
 // follows it to its end. It returns the version to go on from, "" if unknown.
 func (w *watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	stream, err := w.open(ctx, cancel, version)
-	if err != nil {
+	switch {
+	case expired(err):
+		return "", nil
+	case err != nil:
 		_, readErr := w.leases.read(parent)
 		return "", errors.Join(err, readErr)
 	}
@@ -141,13 +158,20 @@ func (w *watcher) follow(ctx context.Context, stream watch.Interface, version st
 			}
 			lease, ok := event.Object.(*coordinationv1.Lease)
 			if event.Type == watch.Error || !ok {
-				return "", errors.Join(errWatchEnded, apierrors.FromObject(event.Object))
+				if err := apierrors.FromObject(event.Object); !expired(err) {
+					return "", errors.Join(errWatchEnded, err)
+				}
+				return "", nil
 			}
 			version = lease.ResourceVersion
 			w.deliver(event.Type, lease)
 		}
 	}
 }
+
+// expired says that the API server has forgotten the version to go on from, as
+// it does after some minutes: that is in good order.
+func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
 func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
 	w.mu.Lock()
