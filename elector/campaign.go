@@ -37,7 +37,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		return t, err
 	}
 	l.renewed = func(version string, sent moment) {
-		e.metrics.renewed(sent)
+		e.metrics().renewed(sent)
 		e.watcher.wrote(version)
 	}
 	l.decided = func(err error) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,7 @@ type Elector struct {
 	view      *view
 	watcher   *watcher
 	announcer *announcer
-	metrics   *metrics
+	metrics   func() *metrics // made when first needed: they are most of an Elector that stands by
 
 	started atomic.Bool
 	term    atomic.Pointer[term] // the current one, from its first moment to its last
@@ -91,7 +92,7 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}
-	e.metrics = newMetrics(e)
+	e.metrics = sync.OnceValue(func() *metrics { return newMetrics(e) })
 	if full.Enabled {
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)

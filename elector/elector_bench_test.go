@@ -32,7 +32,7 @@ func leading(tb testing.TB) (*Elector, *lock) {
 			return e.newTerm(tb.Context(), lease, sent)
 		},
 		renewed: func(version string, sent moment) {
-			e.metrics.renewed(sent)
+			e.metrics().renewed(sent)
 			e.watcher.wrote(version)
 		},
 	}

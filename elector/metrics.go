@@ -62,7 +62,7 @@ func newMetrics(e *Elector) *metrics {
 // Collector gives the Elector's metrics, for any registry; it registers nothing
 // itself. Electors of different Leases may share a registry, two of one Lease
 // may not.
-func (e *Elector) Collector() prometheus.Collector { return e.metrics }
+func (e *Elector) Collector() prometheus.Collector { return e.metrics() }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }

@@ -49,7 +49,7 @@ func (e *Elector) begun(ctx context.Context, t *term) {
 // ended tells of a term's end, which began at started and is complete now.
 func (e *Elector) ended(ctx context.Context, t *term, cause error, started moment) {
 	took := now().mono - started.mono
-	e.metrics.ended(cause, took.Seconds())
+	e.metrics().ended(cause, took.Seconds())
 	attrs := []any{"cause", cause, "token", t.Token, "drained", took.Round(time.Microsecond)}
 	level := slog.LevelWarn
 	if voluntary(cause) {
@@ -64,7 +64,7 @@ func (e *Elector) ended(ctx context.Context, t *term, cause error, started momen
 
 // watchRestarted is told by the watcher of every watch but the first.
 func (e *Elector) watchRestarted(err error) {
-	e.metrics.watches.Inc()
+	e.metrics().watches.Inc()
 	if err != nil {
 		e.troubled(context.Background(), "the watch of the Lease has failed, opening another", err)
 	}

@@ -73,7 +73,7 @@ func (e *Elector) run(ctx context.Context) error {
 			continue
 		}
 		e.failing = false
-		e.metrics.acquired(base)
+		e.metrics().acquired(base)
 		if err := e.lead(ctx, c, t); err != nil {
 			return fmt.Errorf("elector: %w", err)
 		}
