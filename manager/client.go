@@ -5,18 +5,12 @@ package manager
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-
-	"github.com/kube-elector/elector/elector"
 )
 
 // WriteTime is how long a term must still be certain for a fenced client to
@@ -46,46 +40,17 @@ type Leadership interface {
 //
 // Reads are not fenced. The fence is this side's alone: a process that is
 // stopped between the check and the sending still writes when it continues.
-func Fenced(c client.Client, lead Leadership) client.Client {
-	return &fencedClient{Reader: c, c: c, fence: fence{lead}}
-}
-
-type fence struct{ lead Leadership }
-
-// write does a write within the time that is certain.
-func (f fence) write(ctx context.Context, do func(context.Context) error) error {
-	left, over := f.remaining(ctx)
-	if left < WriteTime {
-		err := fmt.Errorf("%w: %v left, a write needs %v", ErrNotLeading, left.Round(time.Millisecond), WriteTime)
-		if over {
-			return reconcile.TerminalError(err)
-		}
-		return err
+// That is what package fencing is for. A write that one of its policies refuses
+// fails with fencing.ErrRefused, and is counted; in a term that is over, the
+// error is a reconcile.TerminalError too. As the policy fencing.Holder hears of
+// a new leader a little late, a write that it refuses is tried again for up to
+// 3s, while the term covers it.
+func Fenced(c client.Client, lead Leadership, options ...FenceOption) client.Client {
+	f := &fence{lead: lead, c: c}
+	for _, option := range options {
+		option(f)
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, left, ErrNotLeading)
-	defer cancel()
-	err := do(bounded)
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), ErrNotLeading) {
-		return fmt.Errorf("%w: cut off at the end of the term: %w", ErrNotLeading, err)
-	}
-	return err
-}
-
-// remaining is the time a write has, and whether there will never be more in
-// this context.
-func (f fence) remaining(ctx context.Context) (left time.Duration, over bool) {
-	term, ok := elector.TermFromContext(ctx)
-	switch {
-	case ok:
-		left = term.Remaining()
-		over = left == 0
-	case f.lead != nil:
-		left = math.MaxInt64
-	}
-	if f.lead != nil {
-		left = min(left, f.lead.Remaining())
-	}
-	return left, over
+	return &fencedClient{Reader: c, c: c, fence: f}
 }
 
 // fencedClient does not embed the client: a method added to client.Client must
@@ -93,23 +58,25 @@ func (f fence) remaining(ctx context.Context) (left time.Duration, over bool) {
 type fencedClient struct {
 	client.Reader
 	c     client.Client
-	fence fence
+	fence *fence
 }
 
 func (f *fencedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Create(ctx, obj, opts...) })
+	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Create(ctx, obj, opts...) })
 }
 
 func (f *fencedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
 }
 
 func (f *fencedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Patch(ctx, obj, patch, opts...) })
+	return f.fence.patch(ctx, obj, patch, func(ctx context.Context, patch client.Patch) error {
+		return f.c.Patch(ctx, obj, patch, opts...)
+	})
 }
 
 func (f *fencedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+	return f.fence.configuration(ctx, obj, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
 }
 
 func (f *fencedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
@@ -124,7 +91,11 @@ func (f *fencedClient) Status() client.SubResourceWriter { return f.SubResource(
 
 func (f *fencedClient) SubResource(name string) client.SubResourceClient {
 	c := f.c.SubResource(name)
-	return &fencedSubResource{SubResourceReader: c, c: c, fence: f.fence}
+	fence := f.fence
+	if name != "status" {
+		fence = fence.unstamping()
+	}
+	return &fencedSubResource{SubResourceReader: c, c: c, fence: fence}
 }
 
 func (f *fencedClient) Scheme() *runtime.Scheme     { return f.c.Scheme() }
@@ -142,7 +113,7 @@ func (f *fencedClient) IsObjectNamespaced(obj runtime.Object) (bool, error) {
 type fencedSubResource struct {
 	client.SubResourceReader
 	c     client.SubResourceWriter
-	fence fence
+	fence *fence
 }
 
 func (f *fencedSubResource) Create(ctx context.Context, obj, sub client.Object, opts ...client.SubResourceCreateOption) error {
@@ -150,13 +121,15 @@ func (f *fencedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 }
 
 func (f *fencedSubResource) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
 }
 
 func (f *fencedSubResource) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Patch(ctx, obj, patch, opts...) })
+	return f.fence.patch(ctx, obj, patch, func(ctx context.Context, patch client.Patch) error {
+		return f.c.Patch(ctx, obj, patch, opts...)
+	})
 }
 
 func (f *fencedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	return f.fence.write(ctx, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+	return f.fence.configuration(ctx, obj, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
 }

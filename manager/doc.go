@@ -31,6 +31,8 @@
 //  7. All else (caches, webhooks, servers, runnables whose NeedLeaderElection is
 //     false, warm-ups) runs on every replica, as ever. Elected is closed at the
 //     first election.
+//  8. WithFencing has the API server refuse what a leader of the past still
+//     writes: see package fencing.
 //
 // A process whose Start has returned an error is to exit: gated work may still
 // be running after elector.ErrDrainTimeout, and controllers cannot be started

@@ -20,12 +20,13 @@ type termSource struct {
 	log      *slog.Logger
 	setups   []func(ctrl.Manager) error
 	indexes  *indexes
+	fences   []FenceOption
 	next     chan offer
 }
 
-func newTermSource(parent ctrl.Manager, stepDown func(context.Context) error, log *slog.Logger) *termSource {
+func newTermSource(parent ctrl.Manager, stepDown func(context.Context) error, log *slog.Logger, fences ...FenceOption) *termSource {
 	return &termSource{
-		parent: parent, stepDown: stepDown, log: log, next: make(chan offer),
+		parent: parent, stepDown: stepDown, log: log, fences: fences, next: make(chan offer),
 		indexes: &indexes{FieldIndexer: parent.GetFieldIndexer(), scheme: parent.GetScheme(), known: map[index]bool{}},
 	}
 }

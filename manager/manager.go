@@ -33,6 +33,7 @@ type Manager struct {
 	clientset kubernetes.Interface // for the Lease; nil if the election is not enabled
 	elector   *elector.Elector
 	gate      *Gate
+	fencer    *fencer // nil without fencing
 	elected   chan struct{}
 
 	mu      sync.Mutex // guards all below
@@ -60,6 +61,9 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	var err error
 	if m.config, err = electorConfig(options, m.settings); err != nil {
 		return nil, fmt.Errorf("manager: invalid ctrl.Options:\n%w", err)
+	}
+	if err := m.setUpFencing(cfg); err != nil {
+		return nil, err
 	}
 	if m.settings.logger != nil {
 		options.Logger = NewLogr(m.settings.logger)
@@ -149,7 +153,7 @@ func (m *Manager) EachTerm(setup func(ctrl.Manager) error) error {
 		return errors.New("manager: EachTerm: must be called before Start")
 	}
 	if m.gate.terms == nil {
-		m.gate.terms = newTermSource(m.inner, m.elector.StepDown, m.gate.log)
+		m.gate.terms = newTermSource(m.inner, m.elector.StepDown, m.gate.log, m.settings.fences...)
 	}
 	m.gate.terms.setups = append(m.gate.terms.setups, setup)
 	return nil
@@ -206,6 +210,9 @@ func (m *Manager) campaign(ctx context.Context) error {
 	case <-m.gate.ready: // or this replica might win with nothing to run
 	case <-ctx.Done():
 		return nil
+	}
+	if err := m.checkFencing(ctx); err != nil {
+		return err
 	}
 	defer m.exposeMetrics()()
 	var check sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager/fencing"
 )
 
 // Option changes what New makes.
@@ -21,6 +22,9 @@ type settings struct {
 	exit      func(error)
 	callbacks elector.Callbacks
 	clientset kubernetes.Interface
+	identity  string
+	fencing   *fencing.Settings
+	fences    []FenceOption
 }
 
 // WithoutRelease lets the Lease lapse when the Manager stops, instead of

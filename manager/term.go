@@ -44,7 +44,7 @@ func newTermManager(ctx context.Context, s *termSource, g *Gate) *termManager {
 	return &termManager{
 		Manager: s.parent,
 		cache:   &termCache{Cache: s.parent.GetCache(), indexes: s.indexes},
-		client:  Fenced(s.parent.GetClient(), lead),
+		client:  Fenced(s.parent.GetClient(), lead, s.fences...),
 		lead:    lead,
 		warm:    newGroup(ctx, g.fail, g.log),
 		elected: make(chan struct{}),

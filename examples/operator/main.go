@@ -47,6 +47,9 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if o.printFencing {
+		return printFencing(os.Stdout, o)
+	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -58,6 +61,12 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
 	reporter := report.New(o.reportInterval, logger)
+	more := []manager.Option{
+		manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()),
+	}
+	if o.fencing {
+		more = append(more, manager.WithFencing(fencingSettings(o)))
+	}
 	// The one line that is not kubebuilder's: manager.New instead of ctrl.NewManager.
 	mgr, err := manager.New(cfg, ctrl.Options{
 		Scheme:                  scheme,
@@ -70,7 +79,7 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 		RenewDeadline:           &o.election.RenewDeadline,
 		RetryPeriod:             &o.election.RetryPeriod,
 		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{o.namespace: {}}},
-	}, manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()))
+	}, more...)
 	if err != nil {
 		return err
 	}
@@ -103,6 +112,7 @@ type options struct {
 	namespace                    string
 	election                     elector.Config
 	reportInterval               time.Duration
+	fencing, printFencing        bool
 }
 
 func parseFlags(args []string) (options, error) {
@@ -115,6 +125,8 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&o.namespace, "namespace", podNamespace, "whose Beacons to reconcile: $POD_NAMESPACE by default, all if empty")
 	flags.DurationVar(&o.reportInterval, "report-interval", 0, "say in the log so often what this replica is doing; 0 for never")
+	flags.BoolVar(&o.fencing, "fencing", false, "have the API server refuse writes of replicas that do not lead; needs $POD_UID and $POD_SERVICE_ACCOUNT")
+	flags.BoolVar(&o.printFencing, "print-fencing", false, "print the policies of --fencing, for $POD_NAMESPACE and $POD_SERVICE_ACCOUNT, and do no more")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}

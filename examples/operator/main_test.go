@@ -155,6 +155,7 @@ func TestOperatorOnARealAPIServer(t *testing.T) {
 		}
 	})
 	t.Run("works with the rights that its manifests give, and no others", func(t *testing.T) { works(t, env, c) })
+	t.Run("works fenced", func(t *testing.T) { isFenced(t, env, c) })
 }
 
 func works(t *testing.T, env *envtest.Environment, c client.Client) {

@@ -17,7 +17,7 @@ const LeaseName = "beacon-operator.demo.kube-elector.io"
 
 // Files is this directory.
 //
-//go:embed crd rbac manager prometheus grafana default samples
+//go:embed crd rbac manager prometheus grafana fencing default samples
 var Files embed.FS
 
 // CRD is the CustomResourceDefinition of Beacons.

@@ -1,0 +1,161 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager/fencing"
+)
+
+// fence lets the writes of a client through that a term covers.
+type fence struct {
+	lead    Leadership
+	c       client.Client
+	stamped []client.Object // types
+}
+
+// unstamping is the same fence, but it stamps nothing.
+func (f fence) unstamping() *fence {
+	f.stamped = nil
+	return &f
+}
+
+// stamper is that of the request's term.
+func (f *fence) stamper(ctx context.Context) (stamper, error) {
+	s := stamper{kind: f.c.GroupVersionKindFor, kinds: sets.New[schema.GroupKind]()}
+	if term, ok := elector.TermFromContext(ctx); ok {
+		s.token = term.Token
+	}
+	for _, obj := range f.stamped {
+		gvk, err := f.c.GroupVersionKindFor(obj)
+		if err != nil {
+			return s, fmt.Errorf("stamp with the fencing token: %w", err)
+		}
+		s.kinds.Insert(gvk.GroupKind())
+	}
+	return s, nil
+}
+
+// object does a write of an object.
+func (f *fence) object(ctx context.Context, obj client.Object, do func(context.Context) error) error {
+	s, err := f.stamper(ctx)
+	if err == nil {
+		err = s.object(obj)
+	}
+	if err != nil {
+		return err
+	}
+	return f.write(ctx, do)
+}
+
+// patch does a write by a patch.
+func (f *fence) patch(ctx context.Context, obj client.Object, patch client.Patch, do func(context.Context, client.Patch) error) error {
+	s, err := f.stamper(ctx)
+	if err == nil {
+		patch, err = s.patch(obj, patch)
+	}
+	if err != nil {
+		return err
+	}
+	return f.write(ctx, func(ctx context.Context) error { return do(ctx, patch) })
+}
+
+// configuration does a write by server-side apply.
+func (f *fence) configuration(ctx context.Context, obj runtime.ApplyConfiguration, do func(context.Context) error) error {
+	s, err := f.stamper(ctx)
+	if err == nil {
+		err = s.configuration(obj)
+	}
+	if err != nil {
+		return err
+	}
+	return f.write(ctx, do)
+}
+
+// lag is how long a refusal may be due to the API server's not having seen yet
+// who leads. It is milliseconds on a healthy one. It adds up to 2.6s.
+var lag = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 10}
+
+// write does a write, and again if it was refused only because the API server
+// was late to know who leads.
+func (f *fence) write(ctx context.Context, do func(context.Context) error) error {
+	for backoff := lag; ; {
+		err := f.attempt(ctx, do)
+		refusal, refused := fencing.RefusalOf(err)
+		if !refused {
+			return err
+		}
+		left, over := f.remaining(ctx)
+		if refusal.Policy == fencing.Holder && left >= WriteTime && backoff.Steps > 1 && pause(ctx, backoff.Step()) {
+			continue
+		}
+		refusedWrites.WithLabelValues(refusal.Lease.Namespace, refusal.Lease.Name, string(refusal.Policy)).Inc()
+		err = fmt.Errorf("%w: %w", fencing.ErrRefused, err)
+		if over {
+			return reconcile.TerminalError(err)
+		}
+		return err
+	}
+}
+
+// pause reports whether ctx lasted for the duration.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attempt does a write within the time that is certain.
+func (f *fence) attempt(ctx context.Context, do func(context.Context) error) error {
+	left, over := f.remaining(ctx)
+	if left < WriteTime {
+		err := fmt.Errorf("%w: %v left, a write needs %v", ErrNotLeading, left.Round(time.Millisecond), WriteTime)
+		if over {
+			return reconcile.TerminalError(err)
+		}
+		return err
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, left, ErrNotLeading)
+	defer cancel()
+	err := do(bounded)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), ErrNotLeading) {
+		return fmt.Errorf("%w: cut off at the end of the term: %w", ErrNotLeading, err)
+	}
+	return err
+}
+
+// remaining is the time a write has, and whether there will never be more in
+// this context.
+func (f *fence) remaining(ctx context.Context) (left time.Duration, over bool) {
+	term, ok := elector.TermFromContext(ctx)
+	switch {
+	case ok:
+		left = term.Remaining()
+		over = left == 0
+	case f.lead != nil:
+		left = math.MaxInt64
+	}
+	if f.lead != nil {
+		left = min(left, f.lead.Remaining())
+	}
+	return left, over
+}

@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager/fencing"
+)
+
+// WithFencing has the API server refuse what a leader of the past still writes:
+// see package fencing for what each of its policies does, and costs. The
+// settings' Lease may be left out: it is the one contended for.
+//
+// The Identity becomes fencing.Identity(), unless WithIdentity gives another.
+// Before it campaigns, the Manager makes sure that the policies would let it
+// write; Start returns fencing.ErrMismatch otherwise. Whenever it is elected it
+// installs the policies, which need not be there before: a leader of a version
+// without them is then not refused its writes while a new one is rolled out. If
+// it lacks the permissions and they are not there, it logs them as YAML, to be
+// applied by someone who has them. They stay when the Manager ends.
+//
+// LeaderElectionConfig, if set, must be of the same pod and ServiceAccount.
+// Without LeaderElection nothing of this is done.
+//
+// The client of EachTerm's manager stamps objects of the types in stamped: see
+// Stamping.
+func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
+	return func(o *settings) {
+		o.fencing = &s
+		o.fences = append(o.fences, Stamping(stamped...))
+	}
+}
+
+// WithIdentity has the Elector bear this Identity: see elector.Config.
+func WithIdentity(identity string) Option {
+	return func(s *settings) { s.identity = identity }
+}
+
+var refusedWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "elector_refused_writes_total",
+	Help: "Writes of fenced clients that a fencing policy of this Lease has refused.",
+}, []string{"lease_namespace", "lease_name", "policy"})
+
+// exposeRefusals registers the counter, which all Managers of a process share.
+var exposeRefusals = sync.OnceFunc(func() { metrics.Registry.MustRegister(refusedWrites) })
+
+// fencer installs the policies, and knows whether this replica fits them.
+type fencer struct {
+	settings fencing.Settings
+	objects  []client.Object
+	client   client.Client
+}
+
+// setUpFencing completes the settings and the Elector's Config, which the
+// Elector is made of afterwards.
+func (m *Manager) setUpFencing(cfg *rest.Config) error {
+	m.config.Identity = m.settings.identity
+	if m.settings.fencing == nil || !m.config.Enabled {
+		return nil
+	}
+	s := *m.settings.fencing
+	lease := types.NamespacedName{Namespace: m.config.LeaseNamespace, Name: m.config.LeaseName}
+	if s.Lease == (types.NamespacedName{}) {
+		s.Lease = lease
+	}
+	if s.Lease != lease {
+		return fmt.Errorf("manager: WithFencing: Lease: %q: must be the one contended for, %q, or be left out", s.Lease, lease)
+	}
+	objects, err := fencing.Objects(s)
+	if err != nil {
+		return fmt.Errorf("manager: %w", err)
+	}
+	if m.config.Identity == "" {
+		if m.config.Identity, err = fencing.Identity(); err != nil {
+			return fmt.Errorf("manager: %w", err)
+		}
+	}
+	c, err := client.New(cfg, client.Options{})
+	if err != nil {
+		return fmt.Errorf("manager: %w", err)
+	}
+	exposeRefusals()
+	for _, p := range []fencing.Policy{fencing.Holder, fencing.Epoch, fencing.Guard} {
+		refusedWrites.WithLabelValues(lease.Namespace, lease.Name, string(p)) // 0 is a value, too
+	}
+	m.fencer = &fencer{settings: s, objects: objects, client: c}
+	m.settings.callbacks = m.installing(m.settings.callbacks)
+	return nil
+}
+
+// checkFencing returns fencing.ErrMismatch if the policies would refuse this
+// replica's writes. While the API server cannot be asked it waits.
+func (m *Manager) checkFencing(ctx context.Context) error {
+	if m.fencer == nil {
+		return nil
+	}
+	var mismatch error
+	err := m.persist(ctx, "cannot check whether this replica fits the fencing policies", func(ctx context.Context) error {
+		err := fencing.Check(ctx, m.fencer.client, m.fencer.settings, m.config.Identity)
+		if errors.Is(err, fencing.ErrMismatch) {
+			mismatch = err
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil //nolint:nilerr // ctx has ended: that is a clean stop
+	}
+	return mismatch
+}
+
+// installing has the policies installed at the beginning of each term, beside
+// what next does.
+func (m *Manager) installing(next elector.Callbacks) elector.Callbacks {
+	all := next
+	all.OnStartedLeading = func(ctx context.Context) {
+		var installing sync.WaitGroup
+		defer installing.Wait()
+		installing.Go(func() { m.install(ctx) })
+		if next.OnStartedLeading != nil {
+			next.OnStartedLeading(ctx)
+		}
+	}
+	return all
+}
+
+func (m *Manager) install(ctx context.Context) {
+	f := m.fencer
+	_ = m.persist(ctx, "cannot install the fencing policies", func(ctx context.Context) error {
+		present := fencing.Installed(ctx, f.client, f.objects...)
+		if present == nil {
+			return nil
+		}
+		err := fencing.Install(ctx, f.client, f.objects...)
+		if !apierrors.IsForbidden(err) {
+			return err
+		}
+		text, yamlErr := fencing.YAML(f.objects...)
+		if errors.Is(present, fencing.ErrNotInstalled) {
+			m.gate.log.ErrorContext(ctx, "writes of former leaders are not refused: the fencing policies are to be applied by someone who has the permissions",
+				"why", present, "err", errors.Join(err, yamlErr), "apply", text)
+			return nil
+		}
+		m.gate.log.WarnContext(ctx, "cannot tell whether the fencing policies are installed; if not, someone who has the permissions is to apply them",
+			"why", present, "err", errors.Join(err, yamlErr), "apply", text)
+		return nil
+	}) // or ctx has ended: the next term will
+}
+
+// persist calls do until it returns nil, or ctx ends.
+func (m *Manager) persist(ctx context.Context, failure string, do func(context.Context) error) error {
+	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 10 * time.Second}
+	for {
+		bounded, cancel := context.WithTimeout(ctx, preflightTimeout)
+		err := do(bounded)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		m.gate.log.WarnContext(ctx, failure, "err", err)
+		if !pause(ctx, backoff.Step()) {
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fencing
+
+import (
+	"errors"
+	"regexp"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// ErrRefused is what the writes of a fenced client return (see
+// manager.Fenced) when a policy has refused them. The write was not done.
+var ErrRefused = errors.New("refused by fencing")
+
+// Refusal tells who refused a write.
+type Refusal struct {
+	Policy Policy
+	Lease  types.NamespacedName // of the policy's Settings
+}
+
+// refusal finds the policy's name, which the API server always puts there.
+var refusal = regexp.MustCompile(`ValidatingAdmissionPolicy '(holder|epoch|guard)\.([a-z0-9.-]+)\.([a-z0-9-]+)\.` + regexp.QuoteMeta(suffix) + `'`)
+
+// RefusalOf tells which policy made the API server refuse a write with this
+// error, if one of this package's did. Any client's error will do.
+func RefusalOf(err error) (Refusal, bool) {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return Refusal{}, false
+	}
+	found := refusal.FindStringSubmatch(status.Status().Message)
+	if found == nil {
+		return Refusal{}, false
+	}
+	return Refusal{Policy(found[1]), types.NamespacedName{Name: found[2], Namespace: found[3]}}, true
+}
+
+// IsRefused reports whether a policy of this package made the API server refuse
+// a write with this error. Any client's error will do.
+func IsRefused(err error) bool {
+	_, refused := RefusalOf(err)
+	return refused
+}
