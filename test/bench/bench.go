@@ -26,10 +26,15 @@ type measurement struct {
 // measurements are in the order in which they are made and shown.
 var measurements = []measurement{
 	{"handover", "Clean hand-over", measureHandOver},
+	{"reconcile", "Clean hand-over of an operator", measureReconcile},
+	{"rolling", "Rolling update", measureRolling},
 	{"cutoff", "The leader is cut off", measureCutOff},
 	{"stolen", "The Lease is taken or deleted", measureStolen},
 	{"requests", "Requests in the steady state", measureRequests},
 	{"freeze", "The leader is stopped and continued", measureFreeze},
+	{"server", "What candidates cost the control plane", measureServer},
+	{"growth", "Many Leases in one process", measureGrowth},
+	{"size", "What it adds to a binary", measureSize},
 	{"idle", "What an idle standby costs its process", measureIdle},
 }
 
@@ -132,11 +137,11 @@ func column[T any](rows []T, of func(T) sample) []sample {
 	return samples
 }
 
-// sideBySide measures all peers at the same time: one row of the results, by subject.
-func sideBySide[T any](ctx context.Context, measure func(context.Context, subject) (T, error)) ([]map[string]T, error) {
+// sideBySide measures subjects at the same time: one row of the results, by subject.
+func sideBySide[T any](ctx context.Context, subjects []subject, measure func(context.Context, subject) (T, error)) ([]map[string]T, error) {
 	group, ctx := errgroup.WithContext(ctx)
-	outcomes := make([]T, len(peers))
-	for i, s := range peers {
+	outcomes := make([]T, len(subjects))
+	for i, s := range subjects {
 		group.Go(func() (err error) {
 			outcomes[i], err = measure(ctx, s)
 			return err
@@ -144,7 +149,7 @@ func sideBySide[T any](ctx context.Context, measure func(context.Context, subjec
 	}
 	err := group.Wait()
 	row := map[string]T{}
-	for i, s := range peers {
+	for i, s := range subjects {
 		row[s.name] = outcomes[i]
 	}
 	return []map[string]T{row}, err

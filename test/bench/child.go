@@ -23,7 +23,7 @@ const childVariable = "ELECTOR_BENCH_CHILD"
 
 // task is what a child process is told.
 type task struct {
-	Role       string // idle or frozen
+	Role       string // idle, growth or frozen
 	Subject    string
 	Kubeconfig string
 	Namespace  string
@@ -34,6 +34,7 @@ type task struct {
 	Look   bool // frozen: whether the work asks for IsLeader
 	Shared bool // idle: whether all candidates use one clientset
 	Window duration
+	Moves  int // growth: hand-overs
 }
 
 // childMain runs a child process if this is one. Both this program and its test binary begin with it.
@@ -73,6 +74,8 @@ func childRun(ctx context.Context, in *bufio.Reader, out *json.Encoder) error {
 	switch t.Role {
 	case "frozen":
 		return runFrozen(ctx, cfg, s, t, out)
+	case "growth":
+		return runGrowth(ctx, cfg, s, t, out)
 	case "idle":
 		return runIdle(ctx, cfg, s, t, out)
 	}
@@ -86,11 +89,11 @@ func (t task) seat(i int, lead func(context.Context)) seat {
 
 // candidate makes one with a clientset of its own.
 func (t task) candidate(cfg *rest.Config, s subject, seat seat) (candidate, error) {
-	client, err := s.clientset(newLink().config(cfg), t.Timing)
+	w, err := s.way(newLink().config(cfg), t.Timing)
 	if err != nil {
 		return nil, err
 	}
-	return s.candidate(client, seat, t.Timing)
+	return s.candidate(w, seat, t.Timing)
 }
 
 // child is a child process, seen from its parent.

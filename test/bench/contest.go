@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
+	"github.com/kube-elector/elector/elector"
 )
 
 // contest is one Lease with replicas of one subject that contend for it. Only one goroutine may use it.
@@ -25,7 +25,7 @@ type contest struct {
 type replica struct {
 	contest *contest
 	link    *link
-	client  kubernetes.Interface
+	way     way
 	name    string
 	runs    int
 
@@ -54,7 +54,7 @@ func (c *contest) join(ctx context.Context) error {
 	r := &replica{contest: c, link: newLink(), name: fmt.Sprintf("replica-%d", len(c.replicas))}
 	c.replicas = append(c.replicas, r)
 	var err error
-	if r.client, err = c.subject.clientset(r.link.config(c.bench.plane.config), c.bench.timing); err != nil {
+	if r.way, err = c.subject.way(r.link.config(c.bench.plane.config), c.bench.timing); err != nil {
 		return err
 	}
 	return r.start(ctx)
@@ -129,10 +129,13 @@ func (c *contest) close() error {
 func (r *replica) start(ctx context.Context) error {
 	r.runs++
 	identity := fmt.Sprintf("%s-run-%d", r.name, r.runs)
-	c, err := r.contest.subject.candidate(r.client, seat{
+	c, err := r.contest.subject.candidate(r.way, seat{
 		namespace: r.contest.bench.namespace, lease: r.contest.lease, identity: identity,
 		lead: func(term context.Context) {
 			t := &tenure{replica: r, identity: identity, began: time.Now(), ended: make(chan struct{})}
+			if own, ok := elector.TermFromContext(term); ok {
+				t.identity = own.Identity // a manager's Elector makes up its own
+			}
 			r.contest.tenures <- t
 			<-term.Done()
 			t.over = time.Now()

@@ -15,7 +15,7 @@ import (
 // far as the leader can. Every lane does it once, to both subjects at once.
 func measureCutOff(ctx context.Context, b *bench) ([]result, error) {
 	rows, err := inLanes(ctx, b.lanes, func(ctx context.Context) ([]map[string]cutOff, error) {
-		return sideBySide(ctx, b.cutOff)
+		return sideBySide(ctx, peers, b.cutOff)
 	})
 	if err != nil {
 		return nil, err

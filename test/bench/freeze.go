@@ -22,7 +22,7 @@ func measureFreeze(ctx context.Context, b *bench) ([]result, error) {
 	turn := make(chan struct{}, 1)
 	half := func(ctx context.Context, look bool) ([]map[string]thaw, error) {
 		return inLanes(ctx, b.frozen, func(ctx context.Context) ([]map[string]thaw, error) {
-			return sideBySide(ctx, func(ctx context.Context, s subject) (thaw, error) {
+			return sideBySide(ctx, peers, func(ctx context.Context, s subject) (thaw, error) {
 				return b.freezeOne(ctx, s, look, turn)
 			})
 		})

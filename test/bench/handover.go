@@ -16,15 +16,37 @@ import (
 func measureHandOver(ctx context.Context, b *bench) ([]result, error) {
 	var results []result
 	for _, crowd := range b.handOver {
-		rounds, err := inLanes(ctx, crowd.lanes, func(ctx context.Context) ([]handOverRound, error) {
-			return b.handOverLane(ctx, crowd)
-		})
+		rounds, err := b.handOvers(ctx, crowd, electors)
 		if err != nil {
 			return results, err
 		}
 		results = append(results, handOverResults(crowd.standbys, rounds)...)
 	}
 	return results, nil
+}
+
+// measureReconcile times the same with operators: until the successor's first reconcile.
+func measureReconcile(ctx context.Context, b *bench) ([]result, error) {
+	if err := b.createObjects(ctx, operatorObjects); err != nil {
+		return nil, err
+	}
+	rounds, err := b.handOvers(ctx, b.reconcile, operators)
+	r := result{
+		Name: "first-reconcile", Unit: seconds,
+		What: fmt.Sprintf("%d standing by, %d objects: from the call of cancel to the successor's first reconcile; %s: EachTerm",
+			b.reconcile.standbys, operatorObjects, ours),
+		Goals: []goal{{Stat: "p99", Value: 0.050}, {Stat: "p50", Versus: controllerRuntime, Value: 1. / 50}, {Stat: "p99", Versus: controllerRuntime, Value: 1. / 50}},
+	}
+	for _, s := range operators {
+		r.Series = append(r.Series, series{s.name, column(rounds, func(r handOverRound) sample { return r.fromCancel[s.name] })})
+	}
+	return []result{r}, err
+}
+
+func (b *bench) handOvers(ctx context.Context, crowd crowd, contenders []subject) ([]handOverRound, error) {
+	return inLanes(ctx, crowd.lanes, func(ctx context.Context) ([]handOverRound, error) {
+		return b.handOverLane(ctx, crowd, contenders)
+	})
 }
 
 // handOverRound is what one lane measures in one round, by subject.
@@ -42,6 +64,8 @@ func handOverResults(standbys int, rounds []handOverRound) []result {
 			{Stat: "p99", Versus: floor, Value: 5},
 			{Stat: "p50", Versus: clientGo, Value: 1. / 50},
 			{Stat: "p99", Versus: clientGo, Value: 1. / 50},
+			{Stat: "p50", Versus: controllerRuntime, Value: 1. / 50},
+			{Stat: "p99", Versus: controllerRuntime, Value: 1. / 50},
 		},
 	}
 	cancelled := result{
@@ -49,7 +73,7 @@ func handOverResults(standbys int, rounds []handOverRound) []result {
 		What: fmt.Sprintf("%d standing by: the same from the call of cancel", standbys),
 		Unit: seconds,
 	}
-	for _, name := range []string{floor, ours, clientGo} {
+	for _, name := range []string{floor, ours, clientGo, controllerRuntime} {
 		returned.Series = append(returned.Series,
 			series{name, column(rounds, func(r handOverRound) sample { return r.fromReturn[name] })})
 		if name != floor {
@@ -60,7 +84,7 @@ func handOverResults(standbys int, rounds []handOverRound) []result {
 	return []result{returned, cancelled}
 }
 
-func (b *bench) handOverLane(ctx context.Context, crowd crowd) (rounds []handOverRound, err error) {
+func (b *bench) handOverLane(ctx context.Context, crowd crowd, contenders []subject) (rounds []handOverRound, err error) {
 	hand, err := newByHand(ctx, b)
 	if err != nil {
 		return nil, err
@@ -73,7 +97,7 @@ func (b *bench) handOverLane(ctx context.Context, crowd crowd) (rounds []handOve
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, s := range peers {
+	for _, s := range contenders {
 		c := b.newContest(s)
 		contests = append(contests, c)
 		if leaders[s.name], err = c.elect(ctx); err != nil {
@@ -88,11 +112,11 @@ func (b *bench) handOverLane(ctx context.Context, crowd crowd) (rounds []handOve
 			return nil, err
 		}
 		round := handOverRound{map[string]sample{}, map[string]sample{}}
-		for _, i := range rand.Perm(len(peers) + 1) {
-			if i == len(peers) {
+		for _, i := range rand.Perm(len(contenders) + 1) {
+			if i == len(contenders) {
 				round.fromReturn[floor], err = hand.handOver(ctx)
 			} else {
-				name := peers[i].name
+				name := contenders[i].name
 				round.fromReturn[name], round.fromCancel[name], leaders[name], err = handOver(ctx, leaders[name])
 			}
 			if err != nil {

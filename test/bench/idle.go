@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -115,19 +114,19 @@ func (b *bench) idleRound(ctx context.Context, leases []string, shared bool) (ma
 func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	client, err := s.clientset(newLink().config(cfg), t.Timing)
+	w, err := s.way(newLink().config(cfg), t.Timing)
 	if err != nil {
 		return err
 	}
 	// Whatever the first request brings into a process is there before the baseline is taken.
-	if _, err := client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); err != nil {
+	if _, err := w.client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); err != nil {
 		return err
 	}
 	before := footprintNow()
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel(nil)
-	candidates, err := t.standbys(cfg, s, client, func(context.Context) {
+	candidates, err := t.standbys(cfg, w, s, func(context.Context) {
 		cancel(errors.New("a standby led: this machine is too busy to measure anything"))
 	})
 	if err != nil {
@@ -147,12 +146,12 @@ func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json
 	return out.Encode(found)
 }
 
-func (t task) standbys(cfg *rest.Config, s subject, client kubernetes.Interface, lead func(context.Context)) ([]candidate, error) {
+func (t task) standbys(cfg *rest.Config, w way, s subject, lead func(context.Context)) ([]candidate, error) {
 	candidates := make([]candidate, len(t.Leases))
 	for i := range candidates {
 		var err error
 		if t.Shared {
-			candidates[i], err = s.candidate(client, t.seat(i, lead), t.Timing)
+			candidates[i], err = s.candidate(w, t.seat(i, lead), t.Timing)
 		} else {
 			candidates[i], err = t.candidate(cfg, s, t.seat(i, lead))
 		}

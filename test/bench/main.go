@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Bench measures what a leader election costs and how fast it is: that of package elector beside client-go's
-// LeaderElector, in turn or at once, in one run on one control plane, so that whatever the machine does meanwhile it
-// does to both. It writes all samples as JSON and shows them as a table.
+// LeaderElector and controller-runtime's manager, in turn or at once, in one run on one control plane, so that whatever
+// the machine does meanwhile it does to all. It writes all samples as JSON and shows them as a table.
 package main
 
 import (
@@ -39,8 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(measurementNames(), ","))
 	quick := flags.Bool("quick", false, "see whether it works: few samples, short durations, all at once; the figures mean nothing")
 	samples := flags.Int("n", 0, "about how many samples of hand-overs, crashes, thefts and freezes (default: enough for the published figures)")
-	window := flags.Duration("window", 0, "for how long requests are counted (default 5m)")
+	window := flags.Duration("window", 0, "for how long requests are counted (default 3m)")
 	output := flags.String("o", "bin/bench/results.json", "the file for all samples, as JSON")
+	dir := flags.String("publish", "", "measure nothing: write RESULTS.md and charts of the samples in -o into this directory")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
@@ -49,6 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if flags.NArg() > 0 || *samples < 0 || *window < 0 {
 		return fmt.Errorf("arguments %q, -n %d, -window %v: there are no arguments, and no number is negative", flags.Args(), *samples, *window)
+	}
+	if *dir != "" {
+		return publish(*output, *dir)
 	}
 	chosen, err := choose(*only)
 	if err != nil {

@@ -44,6 +44,9 @@ type result struct {
 	What   string   `json:"what"` // one sentence: from when to when, of what
 	Unit   unit     `json:"unit"`
 	Waited duration `json:"waited,omitzero"` // after this a sample that has not come is never
+	// Family and X are of results that differ by a number, such as that of the candidates: a curve.
+	Family string  `json:"family,omitempty"`
+	X      float64 `json:"x,omitzero"`
 	// Series has one entry for each subject. Their samples of one index belong together: they were taken side by side.
 	Series []series `json:"series"`
 	Goals  []goal   `json:"goals,omitempty"`
@@ -110,6 +113,8 @@ func truth(b bool) sample {
 
 // duration is a time.Duration that JSON shows as text.
 type duration time.Duration
+
+func (d duration) pointer() *time.Duration { return (*time.Duration)(&d) }
 
 func (d duration) String() string { return time.Duration(d).String() }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -35,6 +36,7 @@ func startPlane() (*plane, error) {
 		return nil, err
 	}
 	ctrl.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard()) // Managers that stop complain of Events they could not write.
 	p := &plane{env: &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: time.Minute}}
 	if p.config, err = p.env.Start(); err != nil {
 		return nil, fmt.Errorf("starting the control plane of %s: %w", assets, errors.Join(err, p.env.Stop()))

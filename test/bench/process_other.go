@@ -23,4 +23,6 @@ func resume(*os.Process) error { return errors.ErrUnsupported }
 
 func processorTime() time.Duration { return 0 }
 
+func serverTime(string) (time.Duration, error) { return 0, errors.ErrUnsupported }
+
 func residentMemory() float64 { return math.NaN() }

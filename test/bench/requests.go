@@ -16,7 +16,7 @@ import (
 // measureRequests counts what one leader and one standby send and receive while nothing happens, on many Leases.
 func measureRequests(ctx context.Context, b *bench) ([]result, error) {
 	rows, err := inLanes(ctx, b.requestLanes, func(ctx context.Context) ([]map[string]pairTraffic, error) {
-		return sideBySide(ctx, b.steadyState)
+		return sideBySide(ctx, peers, b.steadyState)
 	})
 	if err != nil {
 		return nil, err

@@ -15,9 +15,17 @@ type sizes struct {
 	atOnce bool // all measurements at once: the figures are worthless, but it is soon over
 
 	handOver      []crowd
+	reconcile     crowd
+	rolling       crowd
 	lanes         int // Leases at a time, and samples, of cutoff and stolen
 	requestLanes  int
 	requestWindow time.Duration
+	serverLeases  int // with three replicas each
+	serverRounds  int
+	serverWindow  time.Duration
+	growth        []int // Leases in a process, of which the leaders and the standbys are both in it
+	growthWindow  time.Duration
+	growthMoves   int // hand-overs at each size
 	frozen        int // replicas of each subject
 	freeze        time.Duration
 	idle          int // standbys in a process
@@ -37,9 +45,17 @@ var fullSizes = sizes{
 	},
 	// The more standbys, the fewer lanes: the API server has to feed them all.
 	handOver:      []crowd{{1, 40, 5}, {4, 20, 10}, {16, 10, 20}},
+	reconcile:     crowd{1, 3, 14},
+	rolling:       crowd{3, 10, 2},
 	lanes:         50,
 	requestLanes:  20,
-	requestWindow: 5 * time.Minute,
+	requestWindow: 3 * time.Minute,
+	serverLeases:  100,
+	serverRounds:  3,
+	serverWindow:  20 * time.Second,
+	growth:        []int{1, 10, 100, 1000, 5000},
+	growthWindow:  20 * time.Second,
+	growthMoves:   10,
 	frozen:        20,
 	freeze:        30 * time.Second,
 	idle:          200,
@@ -56,9 +72,17 @@ var quickSizes = sizes{
 	},
 	atOnce:        true,
 	handOver:      []crowd{{1, 1, 2}, {2, 1, 1}},
+	reconcile:     crowd{1, 1, 1},
+	rolling:       crowd{3, 1, 1},
 	lanes:         1,
 	requestLanes:  1,
 	requestWindow: 3 * time.Second,
+	serverLeases:  2,
+	serverRounds:  1,
+	serverWindow:  time.Second,
+	growth:        []int{1, 3},
+	growthWindow:  time.Second,
+	growthMoves:   2,
 	frozen:        1,
 	freeze:        7 * time.Second,
 	idle:          3,

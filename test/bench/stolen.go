@@ -27,7 +27,7 @@ func measureStolen(ctx context.Context, b *bench) ([]result, error) {
 	for _, way := range ways {
 		limit := 2 * time.Duration(b.timing.LeaseDuration)
 		rows, err := inLanes(ctx, b.lanes, func(ctx context.Context) ([]map[string]sample, error) {
-			return sideBySide(ctx, func(ctx context.Context, s subject) (sample, error) {
+			return sideBySide(ctx, peers, func(ctx context.Context, s subject) (sample, error) {
 				return b.stolen(ctx, s, limit, way.act)
 			})
 		})

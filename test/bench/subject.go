@@ -24,10 +24,13 @@ import (
 
 // The names of the subjects, and of what they are compared with.
 const (
-	ours          = "elector"
-	clientGo      = "client-go"
-	clientGoWatch = "client-go + watch"
-	floor         = "by hand"
+	ours              = "elector"
+	oneLine           = "elector, one line changed"
+	clientGo          = "client-go"
+	clientGoWatch     = "client-go + watch"
+	controllerRuntime = "controller-runtime"
+	scaffolded        = "controller-runtime, as scaffolded"
+	floor             = "by hand"
 )
 
 // subject is a kind of leader election.
@@ -35,7 +38,19 @@ type subject struct {
 	name string
 	// clientset makes the clientset that its users are told to use.
 	clientset func(*rest.Config, timing) (kubernetes.Interface, error)
-	candidate func(kubernetes.Interface, seat, timing) (candidate, error)
+	candidate func(way, seat, timing) (candidate, error)
+}
+
+// way is how a candidate reaches the API server.
+type way struct {
+	config *rest.Config
+	client kubernetes.Interface // for the Lease, made from config
+}
+
+// way makes the one that a subject's users are told to use.
+func (s subject) way(cfg *rest.Config, t timing) (way, error) {
+	client, err := s.clientset(cfg, t)
+	return way{cfg, client}, err
 }
 
 // seat is what a candidate contends for, under which identity, and what it does as a leader until its context ends.
@@ -61,6 +76,10 @@ var peers = []subject{
 // subjects are all there are.
 var subjects = append(slices.Clone(peers), subject{clientGoWatch, clientGoClientset, watchingCandidate})
 
+// electors are the subjects where it matters who calls OnStartedLeading: controller-runtime's manager has client-go's
+// election inside.
+var electors = append(slices.Clone(peers), subject{controllerRuntime, clientGoClientset, managedCandidate})
+
 func subjectNamed(name string) (subject, error) {
 	for _, s := range subjects {
 		if s.name == name {
@@ -84,10 +103,10 @@ func oursClientset(cfg *rest.Config, t timing) (kubernetes.Interface, error) {
 	return elector.NewClientset(cfg, oursConfig(t))
 }
 
-func oursCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
+func oursCandidate(w way, s seat, t timing) (candidate, error) {
 	config := oursConfig(t)
 	config.Identity, config.LeaseName, config.LeaseNamespace = s.identity, s.lease, s.namespace
-	e, err := elector.New(&config, client, elector.Callbacks{OnStartedLeading: s.lead}, slog.New(slog.DiscardHandler))
+	e, err := elector.New(&config, w.client, elector.Callbacks{OnStartedLeading: s.lead}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err // not e: it would be a candidate that is not nil
 	}
@@ -108,11 +127,11 @@ func (e clientGoElector) Start(ctx context.Context) error {
 	return nil
 }
 
-func clientGoCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
+func clientGoCandidate(w way, s seat, t timing) (candidate, error) {
 	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.lease},
-			Client:     client.CoordinationV1(),
+			Client:     w.client.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: s.identity},
 		},
 		LeaseDuration:   time.Duration(t.LeaseDuration),
@@ -134,9 +153,9 @@ type watchingElector struct {
 	seat   seat
 }
 
-func watchingCandidate(client kubernetes.Interface, s seat, t timing) (candidate, error) {
-	c, err := clientGoCandidate(client, s, t)
-	return watchingElector{c, client, s}, err
+func watchingCandidate(w way, s seat, t timing) (candidate, error) {
+	c, err := clientGoCandidate(w, s, t)
+	return watchingElector{c, w.client, s}, err
 }
 
 func (e watchingElector) Start(ctx context.Context) error {

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A chart is drawn here and not by a library: the ones there are would add their fonts and renderers to the module that
+// operators require.
+
+const (
+	chartWidth = 860.
+	leftMargin = 300. // for what a bar is about
+	rowHeight  = 20.
+)
+
+// colours tell the subjects apart, also in shades of grey.
+var colours = map[string]string{
+	ours: "#1f6feb", oneLine: "#79b8ff", clientGo: "#d1820b", clientGoWatch: "#f0b95b",
+	controllerRuntime: "#8f2d56", scaffolded: "#c97b9b", floor: "#57606a",
+}
+
+// scale maps values to pixels, by their logarithms: what is compared differs a hundredfold.
+type scale struct{ low, high, from, to float64 }
+
+func (s scale) at(value float64) float64 {
+	value = min(max(value, s.low), s.high)
+	return s.from + (s.to-s.from)*(math.Log10(value)-math.Log10(s.low))/(math.Log10(s.high)-math.Log10(s.low))
+}
+
+// ticks are the powers of ten in the scale.
+func (s scale) ticks() (all []float64) {
+	for x := s.low; x <= s.high*1.001; x *= 10 {
+		all = append(all, x)
+	}
+	return all
+}
+
+// scaleOf has room for all the values that can be shown on it.
+func scaleOf(values []float64, from, to float64) (scale, bool) {
+	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return v <= 0 || math.IsInf(v, 0) || math.IsNaN(v) })
+	if len(values) == 0 {
+		return scale{}, false
+	}
+	s := scale{math.Pow(10, math.Floor(math.Log10(slices.Min(values)))), math.Pow(10, math.Ceil(math.Log10(slices.Max(values)))), from, to}
+	if s.low == s.high {
+		s.high *= 10
+	}
+	return s, true
+}
+
+// barChart shows, for each subject of each result, the stretch from its median to its p99 and a dot at the maximum. The
+// results have the same unit. It reports false if there is nothing to show.
+func barChart(out io.Writer, title string, results []result) bool {
+	var values []float64
+	rows := 0
+	for _, r := range results {
+		for _, s := range r.Series {
+			rows++
+			values = append(values, float64(statistic("p50", s.Samples)), float64(statistic("max", s.Samples)))
+		}
+	}
+	x, ok := scaleOf(values, leftMargin, chartWidth-40)
+	if !ok {
+		return false
+	}
+	height := 74 + rowHeight*float64(rows) + 10*float64(len(results))
+	svgHead(out, title+": median (line's beginning) to p99 (its end), maximum (dot)", height)
+	y := 54.
+	for _, tick := range x.ticks() {
+		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="44" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="40" text-anchor="middle">%s</text>`+"\n",
+			x.at(tick), x.at(tick), height-12, x.at(tick), results[0].show(sample(tick)))
+	}
+	for _, r := range results {
+		for _, s := range r.Series {
+			p50, p99, most := statistic("p50", s.Samples), statistic("p99", s.Samples), statistic("max", s.Samples)
+			colour := colours[s.Subject]
+			fmt.Fprintf(out, `<g><title>%s, %s: median %s, p99 %s, maximum %s</title><text x="%.1f" y="%.1f" text-anchor="end">%s: %s</text>`,
+				escape(r.Name), escape(s.Subject), r.show(p50), r.show(p99), r.show(most), leftMargin-8, y+4, escape(r.Name), escape(s.Subject))
+			if p50 != never {
+				fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="%s" stroke-width="8"/><circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`,
+					x.at(float64(p50)), max(x.at(float64(p99)), x.at(float64(p50))+2), y, y, colour, x.at(float64(most)), y, colour)
+			} else {
+				fmt.Fprintf(out, `<text x="%.1f" y="%.1f" fill="%s">%s</text>`, leftMargin+4, y+4, colour, escape(r.show(never)))
+			}
+			fmt.Fprintln(out, "</g>")
+			y += rowHeight
+		}
+		y += 10
+	}
+	fmt.Fprintln(out, "</svg>")
+	return true
+}
+
+// curveChart shows the medians of a family of results over X, one curve for each subject.
+func curveChart(out io.Writer, family []result) bool {
+	const bottom, top = 300., 60.
+	var xs, ys []float64
+	for _, r := range family {
+		xs = append(xs, r.X)
+		for _, s := range r.Series {
+			ys = append(ys, float64(statistic("p50", s.Samples)))
+		}
+	}
+	x, okX := scaleOf(xs, 110, chartWidth-190)
+	y, okY := scaleOf(ys, bottom, top)
+	if !okX || !okY {
+		return false
+	}
+	svgHead(out, family[0].Family+", median, over the number of Leases", bottom+40)
+	for _, tick := range x.ticks() {
+		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
+			x.at(tick), x.at(tick), top, bottom, x.at(tick), bottom+18, figures(sample(tick)))
+	}
+	for _, tick := range y.ticks() {
+		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n",
+			x.from, x.to, y.at(tick), y.at(tick), x.from-8, y.at(tick)+4, family[0].show(sample(tick)))
+	}
+	for i, s := range family[0].Series {
+		var points []string
+		for _, r := range family {
+			if p50 := float64(statistic("p50", r.of(s.Subject))); p50 > 0 && !math.IsInf(p50, 0) {
+				points = append(points, fmt.Sprintf("%.1f,%.1f", x.at(r.X), y.at(p50)))
+				fmt.Fprintf(out, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"><title>%s, %s Leases: %s</title></circle>`+"\n",
+					x.at(r.X), y.at(p50), colours[s.Subject], escape(s.Subject), figures(sample(r.X)), r.show(sample(p50)))
+			}
+		}
+		fmt.Fprintf(out, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/><text x="%.1f" y="%.1f" fill="%s">%s</text>`+"\n",
+			strings.Join(points, " "), colours[s.Subject], x.to+16, top+14+20*float64(i), colours[s.Subject], escape(s.Subject))
+	}
+	fmt.Fprintln(out, "</svg>")
+	return true
+}
+
+func svgHead(out io.Writer, title string, height float64) {
+	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12" fill="#24292f">
+<rect width="100%%" height="100%%" fill="#ffffff"/>
+<text x="12" y="20" font-size="14" font-weight="bold">%s</text>
+`, chartWidth, height, escape(title))
+}
+
+func escape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+}

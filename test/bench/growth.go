@@ -1,0 +1,240 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// measureGrowth has one process contend for more and more Leases: all leaders on one clientset, all standbys on
+// another. A size that one subject cannot carry is tried no further with it, and said to be never.
+func measureGrowth(ctx context.Context, b *bench) ([]result, error) {
+	broken := map[string]bool{}
+	var results []result
+	for _, n := range b.growth {
+		found := map[string]*grown{}
+		for _, i := range rand.Perm(len(peers)) {
+			s := peers[i]
+			g := &grown{}
+			if !broken[s.name] {
+				var err error
+				if g, err = b.grow(ctx, s, n); ctx.Err() != nil {
+					return results, context.Cause(ctx)
+				} else if err != nil {
+					b.say("growth: %d Leases are too many for %s: %v", n, s.name, err)
+					g, broken[s.name] = &grown{}, true
+				}
+			}
+			found[s.name] = g
+		}
+		results = append(results, b.growthResults(n, found)...)
+	}
+	return results, nil
+}
+
+// grown is what n leaders and n standbys in one process take, each of them, and how fast some hand over.
+type grown struct {
+	Requests, Heap, Goroutines, CPU float64
+	HandOvers                       []sample
+}
+
+func (b *bench) growthResults(n int, found map[string]*grown) []result {
+	var results []result
+	for _, q := range []struct {
+		name, what string
+		unit       unit
+		of         func(*grown) []sample
+	}{
+		{"growth-handover", "from the return of a leader's work to the next OnStartedLeading", seconds, func(g *grown) []sample { return g.HandOvers }},
+		{"growth-requests", "requests of a candidate", perMinute, func(g *grown) []sample { return []sample{sample(g.Requests)} }},
+		{"growth-heap", "live heap of a candidate", bytesEach, func(g *grown) []sample { return []sample{sample(g.Heap)} }},
+		{"growth-goroutines", "goroutines of a candidate", number, func(g *grown) []sample { return []sample{sample(g.Goroutines)} }},
+		{"growth-cpu", "CPU seconds a minute of a candidate", seconds, func(g *grown) []sample { return []sample{sample(g.CPU)} }},
+	} {
+		r := result{
+			Name: fmt.Sprintf("%s-%d", q.name, n), Family: q.name, X: float64(n), Unit: q.unit, Waited: b.timing.LeaseDuration,
+			What: fmt.Sprintf("%s, with %d Leases, their leaders and their standbys in one process", q.what, n),
+		}
+		for _, s := range peers {
+			samples := q.of(found[s.name])
+			if found[s.name].HandOvers == nil {
+				samples = make([]sample, len(q.of(found[ours])))
+				for i := range samples {
+					samples[i] = never
+				}
+			}
+			r.Series = append(r.Series, series{s.name, samples})
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+func (b *bench) grow(ctx context.Context, s subject, n int) (*grown, error) {
+	t := task{
+		Role: "growth", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+		Identity: b.name("growth"), Timing: b.timing, Window: duration(b.growthWindow), Moves: min(b.growthMoves, n),
+	}
+	for i := range n {
+		t.Leases = append(t.Leases, b.name("lease-"+strconv.Itoa(i)))
+	}
+	p, err := startChild(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var g grown
+	err = p.values.Decode(&g)
+	return &g, errors.Join(err, p.stop())
+}
+
+// pair is the two candidates for one Lease.
+type pair struct {
+	cancel   context.CancelFunc
+	standby  candidate
+	over     chan time.Time // when the leader's work returned
+	overtook chan time.Time // when the standby's began
+}
+
+// runGrowth is the child process.
+func runGrowth(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	found, err := t.grow(ctx, cfg, s, group)
+	if err == nil {
+		err = out.Encode(found)
+	}
+	cancel(nil)
+	return errors.Join(err, group.Wait())
+}
+
+func (t task) grow(ctx context.Context, cfg *rest.Config, s subject, group *errgroup.Group) (*grown, error) {
+	links := [2]*link{newLink(), newLink()}
+	var ways [2]way
+	for i, l := range links {
+		var err error
+		if ways[i], err = s.way(l.config(cfg), t.Timing); err != nil {
+			return nil, err
+		}
+		// Whatever the first request brings into a process is there before the baseline is taken.
+		_, _ = ways[i].client.CoordinationV1().Leases(t.Namespace).Get(ctx, "none", metav1.GetOptions{})
+	}
+	before := footprintNow()
+	pairs, err := t.pairs(ctx, s, ways, group)
+	if err != nil {
+		return nil, err
+	}
+	candidates := 2 * float64(len(pairs))
+	if err := t.Timing.settle(ctx); err != nil {
+		return nil, err
+	}
+	sent, spent, began := requestsOf(links), processorTime(), time.Now()
+	if err := pause(ctx, time.Duration(t.Window)); err != nil {
+		return nil, err
+	}
+	minutes := time.Since(began).Minutes()
+	sent, spent = requestsOf(links)-sent, processorTime()-spent
+	after := footprintNow()
+	for _, p := range pairs {
+		if len(p.over)+len(p.overtook) > 0 {
+			return nil, errors.New("a Lease was lost")
+		}
+	}
+	g := &grown{
+		Requests: float64(sent) / candidates / minutes, CPU: spent.Seconds() / candidates / minutes,
+		Heap: (after.Heap - before.Heap) / candidates, Goroutines: (after.Goroutines - before.Goroutines) / candidates,
+	}
+	for _, i := range rand.Perm(len(pairs))[:t.Moves] {
+		p := pairs[i]
+		p.cancel()
+		over, err := receive(ctx, t.Timing, p.over)
+		if err != nil {
+			return nil, err
+		}
+		next, err := receive(ctx, t.Timing, p.overtook)
+		if err != nil {
+			return nil, err
+		}
+		g.HandOvers = append(g.HandOvers, took(over, next))
+	}
+	return g, nil
+}
+
+// pairs starts all leaders, then all standbys. It returns when these know the former.
+func (t task) pairs(ctx context.Context, s subject, ways [2]way, group *errgroup.Group) ([]*pair, error) {
+	leads := make(chan struct{}, len(t.Leases))
+	pairs := make([]*pair, len(t.Leases))
+	start := func(ctx context.Context, c candidate) {
+		group.Go(func() error { return c.Start(ctx) })
+	}
+	for i := range pairs {
+		p := &pair{over: make(chan time.Time, 1), overtook: make(chan time.Time, 1)}
+		c, err := s.candidate(ways[0], t.seat(i, func(term context.Context) {
+			leads <- struct{}{}
+			<-term.Done()
+			p.over <- time.Now()
+		}), t.Timing)
+		if err != nil {
+			return nil, err
+		}
+		p.standby, err = s.candidate(ways[1], seat{t.Namespace, t.Leases[i], fmt.Sprintf("%s-standby-%d", t.Identity, i), func(term context.Context) {
+			p.overtook <- time.Now()
+			<-term.Done()
+		}}, t.Timing)
+		if err != nil {
+			return nil, err
+		}
+		var own context.Context
+		own, p.cancel = context.WithCancel(ctx)
+		start(own, c)
+		pairs[i] = p
+	}
+	for range pairs {
+		if _, err := receive(ctx, t.Timing, leads); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range pairs {
+		start(ctx, p.standby)
+	}
+	for _, p := range pairs {
+		patient, cancel := t.Timing.patience(ctx)
+		err := eventually(patient, func() bool { return p.standby.GetLeader() != "" })
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return pairs, nil
+}
+
+func requestsOf(links [2]*link) (n int) {
+	for _, l := range links {
+		for _, of := range l.traffic().requests {
+			n += of
+		}
+	}
+	return n
+}
+
+// receive waits for a value no longer than for anything.
+func receive[T any](ctx context.Context, t timing, from <-chan T) (value T, err error) {
+	ctx, cancel := t.patience(ctx)
+	defer cancel()
+	select {
+	case value = <-from:
+		return value, nil
+	case <-ctx.Done():
+		return value, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	crmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/manager"
+)
+
+// operators are managers with a controller of many objects: their leader's work begins with the first reconcile.
+var operators = []subject{
+	{ours, oursClientset, eachTermCandidate},
+	{oneLine, oursClientset, oneLineCandidate},
+	{controllerRuntime, clientGoClientset, operatorCandidate(true)},
+	{scaffolded, clientGoClientset, operatorCandidate(false)},
+}
+
+// operatorObjects is how many objects an operator's controller has.
+const operatorObjects = 1000
+
+// managed is a manager as a candidate.
+type managed struct {
+	ctrl.Manager
+	leader func() string
+}
+
+func (m managed) GetLeader() string { return m.leader() }
+
+func (m managed) IsLeader() bool {
+	select {
+	case <-m.Elected():
+		return true
+	default:
+		return false
+	}
+}
+
+// Start drops the error that controller-runtime returns for a clean stop, if it happens to.
+func (m managed) Start(ctx context.Context) error {
+	if err := m.Manager.Start(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+func managerOptions(s seat, t timing) ctrl.Options {
+	return ctrl.Options{
+		Logger:                        logr.Discard(),
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:        "0",
+		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{s.namespace: {}}},
+		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+		LeaderElection:                true,
+		LeaderElectionID:              s.lease,
+		LeaderElectionNamespace:       s.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 t.LeaseDuration.pointer(),
+		RenewDeadline:                 t.RenewDeadline.pointer(),
+		RetryPeriod:                   t.RetryPeriod.pointer(),
+	}
+}
+
+// lookingLock remembers who its candidate has last seen holding the Lease, which controller-runtime does not tell.
+type lookingLock struct {
+	resourcelock.Interface
+	holder atomic.Value
+}
+
+func (l *lookingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil {
+		l.saw(*record)
+	}
+	return record, raw, err
+}
+
+func (l *lookingLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	err := l.Interface.Create(ctx, record)
+	if err == nil {
+		l.saw(record)
+	}
+	return err
+}
+
+func (l *lookingLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	err := l.Interface.Update(ctx, record)
+	if err == nil {
+		l.saw(record)
+	}
+	return err
+}
+
+func (l *lookingLock) saw(record resourcelock.LeaderElectionRecord) {
+	l.holder.Store(record.HolderIdentity)
+}
+
+func (l *lookingLock) leader() string {
+	holder, _ := l.holder.Load().(string)
+	return holder
+}
+
+// controllerRuntimes is its manager. Its Lock is the one it would make, but with the seat's identity.
+func controllerRuntimes(w way, s seat, t timing, release bool) (managed, error) {
+	lock := &lookingLock{Interface: &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.lease},
+		Client:     w.client.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: s.identity},
+	}}
+	options := managerOptions(s, t)
+	options.LeaderElectionReleaseOnCancel = release
+	options.LeaderElectionResourceLockInterface = lock
+	m, err := ctrl.NewManager(w.config, options)
+	return managed{m, lock.leader}, err
+}
+
+// managedCandidate is controller-runtime's manager with the leader's work as its only runnable.
+func managedCandidate(w way, s seat, t timing) (candidate, error) {
+	m, err := controllerRuntimes(w, s, t, true)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Add(crmanager.RunnableFunc(func(ctx context.Context) error {
+		s.lead(ctx)
+		return nil
+	}))
+}
+
+// operatorCandidate is an operator on controller-runtime's manager.
+func operatorCandidate(release bool) func(way, seat, timing) (candidate, error) {
+	return func(w way, s seat, t timing) (candidate, error) {
+		m, err := controllerRuntimes(w, s, t, release)
+		if err != nil {
+			return nil, err
+		}
+		return m, controller(s, &atomic.Int64{})(m)
+	}
+}
+
+// oneLineCandidate is the same operator with ctrl.NewManager replaced by manager.New.
+func oneLineCandidate(w way, s seat, t timing) (candidate, error) {
+	m, err := manager.New(w.config, managerOptions(s, t))
+	if err != nil {
+		return nil, err
+	}
+	return managed{m, m.Elector().GetLeader}, controller(s, &atomic.Int64{})(m)
+}
+
+// eachTermCandidate is the same operator with EachTerm. It knows the leader when it is as ready as it will be.
+func eachTermCandidate(w way, s seat, t timing) (candidate, error) {
+	m, err := manager.New(w.config, managerOptions(s, t))
+	if err != nil {
+		return nil, err
+	}
+	events := &atomic.Int64{}
+	return managed{m, func() string {
+		if events.Load() < operatorObjects {
+			return ""
+		}
+		return m.Elector().GetLeader()
+	}}, m.EachTerm(controller(s, events))
+}
+
+// controller makes the operator's controller, and counts the events it is given.
+func controller(s seat, events *atomic.Int64) func(ctrl.Manager) error {
+	return func(m ctrl.Manager) error {
+		var first sync.Once
+		return ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).
+			WithEventFilter(predicate.NewPredicateFuncs(func(client.Object) bool {
+				events.Add(1)
+				return true
+			})).
+			Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+				first.Do(func() { s.lead(ctx) })
+				return reconcile.Result{}, nil
+			}))
+	}
+}
