@@ -66,7 +66,8 @@
 //
 // A candidate that starts when there is no Lease, or finds it blanked, takes it
 // for free. An admin who deletes or blanks the Lease of a leader that the API
-// server cannot reach takes guarantee 1 away, for RenewDeadline at most.
+// server cannot reach, or shortens the duration in it, takes guarantee 1 away,
+// for RenewDeadline at most.
 //
 // After etcd was restored from a backup tokens may repeat, unless its revision
 // was bumped.

@@ -85,8 +85,10 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 func (e *Elector) hand(ctx context.Context, t *term, cause error) error {
 	steppedDown := errors.Is(cause, ErrSteppedDown)
 	if steppedDown {
-		since := now()
-		e.yielding = &since
+		defer func() { // not before: the release may take its time
+			since := now()
+			e.yielding = &since
+		}()
 	}
 	if c := e.config; !c.Enabled || !steppedDown && !(errors.Is(cause, ErrStopped) && c.ReleaseOnCancel) {
 		return nil

@@ -77,8 +77,12 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 	for k, v := range l.labels {
 		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
 	}
-	l.self.inscribe(next, r)
 	sent = now()
+	// client-go's time may be that of an attempt before this one, whose reply was
+	// lost. Written again it would change nothing: the API server would say yes,
+	// and the others go on counting from the attempt before.
+	r.RenewTime = metav1.Time{Time: sent.wall}
+	l.self.inscribe(next, r)
 	if base == nil {
 		lease, err = l.client.Create(ctx, next, metav1.CreateOptions{})
 	} else {

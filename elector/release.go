@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
@@ -21,7 +20,10 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), held, ErrLeaseExpired)
 	defer cancel()
 	var failure error
-	for {
+	// Also after a conflict there is a pause: what refuses this write may refuse
+	// all, and nothing else would slow the tries.
+	for pause := time.Duration(0); ; pause = min(max(2*pause, firstBackoff), e.config.RetryPeriod) {
+		sleep(ctx, pause)
 		obs, _ := e.view.get()
 		if !e.self.holds(obs.lease) {
 			return nil // released by a write whose reply was lost, or no longer ours
@@ -39,11 +41,8 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 			return nil
 		}
 		failure = fmt.Errorf("release the Lease: %w", err)
-		if !apierrors.IsConflict(err) {
-			sleep(ctx, firstBackoff)
-		}
 		if _, err := e.leases.read(ctx); err != nil {
-			sleep(ctx, jitter(e.config.RetryPeriod/4))
+			failure = errors.Join(failure, err)
 		}
 	}
 }

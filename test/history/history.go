@@ -1,0 +1,179 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Kind is what happened.
+type Kind string
+
+// The kinds of events, with the fields they use beside At and Replica.
+const (
+	ProcessStarted Kind = "started" // Plain; Note: its configuration
+	ProcessEnded   Kind = "ended"   // crashed or left; OK: in good order; it records nothing after this
+
+	TermStarted   Kind = "term"      // OnStartedLeading was called: Token
+	TermCancelled Kind = "cancelled" // the term's context is done: Token, Cause
+	WorkReturned  Kind = "returned"  // OnStartedLeading returned: Token
+	TermStopped   Kind = "stopped"   // OnStoppedLeading was called: Token if known
+
+	Leading Kind = "leading" // IsLeader said true at this instant
+	Acted   Kind = "acted"   // one effect of the leader's work: Token; OK: it was accepted, else a fence refused it
+
+	LeaseWrite Kind = "write"    // the API server accepted a write; Replica is its author, "" an administrator's hand: Before, After
+	Requests   Kind = "requests" // N requests sent since the process's last such event, or since its start
+
+	FaultBegan Kind = "fault"  // Replica: the process or replica it befalls, "" for all, ByHand for the Lease; Note names it, uniquely; OK: it must not cost a leader its term
+	FaultEnded Kind = "healed" // the same Replica, Note and OK; at the same time as FaultBegan if it is a momentary one
+	Frozen     Kind = "frozen" // the process does not run from here on
+	Thawed     Kind = "thawed" // it runs again
+)
+
+// ByHand is the Replica of a fault that befalls nobody but the Lease.
+const ByHand = "hand"
+
+// Causes of TermCancelled that say what the Lease was seen to be.
+const (
+	CauseTakenOver = "lease taken over" // elector.ErrTakenOver
+	CauseDeleted   = "lease deleted"    // elector.ErrLeaseDeleted
+)
+
+// Causes of TermCancelled after which the Lease is still held while the work ends.
+const (
+	CauseStopped     = "stopped"      // elector.ErrStopped
+	CauseSteppedDown = "stepped down" // elector.ErrSteppedDown
+)
+
+// Record is the Lease as a write found or left it. The zero Record is no Lease.
+type Record struct {
+	UID         string `json:"uid,omitempty"`
+	Version     string `json:"version,omitempty"`
+	Holder      string `json:"holder,omitempty"`
+	Writer      string `json:"writer,omitempty"`  // elector.WriterAnnotation
+	Renewed     string `json:"renewed,omitempty"` // renewTime
+	Seconds     int32  `json:"seconds,omitempty"` // leaseDurationSeconds
+	Transitions int32  `json:"transitions,omitempty"`
+}
+
+// Event is one thing that happened.
+type Event struct {
+	At      time.Duration `json:"at"` // since the run's start
+	Replica string        `json:"replica,omitempty"`
+	Kind    Kind          `json:"kind"`
+	Plain   bool          `json:"plain,omitempty"` // the process runs client-go's LeaderElector as it is
+	Token   string        `json:"token,omitempty"`
+	Cause   string        `json:"cause,omitempty"`
+	OK      bool          `json:"ok,omitempty"`
+	N       int           `json:"n,omitempty"`
+	Before  *Record       `json:"before,omitempty"`
+	After   *Record       `json:"after,omitempty"`
+	Note    string        `json:"note,omitempty"`
+}
+
+// String is a line for a reader.
+func (e Event) String() string {
+	text := fmt.Sprintf("%12.6f  %-5s %-9s", e.At.Seconds(), e.Replica, e.Kind)
+	add := func(name, value string) {
+		if value != "" {
+			text += " " + name + value
+		}
+	}
+	add("token=", e.Token)
+	add("cause=", e.Cause)
+	if e.Kind == Acted || e.Kind == ProcessEnded {
+		add("ok=", fmt.Sprint(e.OK))
+	}
+	if e.N > 0 {
+		add("n=", fmt.Sprint(e.N))
+	}
+	if e.Kind == LeaseWrite {
+		text += fmt.Sprintf(" %v -> %v", e.Before, e.After)
+	}
+	add("", e.Note)
+	return strings.TrimRight(text, " ")
+}
+
+// String is short.
+func (r *Record) String() string {
+	if r == nil || *r == (Record{}) {
+		return "none"
+	}
+	holder := r.Holder
+	if len(holder) > 20 {
+		holder = holder[:20] + "…"
+	}
+	return fmt.Sprintf("%q@%s(%ds,#%d)", holder, r.Version, r.Seconds, r.Transitions)
+}
+
+// History is events in the order of their times; those of one instant in the order in which they were recorded.
+type History []Event
+
+// Merge makes one history of several.
+func Merge(parts ...History) History {
+	all := slices.Concat(parts...)
+	slices.SortStableFunc(all, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return all
+}
+
+// Write writes the history as JSON, an event a line.
+func (h History) Write(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	for _, e := range h {
+		if err := encoder.Encode(e); err != nil {
+			return fmt.Errorf("write the history: %w", err)
+		}
+	}
+	return nil
+}
+
+// Read reads what Write wrote.
+func Read(r io.Reader) (History, error) {
+	var h History
+	for decoder := json.NewDecoder(r); ; {
+		var e Event
+		switch err := decoder.Decode(&e); {
+		case errors.Is(err, io.EOF):
+			return h, nil
+		case err != nil:
+			return nil, fmt.Errorf("read the history, event %d: %w", len(h)+1, err)
+		}
+		h = append(h, e)
+	}
+}
+
+// Recorder collects events. Its methods may be called concurrently.
+type Recorder struct {
+	start time.Time
+
+	mu     sync.Mutex // guards events
+	events History
+}
+
+// NewRecorder makes a recorder of a run that started at start.
+func NewRecorder(start time.Time) *Recorder { return &Recorder{start: start} }
+
+// Add records the event as of now.
+func (r *Recorder) Add(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.At = time.Since(r.start)
+	r.events = append(r.events, e)
+}
+
+// History is what has been recorded so far.
+func (r *Recorder) History() History {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}

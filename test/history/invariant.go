@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Limits are the figures the invariants need.
+type Limits struct {
+	LeaseDuration time.Duration // the longest configured
+	RenewDeadline time.Duration // the longest configured, by the run's clock
+	RetryPeriod   time.Duration // the shortest configured, by the run's clock
+	Unnamed       time.Duration // how long a record without a duration is waited for: the shortest LeaseDuration
+	MaxLease      time.Duration // the longest that any recorded duration is waited for
+
+	Allowance time.Duration // how long work may act on after its term's end
+	Notice    time.Duration // from the API server's knowing of another holder to the end of the term
+	Wake      time.Duration // how long a thawed process may act before it finds itself not leading
+	Takeover  time.Duration // beyond the lapse of the record: until somebody leads when all is well
+	Settle    time.Duration // after a fault, until a replica it befell must be its old self
+	Skew      float64       // how much faster than the run's clock a candidate's may run: 0.1 is 10 %
+	Tolerance time.Duration // how exact the times of events are
+
+	RequestBurst   int     // requests beyond the steady ones
+	RequestsPerTry float64 // requests in one RetryPeriod
+
+	// JudgePlain holds processes of plain client-go to all of it. Else they are part of the world, like a hand.
+	JudgePlain bool
+}
+
+// Violation is one thing that must not be in a history.
+type Violation struct {
+	Invariant string
+	At        time.Duration
+	Replica   string
+	What      string
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%s: at %.6fs: %s: %s", v.Invariant, v.At.Seconds(), v.Replica, v.What)
+}
+
+// Invariant is a rule that holds over every history.
+type Invariant struct {
+	Name  string
+	Says  string
+	Check func(History, Limits) []Violation
+}
+
+// All are the invariants.
+func All() []Invariant {
+	return []Invariant{
+		{"one-leader", "at most one process has a valid term at a time", oneLeader},
+		{"ends-in-time", "a term is over RenewDeadline after its last accepted write", endsInTime},
+		{"ends-on-notice", "a term is over soon after the API server knows of another holder, or none", endsOnNotice},
+		{"work-stops", "no work after a term's end and its allowance", workStops},
+		{"callbacks", "callbacks come in pairs and in order, one term of a process after the other", callbacks},
+		{"tokens-rise", "tokens rise strictly, and each is the version of a write of the process's own", tokensRise},
+		{"fence", "nothing is accepted with a lower token than was accepted before", fence},
+		{"release", "the Lease is released only by its holder, and after its work", released},
+		{"respect", "nobody overwrites another's record before it has lapsed", respect},
+		{"kept", "a healthy leader does not lose its term", kept},
+		{"progress", "somebody leads when all is well", progress},
+		{"requests", "requests are bounded", requests},
+	}
+}
+
+// Check applies all invariants.
+func Check(h History, l Limits) []Violation {
+	var found []Violation
+	for _, i := range All() {
+		for _, v := range i.Check(h, l) {
+			v.Invariant = i.Name
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+func violation(at time.Duration, replica, format string, args ...any) Violation {
+	return Violation{At: at, Replica: replica, What: fmt.Sprintf(format, args...)}
+}
+
+// slot is the replica that a process, "b#2", is one of.
+func slot(process string) string {
+	name, _, _ := strings.Cut(process, "#")
+	return name
+}

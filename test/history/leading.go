@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// claim is a time in which a process thinks it leads.
+type claim struct {
+	span
+	of    *process
+	since time.Duration // when the term began: it may have been frozen meanwhile
+}
+
+// oneLeader compares the terms, by their callbacks, and what IsLeader said. Not counted is what nothing can prevent: a
+// process that was frozen, until it has woken up; and for RenewDeadline the term of one whose record a hand has removed,
+// since a candidate may take the Lease then, and the leader may be cut off. A process that is not judged is not held to
+// its own end, but it does take the Lease from others in time.
+func oneLeader(h History, l Limits) (found []Violation) {
+	w := read(h)
+	var claims []claim
+	for _, p := range w.order {
+		for _, t := range p.terms {
+			for _, s := range p.running(t.valid(), l.Wake) {
+				claims = append(claims, claim{s, p, t.started})
+			}
+		}
+	}
+	slices.SortStableFunc(claims, func(a, b claim) int { return cmp.Compare(a.from, b.from) })
+	for _, pair := range overlapping(claims) {
+		older, newer := pair[0], pair[1]
+		if older.since > newer.since {
+			older, newer = newer, older
+		}
+		common := older.overlap(newer.span)
+		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(h, w, l, older.of.name, common) {
+			found = append(found, violation(common.from, newer.of.name, "leads for %v beside %s", common.to-common.from, older.of.name))
+		}
+	}
+	for _, p := range w.order {
+		for _, at := range p.leads {
+			for _, c := range claims {
+				if c.of == p || at <= c.from+l.Tolerance || at >= c.to-l.Tolerance || !p.awake(at, l) {
+					continue
+				}
+				if older := p.elder(c); older.judged(l) && !removedByHand(h, w, l, older.name, span{at, at}) {
+					found = append(found, violation(at, p.name, "says it leads in the term of %s", c.of.name))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// elder is the one of p and c's process that began to lead first.
+func (p *process) elder(c claim) *process {
+	for _, t := range p.terms {
+		if t.started > c.since && t.started < c.to {
+			return c.of
+		}
+	}
+	return p
+}
+
+// overlapping are the pairs of claims of different processes that have time in common. The claims are in the order of
+// their beginnings.
+func overlapping(claims []claim) (pairs [][2]claim) {
+	var open []claim
+	for _, c := range claims {
+		open = slices.DeleteFunc(open, func(o claim) bool { return o.to <= c.from })
+		for _, o := range open {
+			if o.of != c.of {
+				pairs = append(pairs, [2]claim{o, c})
+			}
+		}
+		open = append(open, c)
+	}
+	return pairs
+}
+
+// removedByHand says whether a hand, or someone who is not judged and did not wait, took the Lease from the process, or
+// had it lapse early, not longer before the time in question than it may be in finding out.
+func removedByHand(h History, w *world, l Limits, process string, s span) bool {
+	author, since := "", time.Duration(0)
+	for _, e := range h {
+		if e.At > s.from {
+			return false
+		}
+		shortened := e.Kind == LeaseWrite && e.Replica == "" && deref(e.After).Seconds < deref(e.Before).Seconds
+		if e.Kind != LeaseWrite || !e.changesHolder() && !shortened {
+			continue
+		}
+		early := e.Replica == "" || e.At < since+deref(e.Before).duration()
+		if author == process && e.Replica != process && early && !w.processes[e.Replica].judged(l) && s.to <= e.At+l.RenewDeadline {
+			return true
+		}
+		since = e.At
+		if e.changesHolder() {
+			author = e.Replica
+		}
+	}
+	return false
+}
+
+func (r Record) duration() time.Duration { return time.Duration(r.Seconds) * time.Second }
+
+// changesRecord says whether the write is about the election, and not about a label.
+func (e Event) changesRecord() bool {
+	before, after := deref(e.Before), deref(e.After)
+	before.Version, after.Version = "", ""
+	return before != after
+}
+
+// changesHolder says whether the record is another's afterwards: it is signed with its renewTime.
+func (e Event) changesHolder() bool {
+	before, after := deref(e.Before), deref(e.After)
+	return before.UID != after.UID || before.Holder != after.Holder || before.Writer != after.Writer || before.Renewed != after.Renewed
+}
+
+func deref(r *Record) Record {
+	if r == nil {
+		return Record{}
+	}
+	return *r
+}
+
+// endsInTime: a write was sent before it was accepted, so this is a little less than is promised, except where replies are
+// slow: there it finds who counts from the reply. A write that comes too late revives nothing.
+func endsInTime(h History, l Limits) (found []Violation) {
+	w := read(h)
+	writes := writesBy(h)
+	for _, t := range w.terms(l) {
+		for _, s := range t.of.running(span{t.started, min(t.valid().to, w.end)}, l.Wake) {
+			if over := firstGap(writes[t.of.name], s, t.started, l.RenewDeadline+l.Tolerance); !over.empty() {
+				found = append(found, violation(over.from, t.of.name, "its term goes on for %v", over.to-over.from))
+				break
+			}
+		}
+	}
+	for _, p := range w.order {
+		for _, at := range p.leads {
+			last := lastBefore(writes[p.name], at, 0)
+			if _, ok := writes[p.name]; p.judged(l) && ok && p.awake(at, l) && at > last+l.RenewDeadline+l.Tolerance {
+				found = append(found, violation(at, p.name, "says it leads %v after its last accepted write", at-last))
+			}
+		}
+	}
+	return found
+}
+
+// firstGap is the first time in s that is longer than limit after the last of the times, the first being at started.
+func firstGap(times []time.Duration, s span, started, limit time.Duration) span {
+	for last := lastBefore(times, s.from, started); ; {
+		i, _ := slices.BinarySearch(times, last+1)
+		next := s.to
+		if i < len(times) {
+			next = min(next, times[i])
+		}
+		if over := (span{max(s.from, last+limit), next}); !over.empty() {
+			return over
+		}
+		if next == s.to {
+			return span{}
+		}
+		last = next
+	}
+}
+
+func writesBy(h History) map[string][]time.Duration {
+	all := map[string][]time.Duration{}
+	for _, e := range h {
+		if e.Kind == LeaseWrite && e.Replica != "" && e.After != nil && e.After.Holder != "" {
+			all[e.Replica] = append(all[e.Replica], e.At)
+		}
+	}
+	return all
+}
+
+// lastBefore is the last of the times up to at, or else what is given.
+func lastBefore(times []time.Duration, at, otherwise time.Duration) time.Duration {
+	i, exact := slices.BinarySearch(times, at)
+	switch {
+	case exact:
+		return at
+	case i > 0:
+		return times[i-1]
+	}
+	return otherwise
+}
+
+// endsOnNotice is about processes that nothing has befallen for a while: their watches work.
+func endsOnNotice(h History, l Limits) (found []Violation) {
+	w := read(h)
+	for _, e := range h {
+		if e.Kind != LeaseWrite || !e.changesHolder() {
+			continue
+		}
+		for _, t := range w.terms(l) {
+			if t.of.name == e.Replica || t.started+l.Settle > e.At || t.valid().to <= e.At+l.Notice+l.Tolerance || e.At+l.Notice > w.end {
+				continue
+			}
+			if !anyOverlaps(faults(h, l, t.of.name, true), span{e.At, e.At + l.Notice}) {
+				found = append(found, violation(e.At+l.Notice, t.of.name, "goes on though %q has written %v", e.Replica, e.After))
+			}
+		}
+	}
+	return found
+}
+
+// kept is about times without faults, or with harmless ones only, in which nobody may lose what he holds; and about terms
+// that are said to be lost to another, though at no time they were.
+func kept(h History, l Limits) (found []Violation) {
+	w := read(h)
+	troubled := faults(h, l, "", false)
+	for _, t := range w.terms(l) {
+		if t.cancelled == never || t.voluntary() || t.over < t.cancelled {
+			continue
+		}
+		if !anyOverlaps(troubled, span{t.cancelled - 1, t.cancelled + 1}) {
+			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though all was well: %s", t.cause))
+		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(h) {
+			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though it held the Lease: %s", t.cause))
+		}
+	}
+	return found
+}
+
+// undisputed says whether nobody else has written to the Lease from the write that acquired it to the end of the term.
+func (t *term) undisputed(h History) bool {
+	acquired := false
+	for _, e := range h {
+		if e.Kind != LeaseWrite || e.At > t.cancelled {
+			continue
+		}
+		if acquired && e.Replica != t.of.name && e.changesHolder() {
+			return false
+		}
+		acquired = acquired || e.Replica == t.of.name && t.token != "" && deref(e.After).Version == t.token
+	}
+	return acquired
+}

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// union makes spans that have nothing in common, in order.
+func union(spans []span) (all []span) {
+	spans = slices.Clone(spans)
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	for _, s := range spans {
+		if last := len(all) - 1; last >= 0 && s.from <= all[last].to {
+			all[last].to = max(all[last].to, s.to)
+		} else {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// gaps is what the spans leave of s.
+func gaps(spans []span, s span) (all []span) {
+	for _, one := range union(spans) {
+		if gap := s.overlap(span{s.from, one.from}); !gap.empty() {
+			all = append(all, gap)
+		}
+		s.from = max(s.from, one.to)
+	}
+	if !s.empty() {
+		all = append(all, s)
+	}
+	return all
+}
+
+// progress is about times without faults in which a judged process is there. Whatever a fault left behind may have to
+// lapse first, be it a duration that a hand has written.
+func progress(h History, l Limits) (found []Violation) {
+	w := read(h)
+	var led []span
+	for _, p := range w.order {
+		for _, t := range p.terms {
+			led = append(led, span{t.started, t.over})
+		}
+	}
+	for _, quiet := range gaps(faults(h, l, "", true), span{0, w.end}) {
+		if !slices.ContainsFunc(w.order, func(p *process) bool {
+			return p.judged(l) && p.alive.overlap(quiet) == quiet
+		}) {
+			continue
+		}
+		from := quiet.from + l.Takeover + longest(h, l, quiet.from)
+		for _, gap := range gaps(led, span{from, quiet.to}) {
+			if gap.to-gap.from > l.Tolerance {
+				found = append(found, violation(gap.from, "", "nobody leads for %v, though all has been well for %v",
+					gap.to-gap.from, gap.from-quiet.from))
+			}
+		}
+	}
+	return found
+}
+
+// longest is how long a record that may still be waited for at the given time can last.
+func longest(h History, l Limits, at time.Duration) time.Duration {
+	length := l.LeaseDuration
+	for _, e := range h {
+		if e.Kind == LeaseWrite && e.At <= at && e.At+l.MaxLease > at {
+			length = max(length, min(deref(e.After).duration(), l.MaxLease))
+		}
+	}
+	return length
+}
+
+// requests compares what a process has sent with the time it had.
+func requests(h History, l Limits) (found []Violation) {
+	w := read(h)
+	last := map[string]time.Duration{}
+	for _, e := range h {
+		p := w.processes[e.Replica]
+		if e.Kind != Requests || !p.judged(l) {
+			continue
+		}
+		since, ok := last[e.Replica]
+		if !ok {
+			since = p.alive.from
+		}
+		last[e.Replica] = e.At
+		allowed := float64(l.RequestBurst) + l.RequestsPerTry*float64(e.At-since)/float64(l.RetryPeriod)
+		if float64(e.N) > allowed {
+			found = append(found, violation(e.At, e.Replica, "%d requests in %v, %.0f at most", e.N, e.At-since, allowed))
+		}
+	}
+	return found
+}

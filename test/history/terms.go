@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"math"
+	"time"
+)
+
+const never = time.Duration(math.MaxInt64)
+
+// span is the time from its beginning up to, but without, its end.
+type span struct{ from, to time.Duration }
+
+// overlap is what two spans have in common.
+func (s span) overlap(other span) span { return span{max(s.from, other.from), min(s.to, other.to)} }
+
+func (s span) empty() bool { return s.to <= s.from }
+
+// process is what became of one.
+type process struct {
+	name   string
+	plain  bool
+	alive  span
+	frozen []span
+	terms  []*term
+	leads  []time.Duration // when IsLeader said so
+}
+
+// term is one as its process's callbacks tell of it; never for what has not happened.
+type term struct {
+	of                           *process
+	token                        string
+	started, cancelled, returned time.Duration
+	cause                        string
+	over                         time.Duration // stopped, or the process is gone
+	acts                         []Event
+}
+
+// voluntary says that the Lease was held on to while the work ended.
+func (t *term) voluntary() bool { return t.cause == CauseStopped || t.cause == CauseSteppedDown }
+
+// valid is the time for which the process is sure to think that it leads. While the work of a voluntary end returns it
+// may, too: then Leading tells.
+func (t *term) valid() span { return span{t.started, min(t.cancelled, t.returned, t.over)} }
+
+// running leaves out of s when the process was frozen, and the moment that it takes to wake up.
+func (p *process) running(s span, wake time.Duration) []span {
+	parts := []span{}
+	for _, f := range p.frozen {
+		if before := s.overlap(span{s.from, f.from}); !before.empty() {
+			parts = append(parts, before)
+		}
+		if f.to != never {
+			s.from = max(s.from, f.to+wake)
+		} else {
+			s.from = s.to
+		}
+	}
+	if !s.empty() {
+		parts = append(parts, s)
+	}
+	return parts
+}
+
+// awake says whether the process has not just woken up.
+func (p *process) awake(at time.Duration, l Limits) bool {
+	for _, f := range p.frozen {
+		if f.to <= at && at-f.to <= l.Wake {
+			return false
+		}
+	}
+	return true
+}
+
+// judged says whether the invariants are about this process.
+func (p *process) judged(l Limits) bool { return p != nil && (!p.plain || l.JudgePlain) }
+
+// world is a history by process.
+type world struct {
+	processes map[string]*process
+	order     []*process
+	end       time.Duration
+}
+
+func read(h History) *world {
+	w := &world{processes: map[string]*process{}}
+	for _, e := range h {
+		w.end = max(w.end, e.At)
+		p := w.processes[e.Replica]
+		if e.Kind == ProcessStarted {
+			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}}
+			w.processes[e.Replica] = p
+			w.order = append(w.order, p)
+		}
+		if p != nil {
+			p.take(e)
+		}
+	}
+	return w
+}
+
+func (p *process) take(e Event) {
+	switch last := len(p.frozen) - 1; e.Kind {
+	case Frozen:
+		p.frozen = append(p.frozen, span{e.At, never})
+	case Thawed:
+		if last >= 0 {
+			p.frozen[last].to = e.At
+		}
+	case Leading:
+		p.leads = append(p.leads, e.At)
+	case TermStarted:
+		p.terms = append(p.terms, &term{of: p, token: e.Token, started: e.At, cancelled: never, returned: never, over: never})
+	}
+	if e.Kind == ProcessEnded {
+		p.alive.to = e.At
+	}
+	if len(p.terms) == 0 {
+		return
+	}
+	switch t := p.terms[len(p.terms)-1]; e.Kind {
+	case TermCancelled:
+		t.cancelled, t.cause = min(t.cancelled, e.At), e.Cause
+	case WorkReturned:
+		t.returned = min(t.returned, e.At)
+	case TermStopped, ProcessEnded:
+		t.over = min(t.over, e.At)
+	case Acted:
+		t.acts = append(t.acts, e)
+	}
+}
+
+// terms are those of the judged processes.
+func (w *world) terms(l Limits) (all []*term) {
+	for _, p := range w.order {
+		if p.judged(l) {
+			all = append(all, p.terms...)
+		}
+	}
+	return all
+}
+
+// faults are the times with one that touches the process, or any if that is "", each from its beginning until it is
+// settled. Harmless ones may be left out.
+func faults(h History, l Limits, process string, harmless bool) (all []span) {
+	type key struct{ replica, note string }
+	open := map[key]int{}
+	for _, e := range h {
+		touches := process == "" || e.Replica == "" || e.Replica == process || e.Replica == slot(process)
+		if !touches || e.OK && !harmless {
+			continue
+		}
+		k := key{e.Replica, e.Note}
+		switch e.Kind {
+		case FaultBegan:
+			open[k] = len(all)
+			all = append(all, span{e.At, never})
+		case FaultEnded:
+			if i, ok := open[k]; ok {
+				all[i].to = e.At + l.Settle
+			}
+		case Frozen:
+			open[key{e.Replica, "frozen"}] = len(all)
+			all = append(all, span{e.At, never})
+		case Thawed, ProcessEnded:
+			if i, ok := open[key{e.Replica, "frozen"}]; ok && all[i].to == never {
+				all[i].to = e.At + l.Settle
+			}
+		}
+	}
+	return all
+}
+
+func anyOverlaps(all []span, s span) bool {
+	for _, one := range all {
+		if !one.overlap(s).empty() {
+			return true
+		}
+	}
+	return false
+}

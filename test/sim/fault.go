@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/kube-elector/elector/test/history"
+)
+
+// Kind is what a fault does.
+type Kind string
+
+// The kinds of faults. A "window" lasts for Fault.For, the others happen at once. D is a duration they need.
+const (
+	Crash    Kind = "crash"     // the process is gone at once; the replica starts again after For
+	Stop     Kind = "stop"      // Start's context is cancelled; the replica starts again For after its end
+	Pause    Kind = "pause"     // window: the process is frozen; N 1: between its work's look at the term and its write
+	StepDown Kind = "step-down" // StepDown is called
+	Drain    Kind = "drain"     // from now on the work takes D to end
+	Hog      Kind = "hog"       // the work of this process will outlast DrainTimeout
+
+	Partition Kind = "partition" // window: nothing goes either way
+	CutOut    Kind = "cut-out"   // window: requests are lost
+	CutIn     Kind = "cut-in"    // window: replies and events of watches are lost
+	Latency   Kind = "latency"   // window: requests take D, replies N ms
+	Late      Kind = "late"      // window: requests arrive after D, when their callers may have given up
+	Hold      Kind = "hold"      // window: whatever is sent arrives at its end, as TCP tries again and again
+	Flaky     Kind = "flaky"     // window: every third reply is lost, every fifth request is
+	Errors    Kind = "errors"    // window: all requests are answered by an error, which one says N
+	NoWrites  Kind = "no-writes" // window: all writes are answered by an error, which one says N
+	NoWatch   Kind = "no-watch"  // window: watches are refused
+	WatchLag  Kind = "watch-lag" // window: events of watches come D late, after newer replies
+	Stall     Kind = "stall"     // open watches go silent
+	CutWatch  Kind = "cut-watch" // open watches are closed
+	Expire    Kind = "expire"    // open watches end with 410
+	Compact   Kind = "compact"   // the server forgets its history
+	Delete    Kind = "delete"    // the Lease is deleted
+	Remake    Kind = "remake"    // the Lease is deleted and a blank one made
+	Blank     Kind = "blank"     // its holder is blanked
+	Stranger  Kind = "stranger"  // another holder is written into it
+	Rubbish   Kind = "rubbish"   // nonsense is written into it, which one says N
+	Label     Kind = "label"     // a label is edited
+	EditSpan  Kind = "edit-span" // leaseDurationSeconds alone is edited, to N
+
+)
+
+// Fault is one of a plan. Replica "" is all of them.
+type Fault struct {
+	At      time.Duration
+	For     time.Duration
+	Kind    Kind
+	Replica string
+	D       time.Duration
+	N       int
+}
+
+func (f Fault) String() string {
+	text := fmt.Sprintf("%10.3fs %-10s", f.At.Seconds(), f.Kind)
+	if f.Replica != "" {
+		text += " of " + f.Replica
+	}
+	if f.For > 0 {
+		text += fmt.Sprintf(" for %v", f.For)
+	}
+	if f.D > 0 {
+		text += fmt.Sprintf(" D=%v", f.D)
+	}
+	if f.N != 0 {
+		text += fmt.Sprintf(" N=%d", f.N)
+	}
+	return text
+}
+
+var (
+	// byHand are those that befall the Lease and no replica.
+	byHand = []Kind{Delete, Remake, Blank, Stranger, Rubbish, Label, EditSpan, Compact}
+	// harmless are those that no leader may lose its term to.
+	harmless = []Kind{NoWatch, WatchLag, Stall, CutWatch, Expire, Compact, Label, Drain}
+	// windows are those with an end of their own.
+	windows = []Kind{Pause, Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag}
+)
+
+// weights say how often a kind is drawn. Anything not in it is drawn only on demand.
+var weights = []struct {
+	kind Kind
+	n    int
+}{
+	{Crash, 8}, {Stop, 8}, {Pause, 8}, {StepDown, 6}, {Drain, 3}, {Hog, 1},
+	{Partition, 8}, {CutOut, 3}, {CutIn, 4}, {Latency, 6}, {Late, 4}, {Hold, 5}, {Flaky, 3}, {Errors, 5}, {NoWrites, 3},
+	{NoWatch, 2}, {WatchLag, 5}, {Stall, 4}, {CutWatch, 2}, {Expire, 2}, {Compact, 2},
+	{Delete, 4}, {Remake, 1}, {Blank, 3}, {Stranger, 3}, {Rubbish, 3}, {Label, 2}, {EditSpan, 1},
+}
+
+// Kinds are all that are drawn.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, len(weights))
+	for _, w := range weights {
+		kinds = append(kinds, w.kind)
+	}
+	return kinds
+}
+
+// drawFault draws one of the kinds for a plan, but for its time.
+func drawFault(r *rand.Rand, p *Plan, kinds []Kind) Fault {
+	total := 0
+	for _, w := range weights {
+		if slices.Contains(kinds, w.kind) {
+			total += w.n
+		}
+	}
+	f := Fault{N: r.IntN(len(rubbish))}
+	for n, i := r.IntN(total), 0; f.Kind == ""; i++ {
+		if w := weights[i]; slices.Contains(kinds, w.kind) {
+			if n -= w.n; n < 0 {
+				f.Kind = w.kind
+			}
+		}
+	}
+	lease := p.Timing.LeaseDuration
+	f.For = upTo(r, 2*lease)
+	if r.IntN(3) == 0 {
+		f.For = upTo(r, lease/4)
+	}
+	if !slices.Contains(byHand, f.Kind) && r.IntN(6) > 0 {
+		f.Replica = p.Replicas[r.IntN(len(p.Replicas))].Name
+		if r.IntN(2) == 0 {
+			f.Replica = leader // most of what can go wrong goes wrong with the one who leads
+		}
+	}
+	switch f.Kind {
+	case Latency:
+		f.D, f.N = upTo(r, p.Timing.RenewDeadline*2/3), r.IntN(int(p.Timing.RenewDeadline.Milliseconds()))
+	case Late, WatchLag:
+		f.D = upTo(r, lease)
+	case Drain:
+		f.D = upTo(r, lease)
+	case EditSpan:
+		f.N = 1 + r.IntN(2*int(lease.Seconds()))
+	case Pause:
+		f.N = r.IntN(2)
+	}
+	if !slices.Contains(windows, f.Kind) && f.Kind != Crash && f.Kind != Stop {
+		f.For = 0
+	}
+	return f
+}
+
+// upTo is small more often than large.
+func upTo(r *rand.Rand, d time.Duration) time.Duration {
+	return max(time.Millisecond, time.Duration(float64(d)*r.Float64()*r.Float64()).Round(time.Microsecond))
+}
+
+// leader, as a Replica, is whoever leads when the fault begins; any if nobody does.
+const leader = "the leader"
+
+// scope is the Replica of the fault's events.
+func (f Fault) scope(replica string) string {
+	if slices.Contains(byHand, f.Kind) {
+		return history.ByHand
+	}
+	return replica
+}

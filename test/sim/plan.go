@@ -1,0 +1,199 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/test/history"
+)
+
+// Timing is the configuration of an election.
+type Timing struct{ LeaseDuration, RenewDeadline, RetryPeriod time.Duration }
+
+func (t Timing) String() string {
+	return fmt.Sprintf("%v/%v/%v", t.LeaseDuration.Seconds(), t.RenewDeadline.Seconds(), t.RetryPeriod.Seconds())
+}
+
+// timings are those of Kubernetes' own components, of OpenShift's, one between, and a fast one. Seeds take them in turn.
+var timings = []Timing{
+	{15 * time.Second, 10 * time.Second, 2 * time.Second},
+	{60 * time.Second, 40 * time.Second, 5 * time.Second},
+	{137 * time.Second, 107 * time.Second, 26 * time.Second},
+	{3 * time.Second, 2 * time.Second, 500 * time.Millisecond},
+}
+
+// Replica is one contender for the Lease. Its processes come one after the other.
+type Replica struct {
+	Name  string
+	Plain bool // client-go's LeaderElector as it is
+	// Identity is that of all its processes; if "" each has its own.
+	Identity string
+	// Timings are those of its processes, in turn.
+	Timings []Timing
+	// Slow is how much slower its clock is than those of the others: a second of its RenewDeadline takes Slow seconds.
+	Slow    float64
+	Act     time.Duration // from one act of its work to the next
+	Drain   time.Duration // how long its work takes to end
+	Release bool          // ReleaseOnCancel
+}
+
+// Plan is all that a seed decides.
+type Plan struct {
+	Seed     uint64
+	Timing   Timing
+	Length   time.Duration
+	Distance time.Duration // what a request takes at most when all is well
+	Replicas []Replica
+	Faults   []Fault
+}
+
+// Mix is what plans are drawn from.
+type Mix struct {
+	Kinds   []Kind   // of faults
+	Timings []Timing // taken in turn by seed
+	Plain   Share
+	Odd     bool          // changed durations, slow clocks and duplicate identities, too
+	Far     time.Duration // the Distance at most
+	Keep    bool          // nobody has ReleaseOnCancel
+	Twins   bool          // the first two have one identity
+}
+
+// Share is how many replicas are of plain client-go.
+type Share int
+
+// None, some in a third of the plans, or all.
+const (
+	NonePlain Share = iota
+	SomePlain
+	AllPlain
+)
+
+// Everything is the mix of a usual run.
+func Everything() Mix {
+	return Mix{Kinds: Kinds(), Timings: timings, Plain: SomePlain, Odd: true, Far: 40 * time.Millisecond}
+}
+
+// NewPlan draws the seed's plan.
+func NewPlan(seed uint64, mix Mix) *Plan {
+	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a seed must give the same plan again
+	p := &Plan{Seed: seed, Timing: mix.Timings[seed%uint64(len(mix.Timings))]}
+	p.drawReplicas(r, mix)
+	lease := float64(p.Timing.LeaseDuration)
+	at := time.Duration(lease)
+	for range 10 + r.IntN(30) {
+		// Faults come in storms, one upon the other, with quiet between them.
+		gap := r.ExpFloat64() * 0.4
+		if r.IntN(3) == 0 {
+			gap = 4 + 6*r.Float64()
+		}
+		at += time.Duration(lease * gap).Round(time.Microsecond)
+		f := drawFault(r, p, mix.Kinds)
+		f.At = at
+		p.Faults = append(p.Faults, f)
+	}
+	p.Length = at + 10*p.Timing.LeaseDuration
+	return p
+}
+
+func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
+	if mix.Far > 0 && r.IntN(2) == 0 {
+		p.Distance = upTo(r, mix.Far)
+	}
+	n := 2 + r.IntN(3)
+	if r.IntN(5) == 0 {
+		n = 5 + r.IntN(3)
+	}
+	mixed := mix.Plain == SomePlain && r.IntN(3) == 0
+	odd := 0
+	if mix.Odd {
+		odd = r.IntN(8)
+	}
+	fixed, release := r.IntN(3) == 0, r.IntN(4) > 0 && !mix.Keep
+	for i := range n {
+		name := string(rune('a' + i))
+		one := Replica{
+			Name: name, Slow: 1, Release: release,
+			Plain:   mix.Plain == AllPlain || mixed && i > 0 && r.IntN(2) == 0,
+			Timings: []Timing{p.Timing},
+			Act:     p.Timing.RetryPeriod/2 + upTo(r, p.Timing.RetryPeriod),
+		}
+		if fixed {
+			one.Identity = name
+		}
+		switch {
+		case one.Plain:
+		case odd == 1 || odd == 2:
+			// A clock 10 % slow beside one 10 % fast is 22 % slower.
+			one.Slow = 0.82 + 0.4*r.Float64()
+		case odd == 3:
+			one.Timings = append(one.Timings, mix.Timings[r.IntN(len(mix.Timings))])
+			if r.IntN(2) == 0 {
+				slices.Reverse(one.Timings)
+			}
+		case odd == 4 && i < 2:
+			one.Identity = "same"
+		}
+		if mix.Twins && i < 2 {
+			one.Identity = "same"
+		}
+		if r.IntN(3) == 0 {
+			one.Drain = upTo(r, p.Timing.LeaseDuration)
+		}
+		p.Replicas = append(p.Replicas, one)
+	}
+}
+
+// on is the timing of a process on its replica's clock: by the clock of the others, which is the bubble's.
+func (r Replica) on(t Timing) Timing {
+	scale := func(d time.Duration) time.Duration { return time.Duration(float64(d) * r.Slow) }
+	return Timing{t.LeaseDuration, scale(t.RenewDeadline), scale(t.RetryPeriod)}
+}
+
+// limits are what the invariants need to know of the plan.
+func (p *Plan) limits() history.Limits {
+	l := history.Limits{
+		RetryPeriod: p.Timing.RetryPeriod, Unnamed: p.Timing.LeaseDuration, MaxLease: elector.MaxLeaseDuration,
+		Notice: 50 * time.Millisecond, Wake: 15 * time.Millisecond,
+		RequestBurst: 40, RequestsPerTry: 6,
+	}
+	retry := time.Duration(0)
+	for _, r := range p.Replicas {
+		for _, t := range r.Timings {
+			t = r.on(t)
+			l.Unnamed = min(l.Unnamed, t.LeaseDuration)
+			l.LeaseDuration = max(l.LeaseDuration, t.LeaseDuration)
+			l.RenewDeadline = max(l.RenewDeadline, t.RenewDeadline)
+			l.RetryPeriod = min(l.RetryPeriod, t.RetryPeriod)
+			l.Allowance = max(l.Allowance, t.LeaseDuration-t.RenewDeadline)
+			retry = max(retry, t.RetryPeriod)
+		}
+	}
+	l.Takeover = 5*retry + l.RenewDeadline
+	l.Settle = 4*retry + l.RenewDeadline + l.LeaseDuration
+	return l
+}
+
+// String is the plan for a reader.
+func (p *Plan) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "seed %d, %v, %v, distance %v\n", p.Seed, p.Timing, p.Length, p.Distance)
+	for _, r := range p.Replicas {
+		kind := "elector"
+		if r.Plain {
+			kind = "client-go"
+		}
+		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v\n",
+			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release)
+	}
+	for i, f := range p.Faults {
+		fmt.Fprintf(&text, "  #%-3d %v\n", i, f)
+	}
+	return text.String()
+}

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+// Shrink returns as few of the faults, in their order, as still fail: none of them can be left out alone. fails may be
+// called often; where it is right by chance only, the result is the smaller the more often it is right.
+func Shrink(faults []Fault, fails func([]Fault) bool) []Fault {
+	for size := (len(faults) + 1) / 2; size > 0; {
+		smaller := false
+		for from := 0; from < len(faults); {
+			without := append(append([]Fault{}, faults[:from]...), faults[min(from+size, len(faults)):]...)
+			if fails(without) {
+				faults, smaller = without, true
+			} else {
+				from += size
+			}
+		}
+		switch {
+		case size > 1:
+			size = (size + 1) / 2
+		case !smaller:
+			return faults
+		}
+	}
+	return faults
+}

@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/kube-elector/elector/test/history"
+)
+
+var (
+	first    = flag.Uint64("sim.first", 1, "the first seed; 0 is whatever the clock says")
+	seeds    = flag.Int("sim.seeds", 40, "how many seeds; 0 is as many as sim.minutes allows")
+	minutes  = flag.Float64("sim.minutes", 0, "for how long, at most; 0 is for ever")
+	seed     = flag.String("sim.seed", "", "replay this seed's plan, showing what happens; 12:3,7 has its faults 3 and 7 only")
+	workers  = flag.Int("sim.workers", runtime.GOMAXPROCS(0), "how many runs at a time")
+	plain    = flag.Bool("sim.plain", false, "all replicas are of plain client-go, and judged")
+	shrink   = flag.Bool("sim.shrink", true, "shrink the plan of a seed that fails")
+	patience = flag.Duration("sim.patience", time.Minute, "how long one seed may take before all goroutines are shown and that is it")
+	goOn     = flag.Bool("sim.goon", false, "go on after a seed that fails")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400) // a run's history is garbage all at once
+	goleak.VerifyTestMain(m)
+}
+
+func mix() Mix {
+	m := Everything()
+	if *plain {
+		m.Plain = AllPlain
+	}
+	return m
+}
+
+// TestSeeds is the simulation. A plain go test runs a few seeds; make sim runs many.
+func TestSeeds(t *testing.T) {
+	if *seed != "" {
+		replay(t, *seed)
+		return
+	}
+	if *first == 0 {
+		*first = uint64(time.Now().Unix()) * 1_000_000
+	}
+	c := &campaign{next: *first, began: time.Now()}
+	stop := make(chan struct{})
+	var reporter sync.WaitGroup
+	reporter.Go(func() { c.report(stop) })
+	t.Run("", func(t *testing.T) {
+		for range *workers {
+			t.Run("worker", func(t *testing.T) {
+				t.Parallel()
+				c.work(t)
+			})
+		}
+	})
+	close(stop)
+	reporter.Wait()
+	fmt.Print(c.stats.Report(time.Since(c.began)))
+}
+
+// TestSeedsThatFoundBugs runs the plans that found the bugs in the README, by way of the mutations that bring them back.
+func TestSeedsThatFoundBugs(t *testing.T) {
+	for _, seed := range []uint64{10, 133} {
+		for _, v := range Run(t, NewPlan(seed, Everything()), false).Violations {
+			t.Errorf("seed %d: %v", seed, v)
+		}
+	}
+}
+
+// campaign is many seeds, one after the other, by several workers.
+type campaign struct {
+	began  time.Time
+	failed atomic.Bool
+
+	mu    sync.Mutex // guards all below
+	next  uint64
+	stats Stats
+}
+
+func (c *campaign) take() (seed uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	done := *seeds > 0 && c.next-*first >= uint64(*seeds) ||
+		*minutes > 0 && time.Since(c.began).Minutes() > *minutes || c.failed.Load()
+	seed = c.next
+	c.next++
+	return seed, !done
+}
+
+func (c *campaign) work(t *testing.T) {
+	for {
+		seed, ok := c.take()
+		if !ok {
+			return
+		}
+		p := NewPlan(seed, mix())
+		stuck := time.AfterFunc(*patience, func() { panic(fmt.Sprintf("seed %d is stuck: %v", seed, p)) })
+		r := Run(t, p, *plain)
+		stuck.Stop()
+		c.mu.Lock()
+		c.stats.Add(r.Stats)
+		n := c.stats.Seeds
+		c.mu.Unlock()
+		if len(r.Violations) > 0 {
+			c.failed.Store(!*goOn)
+			fmt.Printf("FOUND by seed %d, the %dth: %s\n", seed, n, r.Violations[0].Invariant)
+			explain(t, p, r)
+		}
+	}
+}
+
+// report prints a line every now and then.
+func (c *campaign) report(stop <-chan struct{}) {
+	ticker := time.NewTicker(15 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			c.mu.Lock()
+			fmt.Println(c.stats.Line(time.Since(c.began)))
+			c.mu.Unlock()
+		case <-stop:
+			return
+		}
+	}
+}
+
+// explain says what is wrong, and with how few of the faults it still is.
+func explain(t *testing.T, p *Plan, r Result) {
+	t.Errorf("a violation: replay it with make sim SEED=%d\n%v%s", p.Seed, p, strings.Join(text(r.Violations), "\n"))
+	if !*shrink {
+		return
+	}
+	names := func(r Result) (all []string) {
+		for _, v := range r.Violations {
+			all = append(all, v.Invariant)
+		}
+		return all
+	}
+	wanted := names(r)
+	smallest := r
+	shrunk := *p
+	shrunk.Faults = Shrink(p.Faults, func(faults []Fault) bool {
+		less := *p
+		less.Faults = faults
+		for range 3 { // the plan does not decide all of it
+			again := Run(t, &less, *plain)
+			if slices.ContainsFunc(names(again), func(name string) bool { return slices.Contains(wanted, name) }) {
+				smallest = again
+				return true
+			}
+		}
+		return false
+	})
+	kept := make([]string, 0, len(shrunk.Faults))
+	for _, f := range shrunk.Faults {
+		kept = append(kept, strconv.Itoa(slices.Index(p.Faults, f)))
+	}
+	t.Errorf("shrunk: make sim SEED=%d:%s\n%v%s\nTrace:\n%s", p.Seed, strings.Join(kept, ","), &shrunk,
+		strings.Join(text(smallest.Violations), "\n"), trace(smallest))
+}
+
+// trace is the history around the first violation, without the daily business.
+func trace(r Result) string {
+	if len(r.Violations) == 0 {
+		return ""
+	}
+	at := r.Violations[0].At
+	for _, v := range r.Violations {
+		at = min(at, v.At)
+	}
+	var last []string
+	for _, e := range r.History {
+		if e.At > at+30*time.Second {
+			break
+		}
+		if telling(e) || e.Kind == history.Leading && e.At > at-10*time.Second {
+			last = append(last, e.String())
+		}
+	}
+	return strings.Join(last[max(0, len(last)-80):], "\n")
+}
+
+// telling leaves out what goes on all the time.
+func telling(e history.Event) bool {
+	switch e.Kind {
+	case history.Acted, history.Requests, history.Leading:
+		return false
+	case history.LeaseWrite:
+		return e.Replica == "" || e.Before.Holder != e.After.Holder || e.Before.Transitions != e.After.Transitions
+	}
+	return true
+}
+
+func text(violations []history.Violation) (all []string) {
+	for _, v := range violations {
+		all = append(all, v.String())
+	}
+	return all[:min(len(all), 20)]
+}
+
+// replay runs one seed, which may be followed by the faults to keep.
+func replay(t *testing.T, what string) {
+	number, only, some := strings.Cut(what, ":")
+	seed, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		t.Fatalf("sim.seed: %q: must be a number: %v", what, err)
+	}
+	p := NewPlan(seed, mix())
+	if some {
+		var kept []Fault
+		for i, f := range p.Faults {
+			if slices.Contains(strings.Split(only, ","), strconv.Itoa(i)) {
+				kept = append(kept, f)
+			}
+		}
+		p.Faults = kept
+	}
+	r := Run(t, p, *plain)
+	fmt.Println(p)
+	for _, e := range r.History {
+		if e.Kind != history.Acted && e.Kind != history.Requests {
+			fmt.Println(e)
+		}
+	}
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+}

@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/leasetest"
+	"github.com/kube-elector/elector/test/history"
+)
+
+const (
+	namespace = "ns"
+	leaseName = "lease"
+)
+
+// world is one run of a plan, in a bubble: the API server, the replicas, what their work writes to, and what is recorded.
+type world struct {
+	plan   *Plan
+	server *leasetest.Server
+	log    *history.Recorder
+	store  store
+	seats  []*seat
+	group  sync.WaitGroup // every goroutine of the run
+	began  time.Time
+	end    chan struct{} // closed when no process is to be started any more
+
+	mu     sync.Mutex // guards errors
+	errors []history.Violation
+}
+
+func newWorld(p *Plan) *world {
+	w := &world{plan: p, server: leasetest.NewServer(), began: time.Now(), end: make(chan struct{})}
+	w.log = history.NewRecorder(w.began)
+	w.server.OnWrite(w.wrote)
+	for _, r := range p.Replicas {
+		w.seats = append(w.seats, &seat{w: w, Replica: r, drain: r.Drain})
+	}
+	return w
+}
+
+// run is the run from its beginning to its end.
+func (w *world) run() {
+	for _, s := range w.seats {
+		w.group.Go(s.run)
+	}
+	for _, m := range w.moments() {
+		time.Sleep(time.Until(w.began.Add(m.at))) //nolint:forbidigo // a bubble's time
+		m.do()
+	}
+	w.log.Add(history.Event{Kind: history.FaultBegan, Note: "the end"})
+	close(w.end)
+	for _, s := range w.seats {
+		if p := s.process(); p != nil {
+			p.stop()
+		}
+	}
+	w.group.Wait()
+}
+
+// wrote records what the server accepted. A change of holder is a moment to look who leads.
+func (w *world) wrote(write leasetest.Write) {
+	e := history.Event{Kind: history.LeaseWrite, Replica: write.Client, Before: record(write.Old), After: record(write.New)}
+	w.log.Add(e)
+	if e.Before.Holder != e.After.Holder {
+		w.look()
+	}
+}
+
+// record is a Lease as histories have it.
+func record(l *coordinationv1.Lease) *history.Record {
+	if l == nil {
+		return &history.Record{}
+	}
+	r := &history.Record{
+		UID: string(l.UID), Version: l.ResourceVersion, Writer: l.Annotations[elector.WriterAnnotation],
+		Holder: ptr.Deref(l.Spec.HolderIdentity, ""), Seconds: ptr.Deref(l.Spec.LeaseDurationSeconds, 0),
+		Transitions: ptr.Deref(l.Spec.LeaseTransitions, 0),
+	}
+	if len(r.Holder) > 1000 {
+		r.Holder = r.Holder[:1000]
+	}
+	if l.Spec.RenewTime != nil {
+		r.Renewed = strconv.FormatInt(l.Spec.RenewTime.UnixMicro(), 10)
+	}
+	return r
+}
+
+// look asks every process whether it leads.
+func (w *world) look() {
+	for _, s := range w.seats {
+		if p := s.process(); p != nil && !p.link.isFrozen() && p.leads() {
+			p.record(history.Event{Kind: history.Leading})
+		}
+	}
+}
+
+// count records the requests sent, and looks.
+func (w *world) count() {
+	for _, s := range w.seats {
+		if p := s.process(); p != nil {
+			if n := p.link.requests(); n > 0 {
+				p.record(history.Event{Kind: history.Requests, N: n})
+			}
+		}
+	}
+	w.look()
+}
+
+// wrong notes what is wrong in itself.
+func (w *world) wrong(v history.Violation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.errors = append(w.errors, v)
+}
+
+// seat is a replica: its processes come one after the other, and find the network as it is.
+type seat struct {
+	Replica
+	w *world
+
+	mu      sync.Mutex // guards all below
+	current *process
+	network []Fault
+	drain   time.Duration // how long work takes to end
+	after   []func()      // to be called when the next process has started
+}
+
+func (s *seat) process() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+func (s *seat) set(p *process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = p
+	if p != nil {
+		for _, f := range s.network {
+			p.link.begin(f)
+		}
+	}
+}
+
+func (s *seat) drainTime() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drain
+}
+
+// begin puts a fault of the network on, for this process and those that follow.
+func (s *seat) begin(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.network = append(s.network, f)
+	if s.current != nil {
+		s.current.link.begin(f)
+	}
+}
+
+func (s *seat) finish(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.network {
+		if s.network[i] == f {
+			s.network = append(s.network[:i:i], s.network[i+1:]...)
+			break
+		}
+	}
+	if s.current != nil {
+		s.current.link.end(f)
+	}
+}
+
+// run starts process after process until the end.
+func (s *seat) run() {
+	for n := 1; ; n++ {
+		p := newProcess(s, n)
+		p.record(history.Event{Kind: history.ProcessStarted, Plain: s.Plain, Note: p.timing.String()})
+		s.set(p)
+		s.started()
+		s.w.group.Go(p.run)
+		<-p.exit
+		s.set(nil)
+		p.mu.Lock()
+		timer := time.NewTimer(p.rest)
+		p.mu.Unlock()
+		select {
+		case <-timer.C:
+		case <-s.w.end:
+		}
+		timer.Stop()
+		select {
+		case <-s.w.end:
+			return
+		default:
+		}
+	}
+}
+
+// next has a function called when the next process has started.
+func (s *seat) next(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.after = append(s.after, do)
+}
+
+func (s *seat) started() {
+	s.mu.Lock()
+	after := s.after
+	s.after = nil
+	s.mu.Unlock()
+	for _, do := range after {
+		do()
+	}
+}
+
+// store is what the leader's work writes to. It refuses a token lower than one it has seen.
+type store struct {
+	mu   sync.Mutex // guards last
+	last elector.Token
+}
+
+// write calls done in the order of the writes, with whether it was accepted. Work without a token is not checked.
+func (s *store) write(token elector.Token, done func(ok bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := true
+	if token != "" && s.last != "" {
+		order, err := token.Compare(s.last)
+		ok = err == nil && order >= 0
+	}
+	if ok && token != "" {
+		s.last = token
+	}
+	done(ok)
+}
