@@ -76,6 +76,17 @@ bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machi
 	go build -buildvcs=auto -o bin/bench/bench ./test/bench
 	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 
+# SEED is one that failed, MUTANTS=1 looks for mutations instead of faults in the code as it is.
+.PHONY: sim
+sim: ## Simulate clusters in virtual time, with seeded faults: a minute of it, or MINUTES, or SEEDS.
+ifdef MUTANTS
+	@go run ./test/sim/mutate $(SIM_FLAGS)
+else
+	@go test -c $(if $(RACE),-race) -o bin/sim/sim ./test/sim
+	@bin/sim/sim -test.run '^TestSeeds$$' $(if $(SEED),-sim.seed='$(SEED)',-sim.first=0 -sim.seeds=$(or $(SEEDS),0) \
+		-sim.minutes=$(or $(MINUTES),$(if $(SEEDS),0,1))) $(SIM_FLAGS)
+endif
+
 .PHONY: bench-report
 bench-report: ## Write test/bench/RESULTS.md and its charts from what bench has measured last.
 	go run ./test/bench -o bin/bench/results.json -publish test/bench
@@ -97,5 +108,8 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #>   DEMO_FLAGS          flags of the demo; make demo DEMO_FLAGS=-help lists them
 #>   TEST_FLAGS          more flags for go test, like '-v -run Release'
 #>   BENCH_FLAGS         flags of the benchmark; make bench BENCH_FLAGS=-help lists them
+#>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
+#>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
+#>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest

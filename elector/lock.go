@@ -49,7 +49,7 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		lease = l.base.lease
 	} else {
 		if _, err := l.leases.read(ctx); err != nil {
-			return nil, nil, err
+			return nil, nil, quietIfStopped(err)
 		}
 		var err error
 		if lease, err = l.ours(); err != nil {
@@ -105,11 +105,20 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	}
 	lease, sent, err := l.leases.write(ctx, lease, r)
 	if err != nil {
-		return err
+		return quietIfStopped(err)
 	}
 	l.term.renewed(sent)
 	l.renewed(lease.ResourceVersion, sent)
 	return nil
+}
+
+// quietIfStopped keeps client-go from reporting that the campaign ended within a
+// renewal. A request that took too long has another error.
+func quietIfStopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &quietError{err}
+	}
+	return err
 }
 
 // ours is the Lease as last seen, if the term still holds it.

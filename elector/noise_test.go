@@ -129,3 +129,26 @@ func TestAnHourWithoutTheAPIServerIsSomeLines(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingIsWarnedOfWhenATermEndsWithinARenewal(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, log := w.talking("a", slog.LevelInfo)
+		a.start().leads(time.Second)
+		renewing := make(chan struct{})
+		a.client.Intercept(func(op leasetest.Op) (fault leasetest.Fault) {
+			if op.Verb == "update" && op.Lease.Spec.HolderIdentity != nil && *op.Lease.Spec.HolderIdentity != "" {
+				fault.ReplyDelay = time.Second
+				close(renewing)
+			}
+			return fault
+		})
+		<-renewing
+		a.stop()
+		if err := a.result(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if loud := from(slog.LevelWarn, log.lines(t)); len(loud) > 0 {
+			t.Errorf("%+v", loud)
+		}
+	})
+}
