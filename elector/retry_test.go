@@ -5,6 +5,7 @@ package elector
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,17 +27,16 @@ func TestARenewalWhoseReplyWasLostIsMadeAnewByTheNextTry(t *testing.T) {
 		a, b := w.candidate("a", slow).start(), w.candidate("b", slow)
 		a.leads(time.Second)
 		b.start()
-		tries := 0
+		var tries atomic.Int64
 		a.client.Intercept(func(op leasetest.Op) (fault leasetest.Fault) {
 			if op.Verb == "update" {
-				tries++
-				fault.LoseReply = tries == 1
+				fault.LoseReply = tries.Add(1) == 1
 			}
 			return fault
 		})
-		w.until(time.Minute, "a reply is lost", func() bool { return tries == 1 })
+		w.until(time.Minute, "a reply is lost", func() bool { return tries.Load() == 1 })
 		version := w.lease().ResourceVersion
-		w.until(time.Minute, "the renewal is tried again", func() bool { return tries == 2 })
+		w.until(time.Minute, "the renewal is tried again", func() bool { return tries.Load() == 2 })
 		if w.lease().ResourceVersion == version {
 			t.Error("the second try has changed nothing in the Lease")
 		}
