@@ -72,9 +72,20 @@ envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minut
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath .
 
 .PHONY: bench
-bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
+bench: envtest ## Measure elector beside its peers: takes 40 minutes, on a machine with nothing else to do.
 	go build -buildvcs=auto -o bin/bench/bench ./test/bench
 	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
+
+# PEER=compare sets the results of the three peers side by side.
+.PHONY: chaos
+chaos: envtest ## Have the faults of real clusters befall real replicas: takes minutes.
+	@go build -buildvcs=auto -o bin/chaos/chaos ./test/chaos
+ifeq ($(PEER),compare)
+	@bin/chaos/chaos -compare > bin/chaos/RESULTS.md && mv bin/chaos/RESULTS.md test/chaos/RESULTS.md
+else
+	@KUBEBUILDER_ASSETS='$(ASSETS)' bin/chaos/chaos $(if $(SCENARIO),-scenario '$(SCENARIO)') $(if $(COUNT),-count $(COUNT)) \
+		$(if $(DURATION),-duration $(DURATION)) $(if $(SEED),-seed $(SEED)) $(if $(PEER),-peer $(PEER))
+endif
 
 # SEED is one that failed, MUTANTS=1 looks for mutations instead of faults in the code as it is.
 .PHONY: sim
@@ -108,6 +119,10 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #>   DEMO_FLAGS          flags of the demo; make demo DEMO_FLAGS=-help lists them
 #>   TEST_FLAGS          more flags for go test, like '-v -run Release'
 #>   BENCH_FLAGS         flags of the benchmark; make bench BENCH_FLAGS=-help lists them
+#>   SCENARIO            of make chaos: only the row of this number, or those whose names match this regular expression
+#>   COUNT               of make chaos: how many times to play each row
+#>   DURATION, SEED      of make chaos: instead of rows, faults drawn at random for so long, such as 1h; and what to draw
+#>   PEER                of make chaos: client-go or controller-runtime, to compare; compare writes test/chaos/RESULTS.md
 #>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
 #>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them

@@ -33,9 +33,9 @@ var measurements = []measurement{
 	{"requests", "Requests in the steady state", measureRequests},
 	{"freeze", "The leader is stopped and continued", measureFreeze},
 	{"server", "What candidates cost the control plane", measureServer},
-	{"growth", "Many Leases in one process", measureGrowth},
 	{"size", "What it adds to a binary", measureSize},
 	{"idle", "What an idle standby costs its process", measureIdle},
+	{"growth", "Many Leases in one process", measureGrowth},
 }
 
 // bench is what the measurements of one run share.

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// gateway is an HTTP proxy between a link and the API server, by whose certificate it passes for it. It gives lease
+// requests (but watches) answers that the API server would not give. Its methods may be called concurrently.
+type gateway struct {
+	listener net.Listener
+	server   *http.Server
+	proxy    *httputil.ReverseProxy
+	close    func() error
+
+	mu      sync.Mutex // guards all below
+	answers []answer
+	won     func() // called once, before the reply to a write that puts a holder into the Lease is passed on
+}
+
+// answer is what a request gets instead of being passed on.
+type answer struct {
+	status     int
+	retryAfter time.Duration
+	body       string // "" for a proper one
+	cut        bool   // the connection breaks within the body
+}
+
+func newGateway(p *plane) (*gateway, error) {
+	transport, err := rest.TransportFor(&rest.Config{Host: p.config.Host, TLSClientConfig: rest.TLSClientConfig{CAFile: p.caFile()}})
+	if err != nil {
+		return nil, err
+	}
+	target, err := url.Parse(p.config.Host)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	g := &gateway{listener: listener}
+	quiet := log.New(io.Discard, "", 0)
+	g.proxy = &httputil.ReverseProxy{
+		Transport: transport, FlushInterval: -1, ErrorLog: quiet,
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	}
+	g.server = &http.Server{
+		Handler: g, ErrorLog: quiet, ReadHeaderTimeout: time.Minute,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12},
+	}
+	done := make(chan error, 1)
+	go func() { done <- g.server.ServeTLS(listener, "", "") }()
+	g.close = func() error {
+		err := errors.Join(g.server.Close(), <-done)
+		if t, ok := transport.(interface{ CloseIdleConnections() }); ok {
+			t.CloseIdleConnections()
+		}
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return err
+	}
+	return g, nil
+}
+
+// next has the coming lease requests answered so.
+func (g *gateway) next(answers ...answer) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.answers = append(g.answers, answers...)
+}
+
+// pending is how many answers have not been given.
+func (g *gateway) pending() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.answers)
+}
+
+func (g *gateway) whenWon(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.won = f
+}
+
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.URL.Path, "/leases") || r.URL.Query().Has("watch") {
+		g.proxy.ServeHTTP(w, r)
+		return
+	}
+	g.mu.Lock()
+	var a *answer
+	if len(g.answers) > 0 {
+		a, g.answers = &g.answers[0], g.answers[1:]
+	}
+	won := g.won
+	g.mu.Unlock()
+	if a != nil {
+		a.write(w)
+		return
+	}
+	if won == nil || r.Method == http.MethodGet {
+		g.proxy.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r = r.WithContext(context.WithoutCancel(r.Context()))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	proxy := *g.proxy
+	proxy.ModifyResponse = func(response *http.Response) error {
+		if response.StatusCode < 300 {
+			g.whenWon(nil)
+			won()
+		}
+		return nil
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+func (a *answer) write(w http.ResponseWriter) {
+	body := a.body
+	if body == "" {
+		body = `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"chaos","code":` + strconv.Itoa(a.status) + "}"
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	if a.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(a.retryAfter.Seconds())))
+	}
+	if a.cut {
+		header.Set("Content-Length", strconv.Itoa(2*len(body)))
+	}
+	w.WriteHeader(a.status)
+	_, _ = io.WriteString(w, body)
+	if a.cut {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler) // breaks the connection
+	}
+}

@@ -1,0 +1,247 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// link is the network between one replica and the API server: a TCP proxy. What it holds back is not lost: as TCP sends
+// again what was not acknowledged, it arrives when the network works again. Its methods may be called concurrently.
+type link struct {
+	listener net.Listener
+	server   string // host:port
+	group    sync.WaitGroup
+
+	mu      sync.Mutex // guards all below
+	weather weather
+	changed chan struct{} // closed when the weather changes
+	pipes   map[*pipe]struct{}
+	closed  bool
+}
+
+// weather is what the network does to bytes.
+type weather struct {
+	loseRequests, loseReplies bool          // they do not arrive
+	delay                     time.Duration // of replies
+	stallNew                  bool          // connections made in this weather carry nothing
+}
+
+func newLink(server string) (*link, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	k := &link{listener: l, server: server, changed: make(chan struct{}), pipes: map[*pipe]struct{}{}}
+	k.group.Go(k.accept)
+	return k, nil
+}
+
+func (l *link) address() string { return l.listener.Addr().String() }
+
+func (l *link) set(w weather) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.weather = w
+	l.changeLocked()
+}
+
+func (l *link) changeLocked() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// freeze has the connections there are carry nothing any more, for good. New ones work.
+func (l *link) freeze() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.pipes {
+		p.stalled = true
+	}
+	l.changeLocked()
+}
+
+// reset breaks the connections there are; both ends are told.
+func (l *link) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.pipes {
+		p.breakOff()
+	}
+}
+
+// heal makes the weather fair. Connections that carry nothing are broken.
+func (l *link) heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.weather = weather{}
+	for p := range l.pipes {
+		if p.stalled {
+			p.breakOff()
+		}
+	}
+	l.changeLocked()
+}
+
+func (l *link) close() error {
+	l.mu.Lock()
+	l.closed = true
+	for p := range l.pipes {
+		p.breakOff()
+	}
+	l.mu.Unlock()
+	err := l.listener.Close()
+	l.group.Wait()
+	return err
+}
+
+func (l *link) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		l.group.Go(func() { l.connect(client) })
+	}
+}
+
+func (l *link) connect(client net.Conn) {
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.server) // On loopback it does not wait.
+	if err != nil {
+		_ = client.(*net.TCPConn).SetLinger(0) // It is refused.
+		_ = client.Close()
+		return
+	}
+	p := &pipe{link: l, client: client, server: server, over: make(chan struct{})}
+	l.mu.Lock()
+	p.stalled = l.weather.stallNew
+	l.pipes[p] = struct{}{}
+	if l.closed {
+		p.breakOff()
+	}
+	l.mu.Unlock()
+	var group sync.WaitGroup
+	group.Go(func() { p.carry(client, server, false) })
+	group.Go(func() { p.carry(server, client, true) })
+	group.Wait()
+	l.mu.Lock()
+	p.breakOff()
+	delete(l.pipes, p)
+	l.mu.Unlock()
+}
+
+// pipe is one connection.
+type pipe struct {
+	link           *link
+	client, server net.Conn
+	stalled        bool          // guarded by link.mu
+	broken         bool          // guarded by link.mu
+	over           chan struct{} // closed when broken
+}
+
+// breakOff is called with link.mu held.
+func (p *pipe) breakOff() {
+	if p.broken {
+		return
+	}
+	p.broken = true
+	close(p.over)
+	for _, c := range []net.Conn{p.client, p.server} {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+}
+
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// carry takes bytes from one end to the other, until the former has no more.
+func (p *pipe) carry(from, to net.Conn, replies bool) {
+	chunks := make(chan chunk, 256)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(chunks)
+		for {
+			buffer := make([]byte, 32<<10)
+			n, err := from.Read(buffer)
+			if n > 0 {
+				select {
+				case chunks <- chunk{buffer[:n], time.Now().Add(p.delay(replies))}:
+				case <-p.over:
+				}
+			}
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					p.fail()
+				}
+				return
+			}
+		}
+	})
+	defer reading.Wait()
+	for c := range chunks {
+		if !p.await(c.due, replies) {
+			break
+		}
+		if _, err := to.Write(c.data); err != nil {
+			p.fail()
+			break
+		}
+	}
+	if p.await(time.Time{}, replies) {
+		_ = to.(*net.TCPConn).CloseWrite()
+	} else {
+		p.fail()
+	}
+}
+
+func (p *pipe) fail() {
+	p.link.mu.Lock()
+	defer p.link.mu.Unlock()
+	p.breakOff()
+}
+
+func (p *pipe) delay(replies bool) time.Duration {
+	p.link.mu.Lock()
+	defer p.link.mu.Unlock()
+	if replies {
+		return p.link.weather.delay
+	}
+	return 0
+}
+
+// await waits until it is time, and the weather lets bytes pass. It reports false if the connection is over before.
+func (p *pipe) await(due time.Time, replies bool) bool {
+	if wait := time.Until(due); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-p.over:
+			return false
+		}
+	}
+	for {
+		p.link.mu.Lock()
+		w, changed := p.link.weather, p.link.changed
+		held := p.stalled || replies && w.loseReplies || !replies && w.loseRequests
+		broken := p.broken
+		p.link.mu.Unlock()
+		if broken || !held {
+			return !broken
+		}
+		select {
+		case <-changed:
+		case <-p.over:
+			return false
+		}
+	}
+}

@@ -1,0 +1,254 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager"
+)
+
+// The names of those that replicas can be made with.
+const (
+	ours              = "elector"
+	clientGo          = "client-go"
+	controllerRuntime = "controller-runtime"
+)
+
+// peers run a replica until ctx ends, or they give up.
+var peers = map[string]func(context.Context, *rest.Config, *work, *slog.Logger) error{
+	ours:              runOurs,
+	clientGo:          runClientGo,
+	controllerRuntime: runControllerRuntime,
+}
+
+// runOurs is a manager as examples/operator has it: whatever is lost, it stands by again.
+func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger) error {
+	if w.task.Identity != "" {
+		return runGate(ctx, cfg, w, logger)
+	}
+	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(elector.Callbacks{
+		OnStoppedLeading: func() { w.report(occurrence{Kind: stopped}) },
+	}))
+	if err != nil {
+		return err
+	}
+	w.believe(mgr.Elector().IsLeader)
+	if err := mgr.EachTerm(func(term ctrl.Manager) error { return addWork(term, w) }); err != nil {
+		return err
+	}
+	return startManager(ctx, cfg, mgr, w)
+}
+
+// runGate has an Elector of its own, since the manager's identities are always unique.
+func runGate(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger) error {
+	t := w.task.Timing
+	config := elector.Config{
+		Enabled: true, Identity: w.task.Identity, LeaseName: leaseName, LeaseNamespace: w.task.Namespace, ReleaseOnCancel: true,
+		LeaseDuration: t.LeaseDuration, RenewDeadline: t.RenewDeadline, RetryPeriod: t.RetryPeriod,
+	}
+	clientset, err := elector.NewClientset(cfg, config)
+	if err != nil {
+		return err
+	}
+	gate := manager.NewGate(logger)
+	e, err := elector.New(&config, clientset, gate.Callbacks(elector.Callbacks{
+		OnStoppedLeading: func() { w.report(occurrence{Kind: stopped}) },
+	}), logger)
+	if err != nil {
+		return err
+	}
+	w.believe(e.IsLeader)
+	plain := options(w.task)
+	plain.LeaderElection = false
+	mgr, err := ctrl.NewManager(cfg, plain)
+	if err != nil {
+		return err
+	}
+	if err := gate.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		w.lead(ctx, patches(mgr.GetClient(), w.task))
+		return nil
+	})); err != nil {
+		return err
+	}
+	return errors.Join(mgr.Add(gate), mgr.Add(e), mgr.Start(ctx))
+}
+
+// runControllerRuntime ends when the leadership is lost. Kubernetes, here the harness, starts the next process.
+func runControllerRuntime(ctx context.Context, cfg *rest.Config, w *work, _ *slog.Logger) error {
+	o := options(w.task)
+	if w.task.Identity != "" {
+		lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, w.task.Namespace, leaseName,
+			resourcelock.ResourceLockConfig{Identity: w.task.Identity}, cfg, w.task.Timing.RenewDeadline)
+		if err != nil {
+			return err
+		}
+		o.LeaderElectionResourceLockInterface = lock
+	}
+	mgr, err := ctrl.NewManager(cfg, o)
+	if err != nil {
+		return err
+	}
+	if err := addWork(mgr, w); err != nil {
+		return err
+	}
+	return startManager(ctx, cfg, mgr, w)
+}
+
+// options are those of both managers.
+func options(t task) ctrl.Options {
+	return ctrl.Options{
+		Scheme:                        scheme.Scheme,
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		LeaderElection:                true,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       t.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &t.Timing.LeaseDuration,
+		RenewDeadline:                 &t.Timing.RenewDeadline,
+		RetryPeriod:                   &t.Timing.RetryPeriod,
+		GracefulShutdownTimeout:       ptr.To(cmp.Or(t.Drain, 30*time.Second)),
+		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{t.Namespace: {}}},
+	}
+}
+
+// addWork adds the leader's work, and a controller that writes to the API server.
+func addWork(mgr ctrl.Manager, w *work) error {
+	do := patches(mgr.GetClient(), w.task)
+	err := mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		if w.task.Early {
+			w.early(ctx, func() { w.report(occurrence{Kind: returns}) })
+			return nil
+		}
+		w.lead(ctx, do)
+		if w.task.Peer == controllerRuntime {
+			w.report(occurrence{Kind: stopped})
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	never := func(event.UpdateEvent) bool { return false }
+	return builder.ControllerManagedBy(mgr).Named("work").
+		For(&corev1.ConfigMap{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: never})).
+		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			return reconcile.Result{RequeueAfter: patchEvery}, w.patch(ctx, do)
+		}))
+}
+
+func patches(c client.Client, t task) patcher {
+	return func(ctx context.Context, patch []byte) error {
+		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: t.Namespace, Name: configMap}}
+		return c.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch))
+	}
+}
+
+func startManager(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, w *work) error {
+	clientset, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	defer group.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.hammer(ctx, clientset, &group)
+	return mgr.Start(ctx)
+}
+
+// runClientGo uses client-go's LeaderElector as its documentation shows it: the process ends with the leadership. A stop
+// waits for the work.
+func runClientGo(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger) error {
+	clientset, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return err
+	}
+	do := func(ctx context.Context, patch []byte) error {
+		_, err := clientset.CoreV1().ConfigMaps(w.task.Namespace).Patch(ctx, configMap, types.MergePatchType, patch, metav1.PatchOptions{})
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	defer group.Wait()
+	var working sync.Mutex // client-go waits for none of its goroutines
+	t := w.task.Timing
+	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: w.task.Namespace, Name: leaseName},
+			Client:     clientset.CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: cmp.Or(w.task.Identity, host+"_"+uuid.NewString())},
+		},
+		LeaseDuration: t.LeaseDuration, RenewDeadline: t.RenewDeadline, RetryPeriod: t.RetryPeriod, ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				if w.task.Early {
+					w.early(ctx, func() { w.report(occurrence{Kind: returns}) })
+					return
+				}
+				working.Lock()
+				defer working.Unlock()
+				var patching sync.WaitGroup
+				patching.Go(func() { w.patchAll(ctx, do) })
+				w.lead(ctx, do)
+				patching.Wait()
+			},
+			OnStoppedLeading: func() { w.report(occurrence{Kind: stopped}) },
+		},
+	})
+	if err != nil {
+		return err
+	}
+	w.believe(e.IsLeader)
+	hammering, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.hammer(hammering, clientset, &group)
+	e.Run(klog.NewContext(ctx, manager.NewLogr(logger)))
+	if ctx.Err() == nil {
+		return fmt.Errorf("leader election lost")
+	}
+	waited := make(chan struct{})
+	go func() {
+		working.Lock()
+		close(waited)
+	}()
+	select {
+	case <-waited:
+		return nil
+	case <-time.After(cmp.Or(w.task.Drain, 30*time.Second)):
+		return errors.New("the work does not stop")
+	}
+}

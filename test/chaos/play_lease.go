@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const notice = 50 * time.Millisecond
+
+// playDeleted is row 15: first with a leader that is well, then with one that cannot see it.
+func playDeleted(s *stage) error {
+	old, err := s.reign()
+	if err != nil {
+		return err
+	}
+	mark, sent := s.mark(), time.Now()
+	if _, err := s.befall(deleted, nil); err != nil {
+		return err
+	}
+	if end, ok := s.ends(mark, old, 2*s.timing.LeaseDuration); ok {
+		s.within("deleted → told", end.At.Sub(sent), notice)
+	}
+	if next, ok := s.next(mark, 4*s.timing.LeaseDuration); ok {
+		s.rises(old, next)
+		if next.Replica != old.replica {
+			s.atLeast("last renewal → another leads", next.At.Sub(s.renewed(old.process, sent)), s.timing.LeaseDuration)
+		}
+	}
+	if err := s.settle(); err != nil {
+		return err
+	}
+	if old, err = s.reign(); err != nil {
+		return err
+	}
+	mark = s.mark()
+	heal, err := s.befall(freezing, old.pod)
+	if err != nil {
+		return err
+	}
+	last := time.Now()
+	if _, err := s.befall(deleted, nil); err != nil {
+		return err
+	}
+	if next, ok := s.next(mark, 4*s.timing.LeaseDuration); ok {
+		s.atLeast("last renewal of a frozen leader → another leads", next.At.Sub(s.renewed(old.process, last)), s.timing.LeaseDuration)
+		s.rises(old, next)
+	}
+	mark = s.mark()
+	if err := heal(); err != nil {
+		return err
+	}
+	s.ends(mark, old, 2*s.timing.LeaseDuration)
+	return nil
+}
+
+// playEdited is row 16.
+func playEdited(s *stage) error {
+	for _, a := range []ailment{stolen, blanked} {
+		old, err := s.reign()
+		if err != nil {
+			return err
+		}
+		mark, sent := s.mark(), time.Now()
+		if _, err := s.befall(a, nil); err != nil {
+			return err
+		}
+		if end, ok := s.ends(mark, old, 2*s.timing.LeaseDuration); ok {
+			s.within(a.name+" → told", end.At.Sub(sent), notice)
+		}
+		if _, ok := s.next(mark, 4*s.timing.LeaseDuration); !ok {
+			return nil
+		}
+		edited := false
+		for _, r := range s.records(mark) {
+			if edited {
+				s.must(r.Acquired.After(sent), "%s: %s wrote on over it", a.name, r.Author)
+				break
+			}
+			edited = r.Author == "" && !r.Renewed.Before(sent.Truncate(time.Microsecond))
+		}
+		s.must(edited, "%s: nobody saw it", a.name)
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// playLabelled is row 17.
+func playLabelled(s *stage) error {
+	mark := s.mark()
+	for range 20 {
+		if err := s.suffer(labelled, nil, s.timing.RetryPeriod/4); err != nil {
+			return err
+		}
+	}
+	if err := s.stays(mark, 2*s.timing.RetryPeriod); err != nil {
+		return err
+	}
+	all := s.records(mark)
+	s.must(len(all) > 0 && all[len(all)-1].Marked, "the edit did not survive")
+	return nil
+}
+
+// playRubbish is row 18.
+func playRubbish(s *stage) error {
+	hold := map[string]any{"holderIdentity": "rubbish", "leaseDurationSeconds": 1}
+	with := func(key string, value any) map[string]any {
+		m := map[string]any{key: value}
+		for k, v := range hold {
+			if _, ok := m[k]; !ok {
+				m[k] = v
+			}
+		}
+		return m
+	}
+	before, err := s.logged()
+	if err != nil {
+		return err
+	}
+	for _, a := range []ailment{
+		written("nil fields", map[string]any{"acquireTime": nil, "holderIdentity": nil, "leaseDurationSeconds": nil, "leaseTransitions": nil, "renewTime": nil}),
+		written("nil duration", with("leaseDurationSeconds", nil)),
+		written("most transitions", with("leaseTransitions", 1<<31-1)),
+		written("year 1970", with("renewTime", metav1.MicroTime{Time: time.Unix(0, 0)})),
+		written("year 2099", with("renewTime", metav1.MicroTime{Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)})),
+		written("holder of 1 MiB", with("holderIdentity", strings.Repeat("x", 1<<20))),
+		written("huge duration, then blanked", with("leaseDurationSeconds", 1<<31-1)),
+	} {
+		mark := s.mark()
+		if _, err := s.befall(a, nil); err != nil {
+			return err
+		}
+		landed := time.Now() // A mebibyte takes its time, and loses races against renewals.
+		if strings.HasPrefix(a.name, "huge") {
+			if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+				return err
+			}
+			if _, err := s.befall(blanked, nil); err != nil {
+				return err
+			}
+			landed = time.Now()
+		}
+		if next, ok := s.next(mark, 4*s.timing.LeaseDuration); ok {
+			s.within(a.name+" → leads", next.At.Sub(landed), s.timing.LeaseDuration+slack)
+		}
+		if err := s.settle(); err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+	}
+	after, err := s.logged()
+	if err != nil {
+		return err
+	}
+	s.must(after-before < 256<<10, "%d bytes were logged", after-before)
+	s.count("bytes logged", int(after-before))
+	s.must(s.survived(), "a process has ended")
+	return nil
+}
+
+// survived reports whether no process has ended by itself.
+func (s *stage) survived() bool {
+	for _, e := range s.since(0) {
+		if e.Kind == exited {
+			return false
+		}
+	}
+	return true
+}
+
+// playChanges is row 33.
+func playChanges(n int) func(*stage) error {
+	return func(s *stage) error {
+		var early map[process]*usage
+		changes := 0
+		for end := time.Now().Add(3 * time.Minute); changes < n && time.Now().Before(end); changes++ {
+			a := deleted
+			if changes%4 > 0 {
+				a = blanked
+			}
+			mark := s.mark()
+			if _, err := s.befall(a, nil); err != nil {
+				return err
+			}
+			if _, ok := s.next(mark, 4*s.timing.LeaseDuration); !ok {
+				break
+			}
+			if changes == n/10 {
+				early = s.usages()
+			}
+		}
+		s.count("changes of leader", changes)
+		if err := s.settle(); err != nil {
+			return err
+		}
+		if err := pause(s.ctx, time.Second); err != nil { // for a last report
+			return err
+		}
+		for p, u := range s.usages() {
+			if was := early[p]; was != nil {
+				s.must(u.Goroutines < was.Goroutines+20, "%s: %d goroutines, %d early on", p, u.Goroutines, was.Goroutines)
+				s.must(u.Files < was.Files+10, "%s: %d open files, %d early on", p, u.Files, was.Files)
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+// reporter reports what a replica does. Its methods may be called concurrently.
+type reporter struct {
+	mu       sync.Mutex // guards all below
+	out      *json.Encoder
+	ready    bool
+	requests map[string]int
+	longest  time.Duration
+}
+
+// report writes an event, as of now unless it says otherwise.
+func (r *reporter) report(e occurrence) {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.out.Encode(e) // Nobody to tell: standard output has gone, and standard input with it.
+}
+
+func (r *reporter) usage() {
+	r.mu.Lock()
+	u := &usage{
+		Requests: maps.Clone(r.requests), Longest: r.longest, Goroutines: runtime.NumGoroutine(), Files: openFiles(),
+	}
+	r.mu.Unlock()
+	r.report(occurrence{Kind: counts, Usage: u})
+}
+
+// counting counts the requests about Leases.
+func (r *reporter) counting(next http.RoundTripper) http.RoundTripper {
+	return &countingTransport{next, r}
+}
+
+type countingTransport struct {
+	next     http.RoundTripper
+	reporter *reporter
+}
+
+// WrappedRoundTripper lets client-go find the transport below, and close its connections.
+func (t *countingTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
+
+func (t *countingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if !strings.Contains(request.URL.Path, "/leases") {
+		return t.next.RoundTrip(request)
+	}
+	verb := request.Method
+	watch := request.URL.Query().Has("watch")
+	if watch {
+		verb = "WATCH"
+	}
+	r := t.reporter
+	r.mu.Lock()
+	r.requests[verb]++
+	r.mu.Unlock()
+	sent := time.Now()
+	response, err := t.next.RoundTrip(request)
+	r.mu.Lock()
+	if !watch {
+		r.longest = max(r.longest, time.Since(sent))
+	}
+	first := !r.ready && err == nil && (response.StatusCode < 300 || response.StatusCode == http.StatusNotFound)
+	r.ready = r.ready || first
+	r.mu.Unlock()
+	if first {
+		r.report(occurrence{Kind: isReady})
+	}
+	return response, err
+}

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	timerStep  = time.Millisecond
+	probeEvery = 100 * time.Millisecond
+	// probeFloor is what a hand-over takes at least where nothing is late.
+	probeFloor = 10 * time.Millisecond
+)
+
+// stalls are the times at which this machine was late by itself. Two watchdogs find them: a goroutine that waits for a
+// millisecond and sees for how much longer it had to; and one that hands over by itself, since a busy machine delays each
+// of the processes that take part in that: it writes to the API server, sees that by a watch, and writes and sees again.
+// Its methods may be called concurrently.
+type stalls struct {
+	mu   sync.Mutex // guards late
+	late []stall
+}
+
+type stall struct {
+	at time.Time // when it was over
+	d  time.Duration
+}
+
+func (s *stalls) note(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = append(s.late, stall{time.Now(), d})
+}
+
+// watch notes late timers until ctx ends.
+func (s *stalls) watch(ctx context.Context) {
+	for {
+		before := time.Now()
+		if pause(ctx, timerStep) != nil {
+			return
+		}
+		if late := time.Since(before) - timerStep; late > timerStep {
+			s.note(late)
+		}
+	}
+}
+
+// probe notes slow hand-overs until ctx ends. While the control plane suffers a fault it says nothing.
+func (s *stalls) probe(ctx context.Context, p *plane) {
+	for ctx.Err() == nil {
+		s.probes(ctx, p)
+		_ = pause(ctx, probeEvery)
+	}
+}
+
+// probes goes on until something fails.
+func (s *stalls) probes(ctx context.Context, p *plane) {
+	api := p.admin.CoreV1().Namespaces()
+	stream, err := api.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + metav1.NamespaceDefault})
+	if err != nil {
+		return
+	}
+	defer stream.Stop()
+	// patch writes, and waits until the watch has delivered that.
+	patch := func() bool {
+		text := []byte(`{"metadata":{"annotations":{"probe":"` + time.Now().String() + `"}}}`)
+		made, err := api.Patch(ctx, metav1.NamespaceDefault, types.MergePatchType, text, metav1.PatchOptions{})
+		if err != nil {
+			return false
+		}
+		for e := range stream.ResultChan() {
+			if seen, ok := e.Object.(*corev1.Namespace); ok && seen.ResourceVersion == made.ResourceVersion {
+				return true
+			}
+		}
+		return false
+	}
+	for pause(ctx, probeEvery) == nil {
+		faults, before := p.faults.Load(), time.Now()
+		released := patch()
+		if claimed := released && patch(); !claimed {
+			return
+		}
+		if took := time.Since(before); took > probeFloor && faults == p.faults.Load() && faults%2 == 0 {
+			s.note(took - probeFloor)
+		}
+	}
+}
+
+// worst is the longest stall that was going on at any time between the two.
+func (s *stalls) worst(from, to time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var worst time.Duration
+	for _, one := range s.late {
+		if one.at.After(from) && one.at.Add(-one.d).Before(to) {
+			worst = max(worst, one.d)
+		}
+	}
+	return worst
+}
