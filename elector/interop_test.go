@@ -39,7 +39,7 @@ func TestWeTakeOverFromPlainClientGoWhenItsTimeHasPassed(t *testing.T) {
 		plain.start(t)
 		w.until(time.Minute, "plain works", plain.works)
 		a := w.candidate("a").start()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second) // between two renewals
 		renewed := w.lastRenewal()
 		plain.client.Partition()
 		a.leads(time.Minute)
