@@ -41,7 +41,7 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 // config gives the durations; its zero ones have their defaults. It returns an
 // error if cfg is nil, or config invalid. Requests are bounded by their
 // contexts, as the Elector's are. It is for those who make a smaller clientset
-// than the whole of Kubernetes' API, which adds 9 MB to a binary.
+// than the whole of Kubernetes' API, which adds some 8 MB to a binary.
 func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if cfg == nil {
 		return nil, errors.New("elector: rest.Config: must not be nil")

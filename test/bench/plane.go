@@ -19,6 +19,8 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/kube-elector/elector/test/assets"
 )
 
 // plane is the one control plane of a run: a real kube-apiserver and etcd.
@@ -31,7 +33,7 @@ type plane struct {
 }
 
 func startPlane() (*plane, error) {
-	assets, err := assets()
+	assets, err := assets.Dir()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func (p *plane) versions(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	assets, err := assets()
+	assets, err := assets.Dir()
 	if err != nil {
 		return nil, err
 	}
@@ -79,19 +81,4 @@ func (p *plane) versions(ctx context.Context) (map[string]string, error) {
 		"kube-apiserver": server.GitVersion,
 		"etcd":           strings.TrimPrefix(first, "etcd Version: ") + ", without fsync",
 	}, nil
-}
-
-// assets is the directory of kube-apiserver and etcd: KUBEBUILDER_ASSETS, or where make envtest puts them, seen from
-// the top of the tree or from this directory.
-func assets() (string, error) {
-	dirs := []string{"bin/envtest", "../../bin/envtest"}
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
-		dirs = []string{dir}
-	}
-	for _, dir := range dirs {
-		if _, err := os.Stat(filepath.Join(dir, "kube-apiserver")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", fmt.Errorf("no kube-apiserver in %s: run make envtest", strings.Join(dirs, " or "))
 }

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/kube-elector/elector/test/assets"
 )
 
 // The short form: the scenarios that take seconds and need no control plane of their own. The others are played
 // by make chaos.
 func TestFaultsOnRealProcesses(t *testing.T) {
-	assets, err := assets()
+	assets, err := assets.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

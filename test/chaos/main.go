@@ -19,6 +19,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kube-elector/elector/test/assets"
 )
 
 func main() {
@@ -51,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.compare {
 		return compare(o.out, stdout)
 	}
-	assets, err := assets()
+	assets, err := assets.Dir()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/kube-elector/elector/test/assets"
 )
 
 func TestMain(m *testing.M) {
@@ -110,7 +112,7 @@ func TestTheRegisterRefusesALowerToken(t *testing.T) {
 }
 
 func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
-	assets, err := assets()
+	assets, err := assets.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

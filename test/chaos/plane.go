@@ -15,7 +15,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -156,19 +155,4 @@ func freePorts(n int) ([]string, error) {
 		defer func() { _ = l.Close() }() //nolint:revive // All are open until all are known: no port comes twice.
 	}
 	return addresses, nil
-}
-
-// assets is the directory of kube-apiserver and etcd: KUBEBUILDER_ASSETS, or where make envtest puts them, seen from
-// the top of the tree or from this directory.
-func assets() (string, error) {
-	dirs := []string{"bin/envtest", "../../bin/envtest"}
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
-		dirs = []string{dir}
-	}
-	for _, dir := range dirs {
-		if _, err := os.Stat(filepath.Join(dir, "kube-apiserver")); err == nil {
-			return filepath.Abs(dir)
-		}
-	}
-	return "", fmt.Errorf("no kube-apiserver in %s: run make envtest", strings.Join(dirs, " or "))
 }
