@@ -37,7 +37,7 @@ func (o observation) after(lease *coordinationv1.Lease, m moment, self author, o
 	next := observation{known: true, lease: lease, changed: m}
 	same := o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
 	switch {
-	case same && equality.Semantic.DeepEqual(o.lease.Spec, lease.Spec) && self.holds(o.lease) == self.holds(lease):
+	case same && sameRecord(o.lease, lease) && self.holds(o.lease) == self.holds(lease):
 		next.changed, next.guard = o.changed, o.guard
 	case holder(lease) != "":
 		// Our own record can only be of a term that is over: whoever asks is
@@ -51,6 +51,12 @@ func (o observation) after(lease *coordinationv1.Lease, m moment, self author, o
 		next.changed, next.guard = o.changed, o.guard
 	}
 	return next
+}
+
+// sameRecord reports whether the election's record is the same in both. A
+// renewal, which is most of what is ever seen, shows at a glance.
+func sameRecord(a, b *coordinationv1.Lease) bool {
+	return a.Spec.RenewTime.Equal(b.Spec.RenewTime) && equality.Semantic.DeepEqual(a.Spec, b.Spec)
 }
 
 // view keeps the newest observation. Replies and watch events arrive in any
