@@ -123,10 +123,13 @@ func quietIfStopped(err error) error {
 
 // ours is the Lease as last seen, if the term still holds it.
 func (l *lock) ours() (*coordinationv1.Lease, error) {
+	obs, _ := l.leases.view.get()
+	// Whoever saw it may not have come to end the term yet: another's record
+	// would be overwritten, and a Lease that is gone made anew.
+	l.term.observed(obs.lease, l.leases.self)
 	if l.term.held() == 0 {
 		return nil, &quietError{errCampaignOver}
 	}
-	obs, _ := l.leases.view.get()
 	return obs.lease, nil
 }
 

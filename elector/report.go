@@ -19,8 +19,12 @@ const reminder = 10 * time.Minute
 
 // sighted is called after every news about the Lease, by whoever brought it.
 func (e *Elector) sighted() {
+	// The term before the view: what is seen then is no older than the write that
+	// began the term. The other way round, the Lease as it was before that write
+	// could be taken for a loss.
+	t := e.term.Load()
 	obs, _ := e.view.get()
-	if t := e.term.Load(); t != nil {
+	if t != nil {
 		t.observed(obs.lease, e.self)
 	}
 	if e.identity.duplicate(obs.lease, e.self) {
