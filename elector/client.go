@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
@@ -36,7 +35,10 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 //   - after a request without an answer, idle connections are closed, so that
 //     the next attempt does not meet another dead one;
 //   - no client-side rate limit: the Elector sends a request every RetryPeriod;
-//   - no waiting for a Retry-After within a call: the Elector has its own pace.
+//   - no waiting for a Retry-After within a call: the Elector has its own pace;
+//   - where many Electors share the clientset, no more than 20 requests at once,
+//     and 2 that open a watch; the others wait. Each watch takes a connection of
+//     its own, and a thousand opened at once keep an API server from renewals.
 //
 // config gives the durations; its zero ones have their defaults. It returns an
 // error if cfg is nil, or config invalid. Requests are bounded by their
@@ -67,25 +69,7 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	}
 	// Below the caller's wrappers, which may hide the connections from it.
 	own.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper {
-		return &leaseTransport{next}
+		return newLeaseTransport(next)
 	}, own.WrapTransport)
 	return rest.AddUserAgent(own, "leader-election"), nil
 }
-
-// leaseTransport makes every call one attempt.
-type leaseTransport struct{ next http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := t.next.RoundTrip(r)
-	if err != nil {
-		utilnet.CloseIdleConnectionsFor(t.next)
-		return nil, err
-	}
-	// client-go would sleep, in this call and up to ten times.
-	response.Header.Del("Retry-After")
-	return response, nil
-}
-
-// WrappedRoundTripper lets client-go find the transport below.
-func (t *leaseTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
