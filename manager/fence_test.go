@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,39 @@ func TestStampingWritesTheTermsToken(t *testing.T) {
 		}
 		if err := fencing.Touch(t.Context(), c, &corev1.Pod{}); err == nil {
 			t.Error("Touch did nothing in no term, and returned no error")
+		}
+	})
+}
+
+func TestStampingKeepsNumbers(t *testing.T) {
+	const content = `{"spec":{"float":0.1,"large":9007199254740993}}` // 2^53+1, which is no float64
+	inTerm(t, func(t *testing.T, ctx context.Context, e *elector.Elector) {
+		var sent []string
+		c := Fenced(interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+			Patch: func(_ context.Context, _ client.WithWatch, obj client.Object, p client.Patch, _ ...client.PatchOption) error {
+				data, err := p.Data(obj)
+				sent = append(sent, string(data))
+				return err
+			},
+			Apply: func(_ context.Context, _ client.WithWatch, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+				data, err := json.Marshal(obj)
+				sent = append(sent, string(data))
+				return err
+			},
+		}), e, Stamping(&corev1.Pod{}))
+		applied := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Pod", "spec": map[string]any{"float": 0.1, "large": int64(9007199254740993)},
+		}}
+		if err := errors.Join(
+			c.Patch(ctx, &corev1.Pod{}, client.RawPatch(types.MergePatchType, []byte(content))),
+			c.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied)),
+		); err != nil || len(sent) != 2 {
+			t.Fatalf("%v, %d writes were sent", err, len(sent))
+		}
+		for _, data := range sent {
+			if !strings.Contains(data, content[1:len(content)-1]) || !strings.Contains(data, fencing.TokenAnnotation) {
+				t.Errorf("sent %s, want the token and %s in it", data, content)
+			}
 		}
 	})
 }
