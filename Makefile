@@ -72,7 +72,7 @@ envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minut
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath .
 
 .PHONY: bench
-bench: envtest ## Measure elector beside its peers: takes 40 minutes, on a machine with nothing else to do.
+bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
 	go build -buildvcs=auto -o bin/bench/bench ./test/bench
 	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 

@@ -34,7 +34,8 @@ var measurements = []measurement{
 	{"freeze", "The leader is stopped and continued", measureFreeze},
 	{"server", "What candidates cost the control plane", measureServer},
 	{"size", "What it adds to a binary", measureSize},
-	{"idle", "What an idle standby costs its process", measureIdle},
+	{"calls", "What it costs to ask who leads", measureCalls},
+	{"idle", "What an idle candidate costs its process", measureIdle},
 	{"growth", "Many Leases in one process", measureGrowth},
 }
 

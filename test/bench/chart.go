@@ -26,29 +26,33 @@ var colours = map[string]string{
 	controllerRuntime: "#8f2d56", scaffolded: "#c97b9b", floor: "#57606a",
 }
 
-// scale maps values to pixels, by their logarithms: what is compared differs a hundredfold.
-type scale struct{ low, high, from, to float64 }
+// scale maps values to pixels, by their logarithms: what is compared differs a hundredfold. Its bounds and ticks are
+// powers of ten of what values are shown as: of KiB, where these are bytes.
+type scale struct{ low, high, from, to, unit float64 }
 
 func (s scale) at(value float64) float64 {
-	value = min(max(value, s.low), s.high)
+	value = min(max(value/s.unit, s.low), s.high)
 	return s.from + (s.to-s.from)*(math.Log10(value)-math.Log10(s.low))/(math.Log10(s.high)-math.Log10(s.low))
 }
 
 // ticks are the powers of ten in the scale.
 func (s scale) ticks() (all []float64) {
 	for x := s.low; x <= s.high*1.001; x *= 10 {
-		all = append(all, x)
+		all = append(all, x*s.unit)
 	}
 	return all
 }
 
 // scaleOf has room for all the values that can be shown on it.
-func scaleOf(values []float64, from, to float64) (scale, bool) {
+func scaleOf(values []float64, from, to, unit float64) (scale, bool) {
 	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return v <= 0 || math.IsInf(v, 0) || math.IsNaN(v) })
 	if len(values) == 0 {
 		return scale{}, false
 	}
-	s := scale{math.Pow(10, math.Floor(math.Log10(slices.Min(values)))), math.Pow(10, math.Ceil(math.Log10(slices.Max(values)))), from, to}
+	power := func(round func(float64) float64, value float64) float64 {
+		return math.Pow(10, round(math.Log10(value/unit)))
+	}
+	s := scale{power(math.Floor, slices.Min(values)), power(math.Ceil, slices.Max(values)), from, to, unit}
 	if s.low == s.high {
 		s.high *= 10
 	}
@@ -66,7 +70,7 @@ func barChart(out io.Writer, title string, results []result) bool {
 			values = append(values, float64(statistic("p50", s.Samples)), float64(statistic("max", s.Samples)))
 		}
 	}
-	x, ok := scaleOf(values, leftMargin, chartWidth-40)
+	x, ok := scaleOf(values, leftMargin, chartWidth-40, results[0].shownIn())
 	if !ok {
 		return false
 	}
@@ -83,11 +87,11 @@ func barChart(out io.Writer, title string, results []result) bool {
 			colour := colours[s.Subject]
 			fmt.Fprintf(out, `<g><title>%s, %s: median %s, p99 %s, maximum %s</title><text x="%.1f" y="%.1f" text-anchor="end">%s: %s</text>`,
 				escape(r.Name), escape(s.Subject), r.show(p50), r.show(p99), r.show(most), leftMargin-8, y+4, escape(r.Name), escape(s.Subject))
-			if p50 != never {
+			if most > 0 && p50 != never {
 				fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="%s" stroke-width="8"/><circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`,
 					x.at(float64(p50)), max(x.at(float64(p99)), x.at(float64(p50))+2), y, y, colour, x.at(float64(most)), y, colour)
 			} else {
-				fmt.Fprintf(out, `<text x="%.1f" y="%.1f" fill="%s">%s</text>`, leftMargin+4, y+4, colour, escape(r.show(never)))
+				fmt.Fprintf(out, `<text x="%.1f" y="%.1f" fill="%s">%s</text>`, leftMargin+4, y+4, colour, escape(r.show(p50)))
 			}
 			fmt.Fprintln(out, "</g>")
 			y += rowHeight
@@ -108,12 +112,13 @@ func curveChart(out io.Writer, family []result) bool {
 			ys = append(ys, float64(statistic("p50", s.Samples)))
 		}
 	}
-	x, okX := scaleOf(xs, 110, chartWidth-190)
-	y, okY := scaleOf(ys, bottom, top)
+	x, okX := scaleOf(xs, 110, chartWidth-190, 1)
+	y, okY := scaleOf(ys, bottom, top, family[0].shownIn())
 	if !okX || !okY {
 		return false
 	}
-	svgHead(out, family[0].Family+", median, over the number of Leases", bottom+40)
+	what, _, _ := strings.Cut(family[0].What, ", with ")
+	svgHead(out, family[0].Family+": "+what+", over the number of Leases", bottom+40)
 	for _, tick := range x.ticks() {
 		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
 			x.at(tick), x.at(tick), top, bottom, x.at(tick), bottom+18, figures(sample(tick)))

@@ -33,6 +33,7 @@ type task struct {
 
 	Look   bool // frozen: whether the work asks for IsLeader
 	Shared bool // idle: whether all candidates use one clientset
+	Lead   bool // idle: whether all lead
 	Window duration
 	Moves  int // growth: hand-overs
 }

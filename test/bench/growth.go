@@ -18,27 +18,35 @@ import (
 )
 
 // measureGrowth has one process contend for more and more Leases: all leaders on one clientset, all standbys on
-// another. A size that one subject cannot carry is tried no further with it, and said to be never.
+// another. A size that one subject cannot carry is tried no further with it, and said to be never. What two cores carry
+// depends on the renewals a second more than on the Leases: hence the second round, with slower ones.
 func measureGrowth(ctx context.Context, b *bench) ([]result, error) {
+	usual, err := b.growUp(ctx, "growth", b.timing, b.growth)
+	if err != nil {
+		return usual, err
+	}
+	slow, err := b.growUp(ctx, "growth-slow", b.slowTiming, b.slowGrowth)
+	return append(usual, slow...), err
+}
+
+func (b *bench) growUp(ctx context.Context, family string, t timing, sizes []int) (results []result, err error) {
 	broken := map[string]bool{}
-	var results []result
-	for _, n := range b.growth {
+	for _, n := range sizes {
 		found := map[string]*grown{}
 		for _, i := range rand.Perm(len(peers)) {
 			s := peers[i]
 			g := &grown{}
 			if !broken[s.name] {
-				var err error
-				if g, err = b.grow(ctx, s, n); ctx.Err() != nil {
+				if g, err = b.grow(ctx, s, t, n); ctx.Err() != nil {
 					return results, context.Cause(ctx)
 				} else if err != nil {
-					b.say("growth: %d Leases are too many for %s: %v", n, s.name, err)
+					b.say("%s: %d Leases are too many for %s: %v", family, n, s.name, err)
 					g, broken[s.name] = &grown{}, true
 				}
 			}
 			found[s.name] = g
 		}
-		results = append(results, b.growthResults(n, found)...)
+		results = append(results, growthResults(family, t, n, found)...)
 	}
 	return results, nil
 }
@@ -49,22 +57,26 @@ type grown struct {
 	HandOvers                       []sample
 }
 
-func (b *bench) growthResults(n int, found map[string]*grown) []result {
+// handOverFamily ends the names of the families of hand-overs.
+const handOverFamily = "-handover"
+
+func growthResults(family string, t timing, n int, found map[string]*grown) []result {
 	var results []result
 	for _, q := range []struct {
 		name, what string
 		unit       unit
 		of         func(*grown) []sample
 	}{
-		{"growth-handover", "from the return of a leader's work to the next OnStartedLeading", seconds, func(g *grown) []sample { return g.HandOvers }},
-		{"growth-requests", "requests of a candidate", perMinute, func(g *grown) []sample { return []sample{sample(g.Requests)} }},
-		{"growth-heap", "live heap of a candidate", bytesEach, func(g *grown) []sample { return []sample{sample(g.Heap)} }},
-		{"growth-goroutines", "goroutines of a candidate", number, func(g *grown) []sample { return []sample{sample(g.Goroutines)} }},
-		{"growth-cpu", "CPU seconds a minute of a candidate", seconds, func(g *grown) []sample { return []sample{sample(g.CPU)} }},
+		{handOverFamily, "from the return of a leader's work to the next OnStartedLeading", seconds, func(g *grown) []sample { return g.HandOvers }},
+		{"-requests", "requests of a candidate", perMinute, func(g *grown) []sample { return []sample{sample(g.Requests)} }},
+		{"-heap", "live heap of a candidate", bytesEach, func(g *grown) []sample { return []sample{sample(g.Heap)} }},
+		{"-goroutines", "goroutines of a candidate", number, func(g *grown) []sample { return []sample{sample(g.Goroutines)} }},
+		{"-cpu", "CPU seconds a minute of a candidate", seconds, func(g *grown) []sample { return []sample{sample(g.CPU)} }},
 	} {
 		r := result{
-			Name: fmt.Sprintf("%s-%d", q.name, n), Family: q.name, X: float64(n), Unit: q.unit, Waited: b.timing.LeaseDuration,
-			What: fmt.Sprintf("%s, with %d Leases, their leaders and their standbys in one process", q.what, n),
+			Name: fmt.Sprintf("%s%s-%d", family, q.name, n), Family: family + q.name, X: float64(n), Unit: q.unit, Waited: t.LeaseDuration,
+			What: fmt.Sprintf("%s, with %d Leases, their leaders and their standbys in one process; RetryPeriod %v",
+				q.what, n, time.Duration(t.RetryPeriod)),
 		}
 		for _, s := range peers {
 			samples := q.of(found[s.name])
@@ -81,10 +93,10 @@ func (b *bench) growthResults(n int, found map[string]*grown) []result {
 	return results
 }
 
-func (b *bench) grow(ctx context.Context, s subject, n int) (*grown, error) {
+func (b *bench) grow(ctx context.Context, s subject, pace timing, n int) (*grown, error) {
 	t := task{
 		Role: "growth", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
-		Identity: b.name("growth"), Timing: b.timing, Window: duration(b.growthWindow), Moves: min(b.growthMoves, n),
+		Identity: b.name("growth"), Timing: pace, Window: duration(b.growthWindow), Moves: min(b.growthMoves, n),
 	}
 	for i := range n {
 		t.Leases = append(t.Leases, b.name("lease-"+strconv.Itoa(i)))
@@ -135,7 +147,7 @@ func (t task) grow(ctx context.Context, cfg *rest.Config, s subject, group *errg
 		return nil, err
 	}
 	candidates := 2 * float64(len(pairs))
-	if err := t.Timing.settle(ctx); err != nil {
+	if err := t.calm(ctx, links); err != nil {
 		return nil, err
 	}
 	sent, spent, began := requestsOf(links), processorTime(), time.Now()
@@ -182,13 +194,13 @@ func (t task) pairs(ctx context.Context, s subject, ways [2]way, group *errgroup
 		c, err := s.candidate(ways[0], t.seat(i, func(term context.Context) {
 			leads <- struct{}{}
 			<-term.Done()
-			p.over <- time.Now()
+			note(p.over)
 		}), t.Timing)
 		if err != nil {
 			return nil, err
 		}
 		p.standby, err = s.candidate(ways[1], seat{t.Namespace, t.Leases[i], fmt.Sprintf("%s-standby-%d", t.Identity, i), func(term context.Context) {
-			p.overtook <- time.Now()
+			note(p.overtook)
 			<-term.Done()
 		}}, t.Timing)
 		if err != nil {
@@ -216,6 +228,30 @@ func (t task) pairs(ctx context.Context, s subject, ways [2]way, group *errgroup
 		}
 	}
 	return pairs, nil
+}
+
+// note tells what time it is, unless that was told before: a Lease may be lost more than once.
+func note(moment chan<- time.Time) {
+	select {
+	case moment <- time.Now():
+	default:
+	}
+}
+
+// calm waits until hardly a connection is opened any more.
+func (t task) calm(ctx context.Context, links [2]*link) error {
+	ctx, cancel := t.Timing.patience(ctx)
+	defer cancel()
+	opened := func() int64 { return links[0].opened.Load() + links[1].opened.Load() }
+	for {
+		before := opened()
+		if err := t.Timing.settle(ctx); err != nil {
+			return fmt.Errorf("%d connections, and more: %w", opened(), err)
+		}
+		if opened()-before <= int64(len(t.Leases)/100) {
+			return nil
+		}
+	}
 }
 
 func requestsOf(links [2]*link) (n int) {

@@ -17,10 +17,24 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// crew is what candidates a process has, and nothing else.
+type crew struct {
+	suffix, what   string
+	shared, leader bool
+}
+
+var crews = []crew{
+	{"-own", "per standby, %d in a process, each with its own clientset", false, false},
+	{"-shared", "per standby, %d in a process, on one clientset", true, false},
+	{"-leading", "per leader, %d in a process, each with its own clientset", false, true},
+}
+
 // measureIdle has processes with nothing but standbys, one process for each subject, all at once on the same Leases,
-// whose leaders renew. What the first of them costs a process is taken off.
+// whose leaders renew; and with nothing but leaders, whose work does nothing. What the first of them costs a process is
+// taken off.
 func measureIdle(ctx context.Context, b *bench) (_ []result, err error) {
 	var leaders []*contest
 	defer func() {
@@ -37,25 +51,22 @@ func measureIdle(ctx context.Context, b *bench) (_ []result, err error) {
 		}
 	}
 	var results []result
-	for _, shared := range []bool{false, true} {
+	for _, crew := range crews {
 		var rounds []map[string]footprint
 		for range b.idleRounds {
-			round, err := b.idleRound(ctx, leases, shared)
+			round, err := b.idleRound(ctx, leases, crew)
 			if err != nil {
 				return results, err
 			}
 			rounds = append(rounds, round)
 		}
-		results = append(results, b.idleResults(shared, rounds)...)
+		results = append(results, b.idleResults(crew, rounds)...)
 	}
 	return results, nil
 }
 
-func (b *bench) idleResults(shared bool, rounds []map[string]footprint) []result {
-	suffix, how := "-own", fmt.Sprintf("per standby, %d in a process, each with its own clientset", b.idle)
-	if shared {
-		suffix, how = "-shared", fmt.Sprintf("per standby, %d in a process, on one clientset", b.idle)
-	}
+func (b *bench) idleResults(crew crew, rounds []map[string]footprint) []result {
+	how := fmt.Sprintf(crew.what, b.idle)
 	var results []result
 	for _, q := range []struct {
 		name, what string
@@ -67,14 +78,15 @@ func (b *bench) idleResults(shared bool, rounds []map[string]footprint) []result
 		{"resident", "resident memory", bytesEach, func(f footprint) float64 { return f.Resident }},
 		{"goroutines", "goroutines", number, func(f footprint) float64 { return f.Goroutines }},
 		{"cpu", "CPU seconds a minute", seconds, func(f footprint) float64 { return f.CPU }},
+		{"allocations", "heap allocations", perMinute, func(f footprint) float64 { return f.Allocations }},
 	} {
-		r := result{Name: q.name + suffix, What: q.what + " " + how, Unit: q.unit}
+		r := result{Name: q.name + crew.suffix, What: q.what + " " + how, Unit: q.unit}
 		for _, s := range subjects {
 			r.Series = append(r.Series, series{s.name, column(rounds, func(round map[string]footprint) sample {
 				return sample(q.of(round[s.name]) / float64(b.idle))
 			})})
 		}
-		if q.name != "stacks" && q.name != "resident" {
+		if !crew.leader && (q.name == "heap" || q.name == "goroutines" || q.name == "cpu") {
 			r.Goals = []goal{{Stat: "p50", Versus: clientGoWatch, Value: 1}}
 		}
 		results = append(results, r)
@@ -82,18 +94,26 @@ func (b *bench) idleResults(shared bool, rounds []map[string]footprint) []result
 	return results
 }
 
-// footprint is what all candidates of one process take. CPU is in seconds per minute.
-type footprint struct{ Heap, Stacks, Resident, Goroutines, CPU float64 }
+// footprint is what all candidates of one process take. CPU is in seconds per minute, Allocations are per minute too.
+type footprint struct{ Heap, Stacks, Resident, Goroutines, CPU, Allocations float64 }
 
 // idleRound runs one process for each subject.
-func (b *bench) idleRound(ctx context.Context, leases []string, shared bool) (map[string]footprint, error) {
+func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[string]footprint, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	found := make([]footprint, len(subjects))
 	for i, s := range subjects {
+		contended := leases
+		if crew.leader {
+			contended = make([]string, b.idle)
+			for i := range contended {
+				contended[i] = b.name("lease")
+			}
+		}
 		group.Go(func() (err error) {
 			p, err := startChild(ctx, task{
 				Role: "idle", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
-				Leases: leases, Identity: b.name("idle"), Timing: b.timing, Shared: shared, Window: duration(b.idleWindow),
+				Leases: contended, Identity: b.name("idle"), Timing: b.timing, Window: duration(b.idleWindow),
+				Shared: crew.shared, Lead: crew.leader,
 			})
 			if err != nil {
 				return err
@@ -119,15 +139,21 @@ func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json
 		return err
 	}
 	// Whatever the first request brings into a process is there before the baseline is taken.
-	if _, err := w.client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); err != nil {
+	if _, err := w.client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	before := footprintNow()
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel(nil)
-	candidates, err := t.standbys(cfg, w, s, func(context.Context) {
-		cancel(errors.New("a standby led: this machine is too busy to measure anything"))
+	candidates, err := t.crew(cfg, w, s, func(term context.Context) {
+		if !t.Lead {
+			cancel(errors.New("a standby led: this machine is too busy to measure anything"))
+		}
+		<-term.Done()
+		if t.Lead && ctx.Err() == nil {
+			cancel(errors.New("a Lease was lost: this machine is too busy to measure anything"))
+		}
 	})
 	if err != nil {
 		return err
@@ -146,7 +172,7 @@ func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json
 	return out.Encode(found)
 }
 
-func (t task) standbys(cfg *rest.Config, w way, s subject, lead func(context.Context)) ([]candidate, error) {
+func (t task) crew(cfg *rest.Config, w way, s subject, lead func(context.Context)) ([]candidate, error) {
 	candidates := make([]candidate, len(t.Leases))
 	for i := range candidates {
 		var err error
@@ -162,28 +188,35 @@ func (t task) standbys(cfg *rest.Config, w way, s subject, lead func(context.Con
 	return candidates, nil
 }
 
-// watchIdle waits until all stand by, and then for the window.
+// watchIdle waits until all lead or stand by, and then for the window.
 func (t task) watchIdle(ctx context.Context, candidates []candidate, before footprint) (footprint, error) {
 	patient, cancel := t.Timing.patience(ctx)
 	defer cancel()
-	stand := func(c candidate) bool { return c.GetLeader() != "" }
-	if err := eventually(patient, func() bool { return !slices.ContainsFunc(candidates, func(c candidate) bool { return !stand(c) }) }); err != nil {
+	astray := func(c candidate) bool { return c.GetLeader() == "" || t.Lead && !c.IsLeader() }
+	if err := eventually(patient, func() bool { return !slices.ContainsFunc(candidates, astray) }); err != nil {
 		return footprint{}, err
 	}
 	if err := t.Timing.settle(ctx); err != nil {
 		return footprint{}, err
 	}
-	began, spent := time.Now(), processorTime()
+	began, spent, made := time.Now(), processorTime(), allocations()
 	if err := pause(ctx, time.Duration(t.Window)); err != nil {
 		return footprint{}, err
 	}
-	spent = processorTime() - spent
+	spent, made = processorTime()-spent, allocations()-made
 	minutes := time.Since(began).Minutes()
 	after := footprintNow()
 	return footprint{
 		after.Heap - before.Heap, after.Stacks - before.Stacks, after.Resident - before.Resident,
-		after.Goroutines - before.Goroutines, spent.Seconds() / minutes,
+		after.Goroutines - before.Goroutines, spent.Seconds() / minutes, float64(made) / minutes,
 	}, nil
+}
+
+// allocations are all that this process has ever made on the heap.
+func allocations() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
 }
 
 // footprintNow is the state of this process, without its garbage.

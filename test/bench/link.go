@@ -21,6 +21,7 @@ import (
 type link struct {
 	severed         atomic.Bool
 	received, wrote atomic.Int64 // bytes on the wire, TLS included
+	opened          atomic.Int64 // connections
 
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -91,6 +92,7 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
+	l.opened.Add(1)
 	c := &linkConn{inner, l}
 	l.mu.Lock()
 	defer l.mu.Unlock()

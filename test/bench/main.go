@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "measure only these, separated by commas: "+strings.Join(measurementNames(), ","))
+	only := flags.String("only", "", "measure only these, separated by commas, and leave the others in -o as they are: "+strings.Join(measurementNames(), ","))
 	quick := flags.Bool("quick", false, "see whether it works: few samples, short durations, all at once; the figures mean nothing")
 	samples := flags.Int("n", 0, "about how many samples of hand-overs, crashes, thefts and freezes (default: enough for the published figures)")
 	window := flags.Duration("window", 0, "for how long requests are counted (default 2m)")
@@ -71,6 +72,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	r, err := runBench(ctx, chosen, sizes, stderr)
 	if r == nil {
 		return err
+	}
+	if len(chosen) < len(measurements) {
+		if failure := r.join(*output); failure != nil {
+			*output += ".new"
+			err = errors.Join(err, failure, fmt.Errorf("this run is in %s", *output))
+		}
 	}
 	if failure := r.save(*output); failure != nil {
 		return errors.Join(err, failure)
@@ -124,6 +131,38 @@ func choose(only string) ([]measurement, error) {
 		chosen = append(chosen, m)
 	}
 	return chosen, nil
+}
+
+// join takes over from a file what this run has not measured again, if it can be of one table.
+func (r *report) join(file string) error {
+	old, err := loadReport(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case old.Machine != r.Machine || old.Timing != r.Timing:
+		return fmt.Errorf("%s is of another machine, or of other durations: its measurements were left alone", file)
+	}
+	for name, version := range r.Versions {
+		if name != ours && old.Versions[name] != version {
+			return fmt.Errorf("%s is of %s %s, not %s: its measurements were left alone", file, name, old.Versions[name], version)
+		}
+	}
+	all := make([]measured, 0, len(measurements))
+	for _, m := range measurements {
+		is := func(other measured) bool { return other.Name == m.name }
+		now, before := slices.IndexFunc(r.Measurements, is), slices.IndexFunc(old.Measurements, is)
+		switch {
+		case now >= 0 && (before < 0 || r.Measurements[now].Error == ""):
+			all = append(all, r.Measurements[now])
+			all[len(all)-1].Elector = r.Versions[ours]
+		case before >= 0: // what failed now is told, but replaces nothing
+			all = append(all, old.Measurements[before])
+		}
+	}
+	r.Started, r.Versions, r.Measurements = old.Started, old.Versions, all
+	return nil
 }
 
 func (r *report) save(file string) error {

@@ -31,6 +31,7 @@ type timing struct {
 type measured struct {
 	Name    string    `json:"name"`
 	Title   string    `json:"title"`
+	Elector string    `json:"elector,omitempty"` // its version, if not that of the report
 	Started time.Time `json:"started"`
 	Took    duration  `json:"took"`
 	Load    [2]string `json:"loadBeforeAndAfter"`
@@ -70,12 +71,13 @@ func (r result) of(subject string) []sample {
 type unit string
 
 const (
-	seconds   unit = "s"
-	perMinute unit = "/min"
-	bytesEach unit = "B"
-	bytesPer  unit = "B/min"
-	number    unit = ""
-	yes       unit = "yes" // samples are 1 and 0
+	seconds     unit = "s"
+	nanoseconds unit = "ns"
+	perMinute   unit = "/min"
+	bytesEach   unit = "B"
+	bytesPer    unit = "B/min"
+	number      unit = ""
+	yes         unit = "yes" // samples are 1 and 0
 )
 
 // never is the sample of what did not happen while it was waited for.

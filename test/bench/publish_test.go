@@ -6,7 +6,9 @@ package main
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,12 +19,13 @@ func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) 
 	r := &report{Measurements: []measured{
 		{Name: "ends", Title: "Ends", Results: []result{
 			{Name: "end", Unit: seconds, Series: []series{{ours, []sample{0.002, 0.004, 0.003}}, {clientGo, []sample{2, 3, never}}}},
+			{Name: "none", Unit: seconds, Series: []series{{ours, []sample{0, 0, 0}}, {clientGo, []sample{1, 1, 1}}}},
 			{Name: "asked", Unit: yes, Series: []series{{ours, []sample{0, 1, 1}}}},
 			{Name: "once", Unit: bytesEach, Series: []series{{ours, []sample{7}}}},
 		}},
 		{Name: "more", Title: "More", Results: []result{
-			{Name: "growth-1", Family: "growth", X: 1, Unit: seconds, Series: []series{{ours, []sample{0.01}}, {clientGo, []sample{1}}}},
-			{Name: "growth-100", Family: "growth", X: 100, Unit: seconds, Series: []series{{ours, []sample{0.02}}, {clientGo, []sample{never}}}},
+			{Name: "growth-handover-1", Family: "growth-handover", X: 1, Unit: seconds, Series: []series{{ours, []sample{0.01}}, {clientGo, []sample{1}}}},
+			{Name: "growth-handover-100", Family: "growth-handover", X: 100, Unit: seconds, Series: []series{{ours, []sample{0.02}}, {clientGo, []sample{never}}}},
 		}},
 	}}
 	dir := t.TempDir()
@@ -32,14 +35,19 @@ func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) 
 		t.Fatal(err)
 	}
 	text := read(t, filepath.Join(dir, "RESULTS.md"))
-	for _, want := range []string{"| end | elector | 3 | 3 ms | 4 ms | 4 ms |  |", "![ends-1.svg](charts/ends-1.svg)", "![growth.svg](charts/growth.svg)"} {
+	for _, want := range []string{
+		"| end | elector | 3 | 3 ms | 4 ms | 4 ms |  |", "![ends-1.svg](charts/ends-1.svg)",
+		"![growth-handover.svg](charts/growth-handover.svg)",
+		"| growth-handover-100 | client-go | 1 | Leases lost | Leases lost | Leases lost (1×) | ∞ (∞ … ∞) |",
+		"- growth, elector: 100 of 100", "- growth, client-go: 1 of 100",
+	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("RESULTS.md lacks %s in\n%s", want, text)
 		}
 	}
 	for name, want := range map[string][]string{
-		"ends-1.svg": {"end, elector: median 3 ms, p99 4 ms, maximum 4 ms", "end, client-go: median 3 s"},
-		"growth.svg": {"elector, 1 Leases: 10 ms", "elector, 100 Leases: 20 ms", "client-go, 1 Leases: 1 s"},
+		"ends-1.svg":          {"end, elector: median 3 ms, p99 4 ms, maximum 4 ms", "end, client-go: median 3 s", ">0 ms</text>"},
+		"growth-handover.svg": {"elector, 1 Leases: 10 ms", "elector, 100 Leases: 20 ms", "client-go, 1 Leases: 1 s"},
 	} {
 		svg := read(t, filepath.Join(dir, "charts", name))
 		for _, w := range want {
@@ -60,6 +68,48 @@ func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) 
 	}
 }
 
+func TestWhatIsMeasuredAgainReplacesOnlyItself(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "samples.json")
+	of := func(elector string, took float64, names ...string) *report {
+		r := &report{Versions: map[string]string{ours: elector, clientGo: "1"}}
+		for _, name := range names {
+			r.Measurements = append(r.Measurements, measured{Name: name, Results: []result{{Name: name, Series: []series{{ours, []sample{sample(took)}}}}}})
+		}
+		return r
+	}
+	first := of("a", 1, "handover", "idle")
+	if err := errors.Join(first.join(file), first.save(file)); err != nil {
+		t.Fatal(err)
+	}
+	again := of("b", 2, "calls", "handover", "idle")
+	again.Measurements[1].Error = "interrupted"
+	if err := again.join(file); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, m := range again.Measurements {
+		got += fmt.Sprint(m.Name, m.Elector, m.Results[0].of(ours)[0], " ")
+	}
+	if want := "handover1 callsb2 idleb2 "; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if again.Versions[ours] != "a" {
+		t.Errorf("the version of those measured before is lost: %v", again.Versions)
+	}
+	for what, change := range map[string]func(*report){
+		"machine":   func(r *report) { r.Machine.Cores = 64 },
+		"durations": func(r *report) { r.Timing.RetryPeriod = 1 },
+		"a version": func(r *report) { r.Versions[clientGo] = "2" },
+		"one anew":  func(r *report) { r.Versions["etcd"] = "3" },
+	} {
+		other := of("b", 2, "idle")
+		change(other)
+		if err := other.join(file); err == nil || len(other.Measurements) != 1 {
+			t.Errorf("another %s: error %v, %d measurements", what, err, len(other.Measurements))
+		}
+	}
+}
+
 func read(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // the test's
@@ -70,7 +120,7 @@ func read(t *testing.T, file string) string {
 }
 
 func TestScaleIsLogarithmicAndHoldsEverything(t *testing.T) {
-	s, ok := scaleOf([]float64{0.004, 2, 0}, 100, 500)
+	s, ok := scaleOf([]float64{0.004, 2, 0}, 100, 500, 1)
 	if !ok || s.low != 0.001 || s.high != 10 || len(s.ticks()) != 5 {
 		t.Fatalf("%v %+v %v", ok, s, s.ticks())
 	}
@@ -79,7 +129,10 @@ func TestScaleIsLogarithmicAndHoldsEverything(t *testing.T) {
 			t.Errorf("%v is at %v, want %v", value, got, want)
 		}
 	}
-	if _, ok := scaleOf([]float64{0, -1}, 0, 1); ok {
+	if s, _ := scaleOf([]float64{2048, 512}, 0, 100, 1024); s.low != 0.1 || s.high != 10 || math.Abs(s.at(1024)-50) > 0.01 || math.Abs(s.ticks()[0]-102.4) > 0.01 {
+		t.Errorf("in KiB: %+v %v", s, s.ticks())
+	}
+	if _, ok := scaleOf([]float64{0, -1}, 0, 1, 1); ok {
 		t.Error("there is nothing to show, and yet a scale")
 	}
 }

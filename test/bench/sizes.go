@@ -26,9 +26,13 @@ type sizes struct {
 	growth        []int // Leases in a process, of which the leaders and the standbys are both in it
 	growthWindow  time.Duration
 	growthMoves   int // hand-overs at each size
+	slowGrowth    []int
+	slowTiming    timing
 	frozen        int // replicas of each subject
 	freeze        time.Duration
-	idle          int // standbys in a process
+	callRounds    int
+	calls         int // in a round
+	idle          int // candidates in a process
 	idleRounds    int
 	idleWindow    time.Duration
 }
@@ -53,14 +57,22 @@ var fullSizes = sizes{
 	serverLeases:  100,
 	serverRounds:  2,
 	serverWindow:  20 * time.Second,
-	growth:        []int{1, 10, 100, 1000, 5000},
+	growth:        []int{1, 10, 100, 1000, 2000},
 	growthWindow:  15 * time.Second,
-	growthMoves:   10,
-	frozen:        20,
-	freeze:        30 * time.Second,
-	idle:          200,
-	idleRounds:    3,
-	idleWindow:    30 * time.Second,
+	growthMoves:   20,
+	slowGrowth:    []int{1000, 5000},
+	slowTiming: timing{
+		LeaseDuration: duration(60 * time.Second),
+		RenewDeadline: duration(40 * time.Second),
+		RetryPeriod:   duration(10 * time.Second),
+	},
+	frozen:     20,
+	freeze:     30 * time.Second,
+	callRounds: 100,
+	calls:      200_000,
+	idle:       200,
+	idleRounds: 3,
+	idleWindow: 30 * time.Second,
 }
 
 // quickSizes show that the program works, and nothing else.
@@ -83,11 +95,19 @@ var quickSizes = sizes{
 	growth:        []int{1, 3},
 	growthWindow:  time.Second,
 	growthMoves:   2,
-	frozen:        1,
-	freeze:        7 * time.Second,
-	idle:          3,
-	idleRounds:    1,
-	idleWindow:    time.Second,
+	slowGrowth:    []int{2},
+	slowTiming: timing{
+		LeaseDuration: duration(4 * time.Second),
+		RenewDeadline: duration(3 * time.Second),
+		RetryPeriod:   duration(time.Second),
+	},
+	frozen:     1,
+	freeze:     7 * time.Second,
+	callRounds: 2,
+	calls:      1000,
+	idle:       3,
+	idleRounds: 1,
+	idleWindow: time.Second,
 }
 
 // withSamples is about n samples of whatever is measured event by event, 0 for as many as there are.

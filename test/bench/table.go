@@ -65,7 +65,11 @@ func (g goal) cells(r result) []string {
 }
 
 func writeMeasured(out io.Writer, m measured) {
-	fmt.Fprintf(out, "\n## %s\n\nTook %v; load average %s before, %s after.\n\n", m.Title, m.Took, m.Load[0], m.Load[1])
+	fmt.Fprintf(out, "\n## %s\n\nBegan %s UTC, took %v; load average %s before, %s after.", m.Title, m.Started.UTC().Format(time.DateTime), m.Took, m.Load[0], m.Load[1])
+	if m.Elector != "" {
+		fmt.Fprintf(out, " With %s %s.", ours, m.Elector)
+	}
+	fmt.Fprint(out, "\n\n")
 	if m.Error != "" {
 		fmt.Fprintf(out, "Failed: %s\n\n", m.Error)
 	}
@@ -78,6 +82,37 @@ func writeMeasured(out io.Writer, m measured) {
 	fmt.Fprintln(out)
 	for _, r := range m.Results {
 		fmt.Fprintf(out, "- %s: %s\n", r.Name, r.What)
+	}
+	writeLimits(out, m)
+}
+
+// writeLimits says which sizes were not too much.
+func writeLimits(out io.Writer, m measured) {
+	kept, tried := map[string]float64{}, map[string]float64{}
+	var names []string
+	for _, r := range m.Results {
+		if !strings.HasSuffix(r.Family, handOverFamily) {
+			continue
+		}
+		for _, s := range r.Series {
+			name := strings.TrimSuffix(r.Family, handOverFamily) + ", " + s.Subject
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			tried[name] = max(tried[name], r.X)
+			if len(s.Samples) > count(s.Samples, never) {
+				kept[name] = max(kept[name], r.X)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "\nThe greatest size at which no Lease was lost, of those tried; what a candidate takes and does not rise with the\n"+
+		"size grows no more than linearly:")
+	fmt.Fprintln(out)
+	for _, name := range names {
+		fmt.Fprintf(out, "- %s: %v of %v\n", name, kept[name], tried[name])
 	}
 }
 
@@ -112,8 +147,13 @@ func count(samples []sample, value sample) int {
 
 // show is a value in its unit.
 func (r result) show(s sample) string {
-	if s == never {
+	switch {
+	case s == never && r.Family != "": // Nothing was measured of what the size was too much for.
+		return "Leases lost"
+	case s == never:
 		return fmt.Sprintf("> %v", r.Waited)
+	case math.IsNaN(float64(s)):
+		return figures(s)
 	}
 	switch r.Unit {
 	case seconds:
@@ -122,11 +162,19 @@ func (r result) show(s sample) string {
 		}
 		return figures(s) + " s"
 	case bytesEach, bytesPer:
-		return figures(s/1024) + " Ki" + string(r.Unit)
-	case perMinute:
+		return figures(s/sample(r.shownIn())) + " Ki" + string(r.Unit)
+	case perMinute, nanoseconds:
 		return figures(s) + " " + string(r.Unit)
 	}
 	return figures(s)
+}
+
+// shownIn is what values are divided by to be shown.
+func (r result) shownIn() float64 {
+	if r.Unit == bytesEach || r.Unit == bytesPer {
+		return 1024
+	}
+	return 1
 }
 
 // figures rounds to four, which is more than two runs have in common, but tells what misses a bound by little.
