@@ -180,6 +180,7 @@ func (s *stage) conclude() (result, history.History) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.Failures, r.Figures = s.verdict.failures, s.verdict.figures
+	r.Failures = slices.Concat(s.verdict.failures, exceeded(s.verdict.figures, s.stalls, s.began))
+	r.Figures = s.verdict.figures
 	return r, h
 }

@@ -86,3 +86,22 @@ func TestWhatAHandWroteIsNotAfterWhatFollowed(t *testing.T) {
 		t.Errorf("the hand wrote after %v, want 700ms", got)
 	}
 }
+
+func TestABoundIsJudgedByTheStallsThatHadBegun(t *testing.T) {
+	for name, test := range map[string]struct {
+		over, late time.Duration // the stall: when it was over, since the figure was taken, and how long it was
+		fails      bool
+	}{
+		"too short":            {10 * time.Millisecond, 40 * time.Millisecond, true},
+		"known only later":     {10 * time.Millisecond, 60 * time.Millisecond, false},
+		"of the time after it": {time.Second, 60 * time.Millisecond, true},
+	} {
+		s := &stage{journal: newJournal(), timing: quick, began: time.Now().Add(-time.Second), stalls: &stalls{}}
+		s.within("it", 110*time.Millisecond, 50*time.Millisecond)
+		s.stalls.late = []stall{{time.Now().Add(test.over), test.late}}
+		r, _ := s.conclude()
+		if failed := strings.Contains(strings.Join(r.Failures, "\n"), "it: 110ms, at most 50ms and the machine's stall of "); failed != test.fails {
+			t.Errorf("%s: failures %q", name, r.Failures)
+		}
+	}
+}

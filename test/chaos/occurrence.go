@@ -46,6 +46,7 @@ type occurrence struct {
 	Token    string    `json:"token,omitempty"`
 	Detail   string    `json:"detail,omitempty"`
 	Unfenced bool      `json:"unfenced,omitempty"` // a write without a token
+	Began    time.Time `json:"began,omitzero"`     // when what was written was handed to the client
 	Usage    *usage    `json:"usage,omitempty"`    // of counts
 	Record   *record   `json:"record,omitempty"`   // of lease
 }

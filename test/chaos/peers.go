@@ -57,9 +57,7 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 	if w.task.Identity != "" {
 		return runGate(ctx, cfg, w, logger)
 	}
-	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(elector.Callbacks{
-		OnStoppedLeading: func() { w.report(occurrence{Kind: stopped}) },
-	}))
+	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(w.callbacks()))
 	if err != nil {
 		return err
 	}
@@ -82,9 +80,7 @@ func runGate(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 		return err
 	}
 	gate := manager.NewGate(logger)
-	e, err := elector.New(&config, clientset, gate.Callbacks(elector.Callbacks{
-		OnStoppedLeading: func() { w.report(occurrence{Kind: stopped}) },
-	}), logger)
+	e, err := elector.New(&config, clientset, gate.Callbacks(w.callbacks()), logger)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownGroup keeps a terminal's Ctrl-C from a process, which is stopped in order instead, and has it killed with this one:
@@ -14,7 +18,22 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-func suspend(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+// suspend returns when the process stands still: on a busy machine its threads may run on for milliseconds.
+func suspend(p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("waiting until process %d has stopped: %w", p.Pid, err)
+		}
+		return nil
+	}
+}
 
 func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
 

@@ -9,13 +9,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 )
 
-// lanes is how many scenarios are played at once on one control plane. They wait most of the time.
-const lanes = 5
+// lanes is how many scenarios are played at once on one control plane. They wait most of the time, but each has three
+// processes and a busy writer: with many more of them than processors, hand-overs are late for no fault of anybody.
+var lanes = min(5, 1+runtime.NumCPU())
 
 // turn is one playing of a scenario.
 type turn struct {

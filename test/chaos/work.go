@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,21 @@ type work struct {
 
 	mutex   sync.Mutex // guards leading
 	leading func() bool
+
+	begun, led atomic.Bool // OnStartedLeading has been called; and the work with it
+}
+
+// callbacks report a term's end. Its beginning is reported by the work: if that was never begun, because the term was
+// over first, the callbacks were a pair that nobody need know of.
+func (w *work) callbacks() elector.Callbacks {
+	return elector.Callbacks{
+		OnStartedLeading: func(context.Context) { w.begun.Store(true) },
+		OnStoppedLeading: func() {
+			if begun, led := w.begun.Swap(false), w.led.Swap(false); led || !begun {
+				w.report(occurrence{Kind: stopped})
+			}
+		},
+	}
 }
 
 // look reports pauses of the process, and now and then what it uses.
@@ -77,6 +93,7 @@ func (w *work) believe(f func() bool) {
 func (w *work) lead(ctx context.Context, do patcher) {
 	term, _ := elector.TermFromContext(ctx)
 	token := string(term.Token)
+	w.led.Store(true)
 	w.report(occurrence{Kind: leads, Token: token})
 	if w.task.Panics {
 		panic("chaos: the work panics")
@@ -154,12 +171,13 @@ type patcher func(ctx context.Context, patch []byte) error
 // patch writes once, and reports whether it was done or refused by the client. It returns the error.
 func (w *work) patch(ctx context.Context, do patcher) error {
 	term, _ := elector.TermFromContext(ctx)
+	began := time.Now()
 	err := do(ctx, fmt.Appendf(nil, `{"data":{"writer":%q,"token":%q}}`, w.task.Name, string(term.Token)))
 	switch {
 	case errors.Is(err, manager.ErrNotLeading):
 		w.report(occurrence{Kind: cannot, Token: string(term.Token)})
 	case err == nil:
-		w.report(occurrence{Kind: wrote, Token: string(term.Token)})
+		w.report(occurrence{Kind: wrote, Token: string(term.Token), Began: began})
 	}
 	return err
 }
