@@ -176,6 +176,45 @@ func TestPlainClientGoIsJudgedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// A process of plain client-go that is restarted under its Identity says that it leads as soon as it has read the record
+// of the process before, and may be wrong. That it leads later, for another reason, is no fault of who led then.
+func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
+	h := History{
+		at(0, "a#1", ProcessStarted), at(0, "p#2", ProcessStarted, plain), at(1, "a#1", LeaseWrite, wrote("", "a@1")),
+		at(1, "a#1", TermStarted, token("1")), at(2, "p#2", Leading), at(3, "", LeaseWrite, wrote("a@1", "@2")),
+		at(3, "p#2", LeaseWrite, wrote("@2", "p@3")), at(3, "p#2", TermStarted), at(10, "a#1", TermCancelled, cause("lease expired")),
+	}
+	if found := oneLeader(h, limits); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	strict := limits
+	strict.JudgePlain = true
+	if len(oneLeader(h, strict)) != 1 {
+		t.Error("not found when plain client-go is judged")
+	}
+	h[4].At = 4 * sec // in its term, which a hand has given it
+	if found := oneLeader(Merge(h), strict); len(found) > 0 {
+		t.Errorf("in its term: found %v", found)
+	}
+}
+
+func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
+	forever := at(2, "", LeaseWrite, wrote("", "x@1"))
+	forever.After.Seconds = 1<<31 - 1
+	h := History{
+		at(0, "a#1", ProcessStarted), forever, at(300, "a#1", ProcessEnded), at(301, "a#2", ProcessStarted),
+		at(610, "a", FaultBegan, note("1")), at(611, "a", FaultEnded, note("1")),
+		at(901, "a#2", LeaseWrite, wrote("x@1", "a@2")), at(901, "a#2", TermStarted, token("2")), at(1000, "a#2", Requests),
+	}
+	if found := progress(h, limits); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	late := slices.Concat(h[:6], History{at(1300, "a#2", Requests)})
+	if len(progress(late, limits)) == 0 {
+		t.Error("waited for longer than MaxLease, and that was not found")
+	}
+}
+
 func TestAHandThatRemovesARecordExcusesItsWriterForRenewDeadline(t *testing.T) {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(1, "a#1", LeaseWrite, wrote("", "a@1")),

@@ -47,7 +47,7 @@ func oneLeader(h History, l Limits) (found []Violation) {
 				if c.of == p || at <= c.from+l.Tolerance || at >= c.to-l.Tolerance || !p.awake(at, l) {
 					continue
 				}
-				if older := p.elder(c); older.judged(l) && !removedByHand(h, w, l, older.name, span{at, at}) {
+				if older := p.elder(c, at+l.Tolerance); older.judged(l) && !removedByHand(h, w, l, older.name, span{at, at}) {
 					found = append(found, violation(at, p.name, "says it leads in the term of %s", c.of.name))
 				}
 			}
@@ -56,10 +56,11 @@ func oneLeader(h History, l Limits) (found []Violation) {
 	return found
 }
 
-// elder is the one of p and c's process that began to lead first.
-func (p *process) elder(c claim) *process {
+// elder is the one of p, which says at the given time that it leads, and c's process that began to lead first. One that
+// says so without a term is to blame itself, whatever terms it has later.
+func (p *process) elder(c claim, at time.Duration) *process {
 	for _, t := range p.terms {
-		if t.started > c.since && t.started < c.to {
+		if t.started > c.since && t.started <= at {
 			return c.of
 		}
 	}

@@ -64,15 +64,20 @@ func progress(h History, l Limits) (found []Violation) {
 	return found
 }
 
-// longest is how long a record that may still be waited for at the given time can last.
+// longest is how long a record that may still be waited for at the given time can last. The one that stands then may have
+// been written long before: whoever has started since, or could not see it, begins to wait when it does.
 func longest(h History, l Limits, at time.Duration) time.Duration {
-	length := l.LeaseDuration
+	length, standing := l.LeaseDuration, time.Duration(0)
 	for _, e := range h {
-		if e.Kind == LeaseWrite && e.At <= at && e.At+l.MaxLease > at {
-			length = max(length, min(deref(e.After).duration(), l.MaxLease))
+		if e.Kind != LeaseWrite || e.At > at {
+			continue
+		}
+		standing = min(deref(e.After).duration(), l.MaxLease)
+		if e.At+l.MaxLease > at {
+			length = max(length, standing)
 		}
 	}
-	return length
+	return max(length, standing)
 }
 
 // requests compares what a process has sent with the time it had.

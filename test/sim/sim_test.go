@@ -73,9 +73,9 @@ func TestSeeds(t *testing.T) {
 	fmt.Print(c.stats.Report(time.Since(c.began)))
 }
 
-// TestSeedsThatFoundBugs runs the plans that found the bugs in the README, by way of the mutations that bring them back.
+// TestSeedsThatFoundBugs runs the plans that found the bugs in the README, two by way of the mutations that bring them back.
 func TestSeedsThatFoundBugs(t *testing.T) {
-	for _, seed := range []uint64{10, 133} {
+	for _, seed := range []uint64{10, 133, 1795425920003991, 1795426211064700} {
 		for _, v := range Run(t, NewPlan(seed, Everything()), false).Violations {
 			t.Errorf("seed %d: %v", seed, v)
 		}
