@@ -213,6 +213,16 @@ func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	if len(progress(late, limits)) == 0 {
 		t.Error("waited for longer than MaxLease, and that was not found")
 	}
+	// It is no different if the record is deleted meanwhile: but who starts then has nothing to wait for.
+	gone := at(609, "", LeaseWrite, wrote("x@1", ""))
+	h[6].Before = nil
+	h = slices.Insert(h, 4, gone)
+	if found := progress(h, limits); len(found) > 0 {
+		t.Errorf("deleted: found %v", found)
+	}
+	if got, want := longest(h[:5], limits, gone.At+limits.MaxLease), limits.LeaseDuration; got != want {
+		t.Errorf("MaxLease after it was deleted it is waited for %v, want %v", got, want)
+	}
 }
 
 func TestAHandThatRemovesARecordExcusesItsWriterForRenewDeadline(t *testing.T) {

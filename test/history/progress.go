@@ -65,17 +65,28 @@ func progress(h History, l Limits) (found []Violation) {
 }
 
 // longest is how long a record that may still be waited for at the given time can last. The one that stands then may have
-// been written long before: whoever has started since, or could not see it, begins to wait when it does.
+// been written long before: whoever has started since, or could not see it, begins to wait when it does. One that is gone is
+// waited for by whoever had seen it, as its holder may not have noticed.
 func longest(h History, l Limits, at time.Duration) time.Duration {
-	length, standing := l.LeaseDuration, time.Duration(0)
+	length, standing, gone := l.LeaseDuration, time.Duration(0), time.Duration(-1)
 	for _, e := range h {
-		if e.Kind != LeaseWrite || e.At > at {
+		before, after := deref(e.Before), deref(e.After)
+		switch {
+		case e.Kind != LeaseWrite || e.At > at:
+			continue
+		case after.Holder == "" && after.UID != before.UID:
+			if gone < 0 {
+				gone = e.At
+			}
 			continue
 		}
-		standing = min(deref(e.After).duration(), l.MaxLease)
+		standing, gone = min(after.duration(), l.MaxLease), -1
 		if e.At+l.MaxLease > at {
 			length = max(length, standing)
 		}
+	}
+	if gone >= 0 && gone+standing <= at {
+		return length
 	}
 	return max(length, standing)
 }
