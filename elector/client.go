@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -30,20 +31,25 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 }
 
 // RESTConfig makes of a copy of cfg what a client for lease traffic should have:
-//   - connections of its own, so that controllers cannot exhaust them; HTTP/1.1,
-//     where a dead connection fails one request instead of all;
+//   - connections of its own, so that controllers cannot exhaust them: one, by
+//     HTTP/2, as long as the watch on it keeps telling things. When it has said
+//     nothing for half a RenewDeadline, and for a minute after a request without
+//     an answer, requests have connections apart, by HTTP/1.1, where a dead one
+//     fails a single request. With NextProtos in cfg, that is what is spoken
+//     instead of HTTP/2; with a Transport in it, all of this is up to that;
 //   - after a request without an answer, idle connections are closed, so that
 //     the next attempt does not meet another dead one;
 //   - no client-side rate limit: the Elector sends a request every RetryPeriod;
 //   - no waiting for a Retry-After within a call: the Elector has its own pace;
 //   - where many Electors share the clientset, no more than 20 requests at once,
-//     and 2 that open a watch; the others wait. Each watch takes a connection of
-//     its own, and a thousand opened at once keep an API server from renewals.
+//     and 2 that open a watch; the others wait. A thousand watches opened at once
+//     keep an API server from renewals.
 //
 // config gives the durations; its zero ones have their defaults. It returns an
-// error if cfg is nil, or config invalid. Requests are bounded by their
-// contexts, as the Elector's are. It is for those who make a smaller clientset
-// than the whole of Kubernetes' API, which adds some 8 MB to a binary.
+// error if cfg is nil or cannot be used, or config is invalid. Requests are
+// bounded by their contexts, as the Elector's are. It is for those who make a
+// smaller clientset than the whole of Kubernetes' API, which adds some 8 MB to a
+// binary.
 func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if cfg == nil {
 		return nil, errors.New("elector: rest.Config: must not be nil")
@@ -55,7 +61,6 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	own := rest.CopyConfig(cfg)
 	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
 	own.Timeout = 0 // it would cut the watch too
-	own.NextProtos = []string{"http/1.1"}
 	if own.Dial == nil {
 		dialer := &net.Dialer{Timeout: config.attemptTimeout(), KeepAlive: config.RetryPeriod}
 		own.Dial = dialer.DialContext
@@ -67,9 +72,28 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 			return dial(ctx, network, address)
 		}
 	}
+	apart, err := apartFrom(own)
+	if err != nil {
+		return nil, fmt.Errorf("elector: rest.Config: %w", err)
+	}
 	// Below the caller's wrappers, which may hide the connections from it.
-	own.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper {
-		return newLeaseTransport(next)
+	own.WrapTransport = transport.Wrappers(func(shared http.RoundTripper) http.RoundTripper {
+		return newLeaseTransport(shared, apart, config.attemptTimeout())
 	}, own.WrapTransport)
 	return rest.AddUserAgent(own, "leader-election"), nil
+}
+
+// apartFrom makes, when it is first needed, a transport that makes connections as
+// that of cfg does, but by HTTP/1.1: most candidates never need it. Who asks, and
+// how, has been added above it. Where the caller brings a transport it is nil.
+func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
+	full, err := cfg.TransportConfig()
+	if err != nil || full.Transport != nil {
+		return nil, err
+	}
+	tls, dial, proxy, plain := full.TLS, full.DialHolder, full.Proxy, full.DisableCompression
+	tls.NextProtos = []string{"http/1.1"}
+	return sync.OnceValues(func() (http.RoundTripper, error) {
+		return transport.New(&transport.Config{TLS: tls, DialHolder: dial, Proxy: proxy, DisableCompression: plain})
+	}), nil
 }

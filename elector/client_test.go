@@ -95,15 +95,31 @@ func mustGet(t *testing.T, clientset kubernetes.Interface) {
 	}
 }
 
-func TestGuarantee12TheLeaseClientSpeaksHTTP1(t *testing.T) {
-	s := serve(t, nil)
-	mustGet(t, newClientset(t, s.config()))
-	mustGet(t, kubernetes.NewForConfigOrDie(s.config()))
-	if got := s.seen()[0].Proto; got != "HTTP/1.1" {
-		t.Errorf("speaks %s", got)
+func TestGuarantee12ALeaseClientHasOneConnection(t *testing.T) {
+	over := make(chan struct{})
+	defer close(over)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("watch") {
+			return false
+		}
+		w.(http.Flusher).Flush() //nolint:forcetypeassert,errcheck // net/http's is one
+		<-over
+		return true
+	})
+	clientset := newClientset(t, s.config())
+	mustGet(t, clientset)
+	watch, err := clientset.CoordinationV1().Leases("ns").Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := s.seen()[1].Proto; got != "HTTP/2.0" {
-		t.Errorf("an ordinary client speaks %s: nothing was shown", got)
+	defer watch.Stop()
+	mustGet(t, clientset)
+	conns := map[string]bool{}
+	for _, r := range s.seen() {
+		conns[r.RemoteAddr+" "+r.Proto] = true
+	}
+	if len(s.seen()) != 3 || len(conns) != 1 {
+		t.Errorf("%d requests by %v", len(s.seen()), conns)
 	}
 }
 
@@ -179,50 +195,47 @@ func TestARetryAfterIsNotWaitedForWithinTheCall(t *testing.T) {
 	}
 }
 
-func TestGuarantee12AfterARequestWithoutAnswerTheNextHasANewConnection(t *testing.T) {
-	var both sync.WaitGroup
-	both.Add(2)
+func TestGuarantee12AfterARequestWithoutAnswerTheNextHasAConnectionApart(t *testing.T) {
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) bool {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/both"): // takes two connections
-			both.Done()
-			both.Wait()
-		case strings.HasSuffix(r.URL.Path, "/silent"):
-			<-r.Context().Done()
-			panic(http.ErrAbortHandler) // An empty reply might reach the client before it has hung up.
+		if !strings.HasSuffix(r.URL.Path, "/silent") {
+			return false
 		}
-		return false
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // An empty reply might reach the client before it has hung up.
 	})
 	cfg := s.config()
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { // one that hides what is below
 		return wrapper(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
 	})
 	clientset := newClientset(t, cfg)
-	var calls sync.WaitGroup
-	for range 2 {
-		calls.Go(func() {
-			if err := get(t, clientset, "both"); err != nil {
-				t.Error(err)
-			}
-		})
+	mustGet(t, clientset)
+	standing := s.last()
+	mustGet(t, clientset)
+	if s.last() != standing {
+		t.Fatal("no connection is used again: nothing is shown")
 	}
-	calls.Wait()
-	idle := map[string]bool{}
-	for _, r := range s.seen() {
-		idle[r.RemoteAddr] = true
+	silent := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := clientset.CoordinationV1().Leases("ns").Get(ctx, "silent", metav1.GetOptions{}); err == nil {
+			t.Fatal("answered")
+		}
+	}
+	silent()
+	mustGet(t, clientset)
+	apart := s.last()
+	if apart == standing || s.seen()[len(s.seen())-1].Proto != "HTTP/1.1" {
+		t.Errorf("went by %s, as before the request without an answer, or not by HTTP/1.1", apart)
 	}
 	mustGet(t, clientset)
-	if len(idle) != 2 || !idle[s.last()] {
-		t.Fatalf("not two idle connections that are used again: %v, %s", idle, s.last())
+	if s.last() != apart {
+		t.Error("has another connection each time")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := clientset.CoordinationV1().Leases("ns").Get(ctx, "silent", metav1.GetOptions{}); err == nil {
-		t.Fatal("answered")
-	}
+	silent()
 	mustGet(t, clientset)
-	if idle[s.last()] {
-		t.Error("went by a connection from before the request without an answer")
+	if s.last() == apart {
+		t.Error("went by a connection from before the second request without an answer")
 	}
 }
 

@@ -96,7 +96,7 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 	if full.Enabled {
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)
-		e.watcher = newWatcher(e, clientset)
+		e.watcher = newWatcher(e)
 	}
 	return e, nil
 }

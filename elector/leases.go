@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// leaseClient makes every request about the Lease but the watch, each bounded
+// leaseClient makes every request about the Lease but the watcher's, each bounded
 // in time, and shows every reply to the view.
 type leaseClient struct {
 	client          coordinationclient.LeaseInterface

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
+	"time"
 )
 
 // slowServer answers no request before it is told to.
@@ -39,6 +41,10 @@ func (s *slowServer) under() [2]int {
 	return [2]int{s.now[""], s.now["watch=true"]}
 }
 
+func only(r http.RoundTripper) func() (http.RoundTripper, error) {
+	return func() (http.RoundTripper, error) { return r, nil }
+}
+
 func request(ctx context.Context, t *testing.T, query string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://api/leases?"+query, nil)
@@ -53,7 +59,7 @@ func request(ctx context.Context, t *testing.T, query string) *http.Request {
 func TestRequestsWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowServer{now: map[string]int{}, answer: make(chan struct{})}
-		transport := newLeaseTransport(server)
+		transport := newLeaseTransport(server, only(server), time.Second)
 		var calls sync.WaitGroup
 		call := func(query string) {
 			calls.Go(func() {
@@ -92,7 +98,7 @@ func TestRequestsWaitForTheirTurn(t *testing.T) {
 func TestWhoWaitsForATurnWaitsNoLongerThanItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowServer{now: map[string]int{}, answer: make(chan struct{})}
-		transport := newLeaseTransport(server)
+		transport := newLeaseTransport(server, only(server), time.Second)
 		var calls sync.WaitGroup
 		for i := range maxRequests + maxWatches {
 			calls.Go(func() {
@@ -144,4 +150,115 @@ type closed struct {
 func (c *closed) Close() error {
 	c.is = true
 	return nil
+}
+
+// cable is a connection, or none: it answers, fails, or has a watch say something.
+type cable struct {
+	requests int
+	dead     bool // nothing comes
+	halfDead bool // no more than the beginning of an answer comes
+	watch    *io.PipeWriter
+}
+
+var errDead = errors.New("no answer")
+
+func (l *cable) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.requests++
+	if l.dead {
+		return nil, errDead
+	}
+	answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}
+	switch {
+	case r.URL.Query().Has("watch"):
+		answer.Body, l.watch = io.Pipe()
+	case l.halfDead:
+		answer.Body = io.NopCloser(iotest.ErrReader(errDead))
+	}
+	return answer, nil
+}
+
+// cables are a transport and what its requests go by.
+type cables struct {
+	*leaseTransport
+	t             *testing.T
+	shared, apart cable
+}
+
+func newCables(t *testing.T) *cables {
+	l := &cables{t: t}
+	l.leaseTransport = newLeaseTransport(&l.shared, only(&l.apart), 5*time.Second)
+	return l
+}
+
+// open opens a watch, which is read from until it is closed.
+func (l *cables) open() io.Closer {
+	l.t.Helper()
+	response, err := l.RoundTrip(request(l.t.Context(), l.t, "watch=true"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, response.Body) }()
+	return response.Body
+}
+
+// expect makes a request and says by which of the two it is to go.
+func (l *cables) expect(when string, shared, apart int) {
+	l.t.Helper()
+	l.shared.requests, l.apart.requests = 0, 0
+	response, err := l.RoundTrip(request(l.t.Context(), l.t, ""))
+	if err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+	if l.shared.requests != shared || l.apart.requests != apart {
+		l.t.Errorf("%s: %d by the shared connection, %d apart, want %d, %d", when, l.shared.requests, l.apart.requests, shared, apart)
+	}
+}
+
+func TestRequestsGoWithTheWatchWhileItTellsThings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCables(t)
+		l.expect("at first", 1, 0)
+		time.Sleep(time.Hour)
+		l.expect("after an hour without a watch", 1, 0)
+		watch := l.open()
+		time.Sleep(4 * time.Second)
+		l.expect("soon after the watch began", 1, 0)
+		time.Sleep(6 * time.Second)
+		l.expect("long after the last word", 0, 1)
+		if _, err := l.shared.watch.Write([]byte("news")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		l.expect("after an event", 1, 0)
+		time.Sleep(6 * time.Second)
+		l.expect("long after the event", 0, 1)
+		_, _ = watch.Close(), watch.Close()
+		l.expect("when the watch was closed", 1, 0)
+	})
+}
+
+func TestGuarantee12ADeadConnectionCostsOneAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCables(t)
+		watch := l.open()
+		l.shared.dead = true
+		l.expect("the first attempt", 1, 0)
+		// Another watch, on a connection that lives, proves nothing.
+		if _, err := l.shared.watch.Write([]byte("news")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		l.expect("the second", 0, 1)
+		l.apart.dead = true
+		l.expect("one that fails there, too", 0, 1)
+		l.shared.dead, l.apart.dead = false, false
+		time.Sleep(avoidance - time.Second)
+		l.expect("within a minute", 0, 1)
+		time.Sleep(2 * time.Second)
+		_ = watch.Close()
+		l.shared.halfDead = true
+		l.expect("when it must have been closed", 1, 0)
+		l.expect("after the beginning of an answer", 0, 1)
+	})
 }

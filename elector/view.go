@@ -124,6 +124,11 @@ func (v *view) stale(version string) bool {
 }
 
 func (v *view) takeLocked(lease *coordinationv1.Lease, version string) (news bool) {
+	if lease != nil {
+		// A third of the Lease, and nobody reads it. The API server keeps its own
+		// when an update comes without.
+		lease.ManagedFields = nil
+	}
 	before := v.obs
 	v.obs = before.after(lease, now(), v.self, v.own)
 	v.version = version

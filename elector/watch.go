@@ -16,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
-	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/utils/ptr"
 )
 
@@ -40,7 +38,6 @@ var (
 // view. While it cannot watch it reads, at RetryPeriod at the latest.
 type watcher struct {
 	leases *leaseClient
-	client coordinationclient.LeaseInterface
 	retry  time.Duration
 	// restarted is told of every watch but the first, and of why the one before
 	// ended: nil if the API server ended it in good order.
@@ -53,10 +50,9 @@ type watcher struct {
 	since     moment                  // since when that is awaited
 }
 
-func newWatcher(e *Elector, clientset kubernetes.Interface) *watcher {
+func newWatcher(e *Elector) *watcher {
 	return &watcher{
 		leases:    e.leases,
-		client:    clientset.CoordinationV1().Leases(e.config.LeaseNamespace),
 		retry:     e.config.RetryPeriod,
 		restarted: e.watchRestarted,
 	}
@@ -135,7 +131,7 @@ func (w *watcher) open(ctx context.Context, cancel context.CancelCauseFunc, vers
 	})
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
-	stream, err := w.client.Watch(ctx, metav1.ListOptions{
+	stream, err := w.leases.client.Watch(ctx, metav1.ListOptions{
 		FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.leases.name).String(),
 		ResourceVersion:     version,
 		AllowWatchBookmarks: true,
