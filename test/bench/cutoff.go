@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,6 +61,10 @@ func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
 		return cutOff{}, err
 	}
 	if err := b.timing.settle(ctx); err != nil {
+		return cutOff{}, err
+	}
+	// Crashes are not appointed: the lanes' elections would wait for each other.
+	if err := pause(ctx, rand.N(time.Duration(b.timing.LeaseDuration))); err != nil {
 		return cutOff{}, err
 	}
 	if err := c.undisturbed(leader); err != nil {
