@@ -48,7 +48,7 @@ func (v Violation) String() string {
 type Invariant struct {
 	Name  string
 	Says  string
-	Check func(History, Limits) []Violation
+	check func(*world, Limits) []Violation
 }
 
 // All are the invariants.
@@ -71,9 +71,10 @@ func All() []Invariant {
 
 // Check applies all invariants.
 func Check(h History, l Limits) []Violation {
+	w := read(h)
 	var found []Violation
 	for _, i := range All() {
-		for _, v := range i.Check(h, l) {
+		for _, v := range i.check(w, l) {
 			v.Invariant = i.Name
 			found = append(found, v)
 		}

@@ -147,7 +147,7 @@ func TestEachInvariantFindsWhatBreaksIt(t *testing.T) {
 			if i < 0 {
 				t.Fatal("no such invariant")
 			}
-			if len(All()[i].Check(bad.h, limits)) == 0 {
+			if len(All()[i].check(read(bad.h), limits)) == 0 {
 				t.Error("not found")
 			}
 		})
@@ -184,16 +184,16 @@ func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
 		at(1, "a#1", TermStarted, token("1")), at(2, "p#2", Leading), at(3, "", LeaseWrite, wrote("a@1", "@2")),
 		at(3, "p#2", LeaseWrite, wrote("@2", "p@3")), at(3, "p#2", TermStarted), at(10, "a#1", TermCancelled, cause("lease expired")),
 	}
-	if found := oneLeader(h, limits); len(found) > 0 {
+	if found := oneLeader(read(h), limits); len(found) > 0 {
 		t.Errorf("found %v", found)
 	}
 	strict := limits
 	strict.JudgePlain = true
-	if len(oneLeader(h, strict)) != 1 {
+	if len(oneLeader(read(h), strict)) != 1 {
 		t.Error("not found when plain client-go is judged")
 	}
 	h[4].At = 4 * sec // in its term, which a hand has given it
-	if found := oneLeader(Merge(h), strict); len(found) > 0 {
+	if found := oneLeader(read(Merge(h)), strict); len(found) > 0 {
 		t.Errorf("in its term: found %v", found)
 	}
 }
@@ -206,18 +206,18 @@ func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 		at(610, "a", FaultBegan, note("1")), at(611, "a", FaultEnded, note("1")),
 		at(901, "a#2", LeaseWrite, wrote("x@1", "a@2")), at(901, "a#2", TermStarted, token("2")), at(1000, "a#2", Requests),
 	}
-	if found := progress(h, limits); len(found) > 0 {
+	if found := progress(read(h), limits); len(found) > 0 {
 		t.Errorf("found %v", found)
 	}
 	late := slices.Concat(h[:6], History{at(1300, "a#2", Requests)})
-	if len(progress(late, limits)) == 0 {
+	if len(progress(read(late), limits)) == 0 {
 		t.Error("waited for longer than MaxLease, and that was not found")
 	}
 	// It is no different if the record is deleted meanwhile: but who starts then has nothing to wait for.
 	gone := at(609, "", LeaseWrite, wrote("x@1", ""))
 	h[6].Before = nil
 	h = slices.Insert(h, 4, gone)
-	if found := progress(h, limits); len(found) > 0 {
+	if found := progress(read(h), limits); len(found) > 0 {
 		t.Errorf("deleted: found %v", found)
 	}
 	if got, want := longest(h[:5], limits, gone.At+limits.MaxLease), limits.LeaseDuration; got != want {
@@ -232,11 +232,11 @@ func TestAHandThatRemovesARecordExcusesItsWriterForRenewDeadline(t *testing.T) {
 		at(2.1, "b#1", LeaseWrite, wrote("@2", "b@3")), at(2.1, "b#1", TermStarted, token("3")),
 		at(10, "a#1", TermCancelled, cause("lease expired")),
 	}
-	if found := oneLeader(h, limits); len(found) > 0 {
+	if found := oneLeader(read(h), limits); len(found) > 0 {
 		t.Errorf("found %v", found)
 	}
 	h[len(h)-1].At = 13 * sec
-	if len(oneLeader(h, limits)) == 0 {
+	if len(oneLeader(read(h), limits)) == 0 {
 		t.Error("excused for longer than RenewDeadline")
 	}
 }

@@ -20,8 +20,7 @@ type claim struct {
 // process that was frozen, until it has woken up; and for RenewDeadline the term of one whose record a hand has removed,
 // since a candidate may take the Lease then, and the leader may be cut off. A process that is not judged is not held to
 // its own end, but it does take the Lease from others in time.
-func oneLeader(h History, l Limits) (found []Violation) {
-	w := read(h)
+func oneLeader(w *world, l Limits) (found []Violation) {
 	var claims []claim
 	for _, p := range w.order {
 		for _, t := range p.terms {
@@ -37,7 +36,7 @@ func oneLeader(h History, l Limits) (found []Violation) {
 			older, newer = newer, older
 		}
 		common := older.overlap(newer.span)
-		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(h, w, l, older.of.name, common) {
+		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(w, l, older.of.name, common) {
 			found = append(found, violation(common.from, newer.of.name, "leads for %v beside %s", common.to-common.from, older.of.name))
 		}
 	}
@@ -47,7 +46,7 @@ func oneLeader(h History, l Limits) (found []Violation) {
 				if c.of == p || at <= c.from+l.Tolerance || at >= c.to-l.Tolerance || !p.awake(at, l) {
 					continue
 				}
-				if older := p.elder(c, at+l.Tolerance); older.judged(l) && !removedByHand(h, w, l, older.name, span{at, at}) {
+				if older := p.elder(c, at+l.Tolerance); older.judged(l) && !removedByHand(w, l, older.name, span{at, at}) {
 					found = append(found, violation(at, p.name, "says it leads in the term of %s", c.of.name))
 				}
 			}
@@ -85,9 +84,9 @@ func overlapping(claims []claim) (pairs [][2]claim) {
 
 // removedByHand says whether a hand, or someone who is not judged and did not wait, took the Lease from the process, or
 // had it lapse early, not longer before the time in question than it may be in finding out.
-func removedByHand(h History, w *world, l Limits, process string, s span) bool {
+func removedByHand(w *world, l Limits, process string, s span) bool {
 	author, since := "", time.Duration(0)
-	for _, e := range h {
+	for _, e := range w.history {
 		if e.At > s.from {
 			return false
 		}
@@ -131,12 +130,10 @@ func deref(r *Record) Record {
 
 // endsInTime: a write was sent before it was accepted, so this is a little less than is promised, except where replies are
 // slow: there it finds who counts from the reply. A write that comes too late revives nothing.
-func endsInTime(h History, l Limits) (found []Violation) {
-	w := read(h)
-	writes := writesBy(h)
+func endsInTime(w *world, l Limits) (found []Violation) {
 	for _, t := range w.terms(l) {
 		for _, s := range t.of.running(span{t.started, min(t.valid().to, w.end)}, l.Wake) {
-			if over := firstGap(writes[t.of.name], s, t.started, l.RenewDeadline+l.Tolerance); !over.empty() {
+			if over := firstGap(w.writes[t.of.name], s, t.started, l.RenewDeadline+l.Tolerance); !over.empty() {
 				found = append(found, violation(over.from, t.of.name, "its term goes on for %v", over.to-over.from))
 				break
 			}
@@ -144,8 +141,8 @@ func endsInTime(h History, l Limits) (found []Violation) {
 	}
 	for _, p := range w.order {
 		for _, at := range p.leads {
-			last := lastBefore(writes[p.name], at, 0)
-			if _, ok := writes[p.name]; p.judged(l) && ok && p.awake(at, l) && at > last+l.RenewDeadline+l.Tolerance {
+			last := lastBefore(w.writes[p.name], at, 0)
+			if _, ok := w.writes[p.name]; p.judged(l) && ok && p.awake(at, l) && at > last+l.RenewDeadline+l.Tolerance {
 				found = append(found, violation(at, p.name, "says it leads %v after its last accepted write", at-last))
 			}
 		}
@@ -171,16 +168,6 @@ func firstGap(times []time.Duration, s span, started, limit time.Duration) span 
 	}
 }
 
-func writesBy(h History) map[string][]time.Duration {
-	all := map[string][]time.Duration{}
-	for _, e := range h {
-		if e.Kind == LeaseWrite && e.Replica != "" && e.After != nil && e.After.Holder != "" {
-			all[e.Replica] = append(all[e.Replica], e.At)
-		}
-	}
-	return all
-}
-
 // lastBefore is the last of the times up to at, or else what is given.
 func lastBefore(times []time.Duration, at, otherwise time.Duration) time.Duration {
 	i, exact := slices.BinarySearch(times, at)
@@ -194,17 +181,17 @@ func lastBefore(times []time.Duration, at, otherwise time.Duration) time.Duratio
 }
 
 // endsOnNotice is about processes that nothing has befallen for a while: their watches work.
-func endsOnNotice(h History, l Limits) (found []Violation) {
-	w := read(h)
-	for _, e := range h {
+func endsOnNotice(w *world, l Limits) (found []Violation) {
+	terms := w.terms(l)
+	for _, e := range w.history {
 		if e.Kind != LeaseWrite || !e.changesHolder() {
 			continue
 		}
-		for _, t := range w.terms(l) {
+		for _, t := range terms {
 			if t.of.name == e.Replica || t.started+l.Settle > e.At || t.valid().to <= e.At+l.Notice+l.Tolerance || e.At+l.Notice > w.end {
 				continue
 			}
-			if !anyOverlaps(faults(h, l, t.of.name, true), span{e.At, e.At + l.Notice}) {
+			if !anyOverlaps(faults(w.history, l, t.of.name, true), span{e.At, e.At + l.Notice}) {
 				found = append(found, violation(e.At+l.Notice, t.of.name, "goes on though %q has written %v", e.Replica, e.After))
 			}
 		}
@@ -214,16 +201,15 @@ func endsOnNotice(h History, l Limits) (found []Violation) {
 
 // kept is about times without faults, or with harmless ones only, in which nobody may lose what he holds; and about terms
 // that are said to be lost to another, though at no time they were.
-func kept(h History, l Limits) (found []Violation) {
-	w := read(h)
-	troubled := faults(h, l, "", false)
+func kept(w *world, l Limits) (found []Violation) {
+	troubled := faults(w.history, l, "", false)
 	for _, t := range w.terms(l) {
 		if t.cancelled == never || t.voluntary() || t.over < t.cancelled {
 			continue
 		}
 		if !anyOverlaps(troubled, span{t.cancelled - 1, t.cancelled + 1}) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though all was well: %s", t.cause))
-		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(h) {
+		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(w.history) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though it held the Lease: %s", t.cause))
 		}
 	}

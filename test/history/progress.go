@@ -39,21 +39,20 @@ func gaps(spans []span, s span) (all []span) {
 
 // progress is about times without faults in which a judged process is there. Whatever a fault left behind may have to
 // lapse first, be it a duration that a hand has written.
-func progress(h History, l Limits) (found []Violation) {
-	w := read(h)
+func progress(w *world, l Limits) (found []Violation) {
 	var led []span
 	for _, p := range w.order {
 		for _, t := range p.terms {
 			led = append(led, span{t.started, t.over})
 		}
 	}
-	for _, quiet := range gaps(faults(h, l, "", true), span{0, w.end}) {
+	for _, quiet := range gaps(faults(w.history, l, "", true), span{0, w.end}) {
 		if !slices.ContainsFunc(w.order, func(p *process) bool {
 			return p.judged(l) && p.alive.overlap(quiet) == quiet
 		}) {
 			continue
 		}
-		from := quiet.from + l.Takeover + longest(h, l, quiet.from)
+		from := quiet.from + l.Takeover + longest(w.history, l, quiet.from)
 		for _, gap := range gaps(led, span{from, quiet.to}) {
 			if gap.to-gap.from > l.Tolerance {
 				found = append(found, violation(gap.from, "", "nobody leads for %v, though all has been well for %v",
@@ -92,10 +91,9 @@ func longest(h History, l Limits, at time.Duration) time.Duration {
 }
 
 // requests compares what a process has sent with the time it had.
-func requests(h History, l Limits) (found []Violation) {
-	w := read(h)
+func requests(w *world, l Limits) (found []Violation) {
 	last := map[string]time.Duration{}
-	for _, e := range h {
+	for _, e := range w.history {
 		p := w.processes[e.Replica]
 		if e.Kind != Requests || !p.judged(l) {
 			continue

@@ -79,13 +79,15 @@ func (p *process) judged(l Limits) bool { return p != nil && (!p.plain || l.Judg
 
 // world is a history by process.
 type world struct {
+	history   History
 	processes map[string]*process
 	order     []*process
+	writes    map[string][]time.Duration // of each process, accepted, that name a holder
 	end       time.Duration
 }
 
 func read(h History) *world {
-	w := &world{processes: map[string]*process{}}
+	w := &world{history: h, processes: map[string]*process{}, writes: map[string][]time.Duration{}}
 	for _, e := range h {
 		w.end = max(w.end, e.At)
 		p := w.processes[e.Replica]
@@ -96,6 +98,9 @@ func read(h History) *world {
 		}
 		if p != nil {
 			p.take(e)
+		}
+		if e.Kind == LeaseWrite && e.Replica != "" && e.After != nil && e.After.Holder != "" {
+			w.writes[e.Replica] = append(w.writes[e.Replica], e.At)
 		}
 	}
 	return w

@@ -11,15 +11,14 @@ import (
 
 // workStops: until its allowance is over, work may act; and while a voluntary end is under way, as long as IsLeader says
 // so. The term of a process that is frozen ends, too. When it has woken up it has Wake to find out.
-func workStops(h History, l Limits) (found []Violation) {
-	writes := writesBy(h)
-	for _, t := range read(h).terms(l) {
+func workStops(w *world, l Limits) (found []Violation) {
+	for _, t := range w.terms(l) {
 		for _, act := range t.acts {
 			end := t.valid().to
 			if t.voluntary() {
 				end = max(end, lastBefore(t.of.leads, act.At, end))
 			}
-			if own, ok := writes[t.of.name]; ok {
+			if own, ok := w.writes[t.of.name]; ok {
 				end = min(end, lastBefore(own, act.At, t.started)+l.RenewDeadline)
 			}
 			if act.At-end > l.Allowance+l.Tolerance && t.of.awake(act.At, l) {
@@ -40,11 +39,11 @@ type Zombies struct {
 
 // CountZombies finds them.
 func CountZombies(h History, l Limits) (z Zombies) {
-	writes := writesBy(h)
-	for _, t := range read(h).terms(l) {
+	w := read(h)
+	for _, t := range w.terms(l) {
 		for _, f := range t.of.frozen {
 			if f.from < t.started || f.from >= t.valid().to || f.to == never ||
-				f.to < lastBefore(writes[t.of.name], f.to, t.started)+l.RenewDeadline {
+				f.to < lastBefore(w.writes[t.of.name], f.to, t.started)+l.RenewDeadline {
 				continue
 			}
 			z.Woken++
@@ -63,8 +62,7 @@ func CountZombies(h History, l Limits) (z Zombies) {
 }
 
 // callbacks goes through each process's as through a small machine with three states.
-func callbacks(h History, l Limits) (found []Violation) {
-	w := read(h)
+func callbacks(w *world, l Limits) (found []Violation) {
 	state := map[string]Kind{}
 	before := map[Kind][]Kind{
 		TermStarted:   {"", TermStopped},
@@ -72,7 +70,7 @@ func callbacks(h History, l Limits) (found []Violation) {
 		WorkReturned:  {TermStarted, TermCancelled},
 		TermStopped:   {WorkReturned},
 	}
-	for _, e := range h {
+	for _, e := range w.history {
 		allowed, ok := before[e.Kind]
 		p := w.processes[e.Replica]
 		if !ok || !p.judged(l) {
@@ -96,11 +94,10 @@ func callbacks(h History, l Limits) (found []Violation) {
 }
 
 // tokensRise looks at those who have tokens.
-func tokensRise(h History, l Limits) (found []Violation) {
+func tokensRise(w *world, l Limits) (found []Violation) {
 	acquired := map[string]string{} // author by version
-	w := read(h)
 	var last uint64
-	for _, e := range h {
+	for _, e := range w.history {
 		if e.Kind == LeaseWrite && e.After != nil {
 			acquired[e.After.Version] = e.Replica
 		}
@@ -122,9 +119,9 @@ func tokensRise(h History, l Limits) (found []Violation) {
 }
 
 // fence is about the receiver of the work's effects.
-func fence(h History, _ Limits) (found []Violation) {
+func fence(w *world, _ Limits) (found []Violation) {
 	var last uint64
-	for _, e := range h {
+	for _, e := range w.history {
 		if e.Kind != Acted || !e.OK || e.Token == "" {
 			continue
 		}

@@ -34,9 +34,8 @@ func eachWrite(h History, l Limits, look func(e Event, found held)) {
 }
 
 // released is about the writes that blank a holder, and deletions, which no candidate makes.
-func released(h History, l Limits) (found []Violation) {
-	w := read(h)
-	eachWrite(h, l, func(e Event, was held) {
+func released(w *world, l Limits) (found []Violation) {
+	eachWrite(w.history, l, func(e Event, was held) {
 		p := w.processes[e.Replica]
 		before, after := deref(e.Before), deref(e.After)
 		if !p.judged(l) || before.Holder == "" || after.Holder != "" {
@@ -60,11 +59,10 @@ func released(h History, l Limits) (found []Violation) {
 
 // respect is about claims. Everybody counts from when he saw the record change, which is after it did. A Lease that has
 // been deleted is free for those who did not see it held; so it is asked only of those who were well.
-func respect(h History, l Limits) (found []Violation) {
-	w := read(h)
+func respect(w *world, l Limits) (found []Violation) {
 	deleted := time.Duration(0)
 	var lost held // what was deleted
-	eachWrite(h, l, func(e Event, was held) {
+	eachWrite(w.history, l, func(e Event, was held) {
 		if deref(e.After) == (Record{}) {
 			deleted, lost = e.At, was
 			return
@@ -76,7 +74,7 @@ func respect(h History, l Limits) (found []Violation) {
 			return
 		case before.Holder != "":
 		case before == (Record{}) && lost.author != "" && p.alive.from+l.Settle < deleted &&
-			!anyOverlaps(faults(h, l, e.Replica, true), span{lost.since - l.Settle, e.At + 1}):
+			!anyOverlaps(faults(w.history, l, e.Replica, true), span{lost.since - l.Settle, e.At + 1}):
 			was = lost
 		default:
 			return
