@@ -136,19 +136,19 @@ func (t *term) lastSent() moment {
 // closed. It looks at the clocks at least every tick: its timer stands still
 // while the machine is suspended, the wall clock does not.
 func (t *term) watchdog(stop <-chan struct{}, tick time.Duration) {
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
 	for {
 		left := t.held()
 		if left == 0 {
 			return
 		}
-		timer := time.NewTimer(min(left, tick))
+		timer.Reset(min(left, tick))
 		select {
 		case <-timer.C:
 		case <-t.lost:
-			timer.Stop()
 			return
 		case <-stop:
-			timer.Stop()
 			return
 		}
 	}
