@@ -56,7 +56,12 @@ func (l leases) Update(ctx context.Context, lease *coordinationv1.Lease, opts me
 	op := Op{Verb: "update", Name: in.Name, Lease: in}
 	return l.one(ctx, op, func(at types.NamespacedName) (*coordinationv1.Lease, error) {
 		stored, err := l.write(at, opts.DryRun, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
-			return updated(in, old, l.namespace, revision)
+			server := l.client.server
+			next, err := updated(in, old, old == server.valid, l.namespace, revision)
+			if next == in {
+				server.valid = in
+			}
+			return next, err
 		})
 		if err == nil && stored == nil { // it was deleted with its last finalizer
 			stored = in

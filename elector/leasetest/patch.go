@@ -40,7 +40,7 @@ func patched(old *coordinationv1.Lease, namespace, name string, how types.PatchT
 	if err := inNamespace(in, namespace); err != nil {
 		return nil, err
 	}
-	return replaced(in, old)
+	return replaced(in, old, false)
 }
 
 func applyPatch(before []byte, how types.PatchType, patch []byte) ([]byte, error) {

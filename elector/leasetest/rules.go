@@ -49,7 +49,7 @@ func created(in, old *coordinationv1.Lease, namespace string, revision uint64) (
 
 // updated returns the Lease that a PUT stores: the old one itself when nothing changes, gone when the update took
 // the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one with a UID.
-func updated(in, old *coordinationv1.Lease, namespace string, revision uint64) (*coordinationv1.Lease, error) {
+func updated(in, old *coordinationv1.Lease, valid bool, namespace string, revision uint64) (*coordinationv1.Lease, error) {
 	if err := inNamespace(in, namespace); err != nil {
 		return nil, err
 	}
@@ -68,11 +68,11 @@ func updated(in, old *coordinationv1.Lease, namespace string, revision uint64) (
 		in.ResourceVersion = ""
 		return created(in, nil, namespace, revision)
 	}
-	return replaced(in, old)
+	return replaced(in, old, valid)
 }
 
 // replaced is what PUT and PATCH have in common when the Lease exists.
-func replaced(in, old *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+func replaced(in, old *coordinationv1.Lease, valid bool) (*coordinationv1.Lease, error) {
 	if err := matchesVersion(in, old); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func replaced(in, old *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 		in.DeletionGracePeriodSeconds = old.DeletionGracePeriodSeconds
 	}
 	clean(in, old)
-	if errs := validateUpdate(in, old); len(errs) > 0 {
+	if errs := validateUpdate(in, old, valid); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(kind, in.Name, errs)
 	}
 	if old.DeletionTimestamp != nil && len(in.Finalizers) == 0 {

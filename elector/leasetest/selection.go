@@ -15,9 +15,9 @@ import (
 
 // selection says which Leases a list or a watch is about.
 type selection struct {
-	namespace string // "": all
-	name      string // "": all; as read from the field selector, which holds it too
-	fields    fields.Selector
+	namespace string          // "": all
+	name      string          // "": all; as read from the field selector
+	fields    fields.Selector // what else that asks for, and the name again
 	labels    labels.Selector
 }
 
@@ -37,6 +37,9 @@ func newSelection(namespace string, opts metav1.ListOptions) (selection, error) 
 		}
 	}
 	want.name, _ = want.fields.RequiresExactMatch(metav1.ObjectNameField)
+	if want.name != "" && len(want.fields.Requirements()) == 1 {
+		want.fields = fields.Everything() // asked of every write, and the name is compared faster
+	}
 	return want, nil
 }
 

@@ -22,6 +22,7 @@ type Server struct {
 	revision  uint64
 	generated int                                            // names made from a generateName
 	leases    map[types.NamespacedName]*coordinationv1.Lease // a stored Lease is replaced, never changed
+	valid     *coordinationv1.Lease                          // the last that an update has stored: known to be valid
 
 	history      []change // the newest changes, oldest first
 	historyLimit int

@@ -117,10 +117,11 @@ func (w *stream) pump(ctx context.Context) {
 		select {
 		case <-w.done:
 			return
-		case <-ctx.Done():
+		default:
+		}
+		if ctx.Err() != nil {
 			w.sayCancelled(ctx)
 			return
-		default:
 		}
 		now := time.Now()
 		w.tick(now)
