@@ -35,7 +35,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(400) // a run's history is garbage all at once
+	debug.SetGCPercent(1600) // a run's history is garbage all at once
 	goleak.VerifyTestMain(m)
 }
 
