@@ -24,18 +24,21 @@ type leaseClient struct {
 	labels          map[string]string
 	self            author
 	attempt         time.Duration // bounds one request
+	late            error         // the cause of that end
 	view            *view
 	sighted         func() // called after news
 }
 
 func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
+	attempt := e.config.attemptTimeout()
 	return &leaseClient{
 		client:    clientset.CoordinationV1().Leases(e.config.LeaseNamespace),
 		name:      e.config.LeaseName,
 		namespace: e.config.LeaseNamespace,
 		labels:    e.config.Labels,
 		self:      e.self,
-		attempt:   e.config.attemptTimeout(),
+		attempt:   attempt,
+		late:      fmt.Errorf("no answer from the API server within %v", attempt),
 		view:      e.view,
 		sighted:   e.sighted,
 	}
@@ -98,6 +101,5 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 }
 
 func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, l.attempt,
-		fmt.Errorf("no answer from the API server within %v", l.attempt))
+	return context.WithTimeoutCause(ctx, l.attempt, l.late)
 }

@@ -126,7 +126,7 @@ func (l *lock) ours() (*coordinationv1.Lease, error) {
 	obs, _ := l.leases.view.get()
 	// Whoever saw it may not have come to end the term yet: another's record
 	// would be overwritten, and a Lease that is gone made anew.
-	l.term.observed(obs.lease, l.leases.self)
+	l.term.observed(obs)
 	if l.term.held() == 0 {
 		return nil, &quietError{errCampaignOver}
 	}

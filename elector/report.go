@@ -25,9 +25,9 @@ func (e *Elector) sighted() {
 	t := e.term.Load()
 	obs, _ := e.view.get()
 	if t != nil {
-		t.observed(obs.lease, e.self)
+		t.observed(obs)
 	}
-	if e.identity.duplicate(obs.lease, e.self) {
+	if e.identity.duplicate(obs, e.self) {
 		e.logger.Error("another process uses this Identity: each candidate needs its own; this one will not lead beside it",
 			"holder", short(holder(obs.lease)))
 		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "another process uses the identity "+short(e.config.Identity))
@@ -131,8 +131,9 @@ type identityGuard struct {
 // duplicate reports that the Lease shows another process with our identity, at
 // most once per reminder. A record that was left by an earlier process of that
 // name does not change; one that does has a living writer.
-func (g *identityGuard) duplicate(lease *coordinationv1.Lease, self author) bool {
-	if holder(lease) != self.identity || self.holds(lease) || lease.Spec.RenewTime == nil {
+func (g *identityGuard) duplicate(obs observation, self author) bool {
+	lease := obs.lease
+	if holder(lease) != self.identity || obs.ours || lease.Spec.RenewTime == nil {
 		return false
 	}
 	g.mu.Lock()

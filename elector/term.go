@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -96,12 +95,12 @@ func (t *term) renewed(sent moment) {
 
 // observed ends the term if the Lease is not, or no longer, the one this
 // process wrote.
-func (t *term) observed(lease *coordinationv1.Lease, self author) {
+func (t *term) observed(obs observation) {
 	switch {
 	case t.renewDeadline == 0:
-	case lease == nil || lease.UID != t.uid:
+	case obs.lease == nil || obs.lease.UID != t.uid:
 		t.lose(ErrLeaseDeleted)
-	case !self.holds(lease):
+	case !obs.ours:
 		t.lose(ErrTakenOver)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/utils/ptr"
 )
 
 // observation is what a candidate knows of the Lease.
@@ -18,6 +18,8 @@ type observation struct {
 	known bool
 	// lease is nil when there is none. It is never written to.
 	lease *coordinationv1.Lease
+	// ours is whether this very process holds it.
+	ours bool
 	// changed is when the election's record was last seen to change. Edits of
 	// labels and annotations are no sign of life.
 	changed moment
@@ -34,15 +36,15 @@ func (o observation) claimableIn(m moment) time.Duration {
 // after is the observation that follows o when lease, or nil for none, is seen
 // at m by the candidate self, whose LeaseDuration is own.
 func (o observation) after(lease *coordinationv1.Lease, m moment, self author, own time.Duration) observation {
-	next := observation{known: true, lease: lease, changed: m}
+	next := observation{known: true, lease: lease, ours: self.holds(lease), changed: m}
 	same := o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
 	switch {
-	case same && sameRecord(o.lease, lease) && self.holds(o.lease) == self.holds(lease):
+	case same && sameRecord(&o.lease.Spec, &lease.Spec) && o.ours == next.ours:
 		next.changed, next.guard = o.changed, o.guard
 	case holder(lease) != "":
 		// Our own record can only be of a term that is over: whoever asks is
 		// standing by.
-		if !self.holds(lease) {
+		if !next.ours {
 			next.guard = guard(lease.Spec.LeaseDurationSeconds, own)
 		}
 	case o.known && !same:
@@ -53,10 +55,14 @@ func (o observation) after(lease *coordinationv1.Lease, m moment, self author, o
 	return next
 }
 
-// sameRecord reports whether the election's record is the same in both. A
-// renewal, which is most of what is ever seen, shows at a glance.
-func sameRecord(a, b *coordinationv1.Lease) bool {
-	return a.Spec.RenewTime.Equal(b.Spec.RenewTime) && equality.Semantic.DeepEqual(a.Spec, b.Spec)
+// sameRecord reports whether the election's record, which is all of the spec,
+// is the same in both. A renewal, which is most of what is ever seen, shows at a
+// glance.
+func sameRecord(a, b *coordinationv1.LeaseSpec) bool {
+	return a.RenewTime.Equal(b.RenewTime) && a.AcquireTime.Equal(b.AcquireTime) &&
+		ptr.Equal(a.HolderIdentity, b.HolderIdentity) && ptr.Equal(a.LeaseDurationSeconds, b.LeaseDurationSeconds) &&
+		ptr.Equal(a.LeaseTransitions, b.LeaseTransitions) &&
+		ptr.Equal(a.Strategy, b.Strategy) && ptr.Equal(a.PreferredHolder, b.PreferredHolder)
 }
 
 // view keeps the newest observation. Replies and watch events arrive in any

@@ -4,6 +4,7 @@
 package elector
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -34,6 +35,26 @@ func blank(uid types.UID) *coordinationv1.Lease {
 func with(lease *coordinationv1.Lease, change func(*coordinationv1.Lease)) *coordinationv1.Lease {
 	change(lease)
 	return lease
+}
+
+func TestARecordIsTheSameIfAllOfTheSpecIs(t *testing.T) {
+	full := func() *coordinationv1.LeaseSpec {
+		return &coordinationv1.LeaseSpec{
+			HolderIdentity: ptr.To("x"), LeaseDurationSeconds: ptr.To[int32](1), AcquireTime: micro(time.Unix(1, 0)),
+			RenewTime: micro(time.Unix(1, 0)), LeaseTransitions: ptr.To[int32](1),
+			Strategy: ptr.To(coordinationv1.OldestEmulationVersion), PreferredHolder: ptr.To("x"),
+		}
+	}
+	if !sameRecord(full(), full()) {
+		t.Error("the same is not")
+	}
+	for field := range reflect.TypeFor[coordinationv1.LeaseSpec]().Fields() {
+		other := full()
+		reflect.ValueOf(other).Elem().FieldByIndex(field.Index).SetZero()
+		if reflect.DeepEqual(full(), other) || sameRecord(full(), other) {
+			t.Errorf("another %s goes unnoticed", field.Name)
+		}
+	}
 }
 
 func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {

@@ -69,11 +69,14 @@ func progress(w *world, l Limits) (found []Violation) {
 func longest(h History, l Limits, at time.Duration) time.Duration {
 	length, standing, gone := l.LeaseDuration, time.Duration(0), time.Duration(-1)
 	for _, e := range h {
-		before, after := deref(e.Before), deref(e.After)
-		switch {
-		case e.Kind != LeaseWrite || e.At > at:
+		if e.At > at {
+			break
+		}
+		if e.Kind != LeaseWrite {
 			continue
-		case after.Holder == "" && after.UID != before.UID:
+		}
+		before, after := deref(e.Before), deref(e.After)
+		if after.Holder == "" && after.UID != before.UID {
 			if gone < 0 {
 				gone = e.At
 			}

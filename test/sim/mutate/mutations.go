@@ -40,10 +40,10 @@ var mutations = []mutation{
 		"			f(t.ctx)\n", "			go f(t.ctx)\n",
 	}, {
 		"leads on beside another holder", "term.go",
-		"	case !self.holds(lease):\n", "	case false:\n",
+		"	case !obs.ours:\n", "	case false:\n",
 	}, {
 		"leads on without a Lease", "term.go",
-		"	case lease == nil || lease.UID != t.uid:\n", "	case lease == nil:\n	case lease.UID != t.uid:\n",
+		"	case obs.lease == nil || obs.lease.UID != t.uid:\n", "	case obs.lease == nil:\n	case obs.lease.UID != t.uid:\n",
 	}, {
 		"claims when RenewDeadline has passed", "validity.go",
 		"	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)\n",
