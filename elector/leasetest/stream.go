@@ -49,7 +49,10 @@ func newStream(c *Client, want selection) *stream {
 		client: c, want: want,
 		result: make(chan watch.Event, 1), kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	w.stop = sync.OnceFunc(func() { close(w.done) })
+	w.stop = sync.OnceFunc(func() {
+		close(w.done)
+		w.wake()
+	})
 	return w
 }
 
@@ -110,6 +113,7 @@ func (w *stream) wake() {
 func (w *stream) pump(ctx context.Context) {
 	defer close(w.result)
 	defer w.detach()
+	defer context.AfterFunc(ctx, w.wake)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -138,10 +142,8 @@ func (w *stream) pump(ctx context.Context) {
 			timer.Reset(due.Sub(now))
 		}
 		select {
-		case <-w.kick:
+		case <-w.kick: // by both ends, too
 		case <-timer.C:
-		case <-w.done:
-		case <-ctx.Done():
 		}
 	}
 }
@@ -182,8 +184,14 @@ func (w *stream) deliver(ctx context.Context, next item) {
 	if next.kind == "" {
 		return
 	}
+	event := next.event()
 	select {
-	case w.result <- next.event():
+	case w.result <- event:
+		return
+	default: // the reader is busy
+	}
+	select {
+	case w.result <- event:
 	case <-w.done:
 	case <-ctx.Done():
 	}
