@@ -20,6 +20,31 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
+func TestAnUpdateIsValidatedWhateverWasStoredBefore(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		leases := b.client.CoordinationV1().Leases("ns")
+		update := func(change func(*coordinationv1.Lease)) error {
+			lease := b.server.Get("ns", "a")
+			change(lease)
+			_, err := leases.Update(b.Context(), lease, metav1.UpdateOptions{})
+			return err
+		}
+		renew := func(l *coordinationv1.Lease) { l.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()} }
+		label := func(l *coordinationv1.Lease) { l.Labels = map[string]string{"a b": "c"} }
+		if err := update(renew); err != nil {
+			b.Error(err)
+		}
+		if err := update(label); !apierrors.IsInvalid(err) {
+			b.Errorf("a label that is none, after a valid update: got %v, want Invalid", err)
+		}
+		b.server.Edit("ns", "a", label)
+		time.Sleep(time.Second)
+		if err := update(renew); !apierrors.IsInvalid(err) {
+			b.Errorf("a renewal of what the administrator's hand has spoilt: got %v, want Invalid", err)
+		}
+	})
+}
+
 func TestTheAdministratorMayStoreRubbish(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		before := b.server.Get("ns", "a")
