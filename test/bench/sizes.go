@@ -57,7 +57,7 @@ var fullSizes = sizes{
 	serverLeases:  100,
 	serverRounds:  2,
 	serverWindow:  20 * time.Second,
-	growth:        []int{1, 10, 100, 1000, 2000},
+	growth:        []int{1, 10, 100, 1000, 2000, 3000},
 	growthWindow:  15 * time.Second,
 	growthMoves:   20,
 	slowGrowth:    []int{1000, 5000},
