@@ -198,6 +198,24 @@ func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
 	}
 }
 
+// A client-go process acquires, another blanks its record, as it does, and an Elector takes what is blank; all at once.
+func TestAtOneInstantTheLeaseTellsWhoCameFirst(t *testing.T) {
+	h := History{
+		at(0, "a#1", ProcessStarted), at(0, "p#1", ProcessStarted, plain), at(0, "q#1", ProcessStarted, plain),
+		at(1, "p#1", LeaseWrite, wrote("", "p@1")), at(1, "q#1", LeaseWrite, wrote("p@1", "@2")),
+		at(1, "a#1", LeaseWrite, wrote("@2", "a@3")), at(1, "a#1", TermStarted, token("3")), at(1, "p#1", TermStarted),
+		at(5, "a#1", Leading), at(10, "p#1", TermCancelled), at(10, "p#1", WorkReturned), at(10, "p#1", TermStopped),
+	}
+	if found := oneLeader(read(h), limits); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	strict := limits
+	strict.JudgePlain = true
+	if len(oneLeader(read(h), strict)) == 0 {
+		t.Error("not found when plain client-go is judged")
+	}
+}
+
 func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	forever := at(2, "", LeaseWrite, wrote("", "x@1"))
 	forever.After.Seconds = 1<<31 - 1

@@ -12,8 +12,8 @@ import (
 // claim is a time in which a process thinks it leads.
 type claim struct {
 	span
-	of    *process
-	since time.Duration // when the term began: it may have been frozen meanwhile
+	of   *process
+	term *term // which may have begun earlier: the process may have been frozen meanwhile
 }
 
 // oneLeader compares the terms, by their callbacks, and what IsLeader said. Not counted is what nothing can prevent: a
@@ -25,14 +25,14 @@ func oneLeader(w *world, l Limits) (found []Violation) {
 	for _, p := range w.order {
 		for _, t := range p.terms {
 			for _, s := range p.running(t.valid(), l.Wake) {
-				claims = append(claims, claim{s, p, t.started})
+				claims = append(claims, claim{s, p, t})
 			}
 		}
 	}
 	slices.SortStableFunc(claims, func(a, b claim) int { return cmp.Compare(a.from, b.from) })
 	for _, pair := range overlapping(claims) {
 		older, newer := pair[0], pair[1]
-		if older.since > newer.since {
+		if newer.term.elder(older.term) {
 			older, newer = newer, older
 		}
 		common := older.overlap(newer.span)
@@ -59,7 +59,7 @@ func oneLeader(w *world, l Limits) (found []Violation) {
 // says so without a term is to blame itself, whatever terms it has later.
 func (p *process) elder(c claim, at time.Duration) *process {
 	for _, t := range p.terms {
-		if t.started > c.since && t.started <= at {
+		if c.term.elder(t) && t.started <= at {
 			return c.of
 		}
 	}

@@ -4,6 +4,7 @@
 package history
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -26,6 +27,7 @@ type process struct {
 	frozen []span
 	terms  []*term
 	leads  []time.Duration // when IsLeader said so
+	wrote  int             // where in the history it last wrote its name into the Lease
 }
 
 // term is one as its process's callbacks tell of it; never for what has not happened.
@@ -33,6 +35,7 @@ type term struct {
 	of                           *process
 	token                        string
 	started, cancelled, returned time.Duration
+	acquired                     int // where in the history it wrote what it began with
 	cause                        string
 	over                         time.Duration // stopped, or the process is gone
 	acts                         []Event
@@ -44,6 +47,11 @@ func (t *term) voluntary() bool { return t.cause == CauseStopped || t.cause == C
 // valid is the time for which the process is sure to think that it leads. While the work of a voluntary end returns it
 // may, too: then Leading tells.
 func (t *term) valid() span { return span{t.started, min(t.cancelled, t.returned, t.over)} }
+
+// elder says whether t began before the other. At one instant it is the Lease that tells who came first.
+func (t *term) elder(other *term) bool {
+	return cmp.Or(cmp.Compare(t.started, other.started), cmp.Compare(t.acquired, other.acquired)) < 0
+}
 
 // running leaves out of s when the process was frozen, and the moment that it takes to wake up.
 func (p *process) running(s span, wake time.Duration) []span {
@@ -88,7 +96,7 @@ type world struct {
 
 func read(h History) *world {
 	w := &world{history: h, processes: map[string]*process{}, writes: map[string][]time.Duration{}}
-	for _, e := range h {
+	for i, e := range h {
 		w.end = max(w.end, e.At)
 		p := w.processes[e.Replica]
 		if e.Kind == ProcessStarted {
@@ -96,11 +104,14 @@ func read(h History) *world {
 			w.processes[e.Replica] = p
 			w.order = append(w.order, p)
 		}
-		if p != nil {
-			p.take(e)
-		}
 		if e.Kind == LeaseWrite && e.Replica != "" && e.After != nil && e.After.Holder != "" {
 			w.writes[e.Replica] = append(w.writes[e.Replica], e.At)
+			if p != nil {
+				p.wrote = i
+			}
+		}
+		if p != nil {
+			p.take(e)
 		}
 	}
 	return w
@@ -117,7 +128,7 @@ func (p *process) take(e Event) {
 	case Leading:
 		p.leads = append(p.leads, e.At)
 	case TermStarted:
-		p.terms = append(p.terms, &term{of: p, token: e.Token, started: e.At, cancelled: never, returned: never, over: never})
+		p.terms = append(p.terms, &term{of: p, token: e.Token, started: e.At, acquired: p.wrote, cancelled: never, returned: never, over: never})
 	}
 	if e.Kind == ProcessEnded {
 		p.alive.to = e.At
