@@ -14,6 +14,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"k8s.io/client-go/rest"
 )
 
 // slowServer answers no request before it is told to.
@@ -261,4 +263,26 @@ func TestGuarantee12ADeadConnectionCostsOneAttempt(t *testing.T) {
 		l.expect("when it must have been closed", 1, 0)
 		l.expect("after the beginning of an answer", 0, 1)
 	})
+}
+
+func TestATransportOfTheCallersOwnIsTheOnlyOne(t *testing.T) {
+	only := &cable{dead: true}
+	cfg, err := RESTConfig(&rest.Config{Host: "http://api", Transport: only}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		response, err := client.Do(request(t.Context(), t, ""))
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		if first := i == 0; errors.Is(err, errDead) != first || only.requests != i+1 {
+			t.Errorf("request %d: %v, %d were made", i+1, err, only.requests)
+		}
+		only.dead = false
+	}
 }
