@@ -21,7 +21,7 @@ func TestGuarantee12ALeaseClientHasOneConnection(t *testing.T) {
 		if !r.URL.Query().Has("watch") {
 			return false
 		}
-		w.(http.Flusher).Flush() //nolint:forcetypeassert,errcheck // net/http's is one
+		_ = http.NewResponseController(w).Flush()
 		<-over
 		return true
 	})

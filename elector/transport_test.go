@@ -195,7 +195,7 @@ func newCables(t *testing.T) *cables {
 // open opens a watch, which is read from until it is closed.
 func (l *cables) open() io.Closer {
 	l.t.Helper()
-	response, err := l.RoundTrip(request(l.t.Context(), l.t, "watch=true"))
+	response, err := l.RoundTrip(request(l.t.Context(), l.t, "watch=true")) //nolint:bodyclose // the caller closes it
 	if err != nil {
 		l.t.Fatal(err)
 	}
