@@ -216,6 +216,18 @@ func TestAtOneInstantTheLeaseTellsWhoCameFirst(t *testing.T) {
 	}
 }
 
+// A client-go process acquires, its reply is late; a hand blanks the record, an Elector takes it; then the reply comes.
+func TestWhoHearsLateThatItLeadsMayHaveBegunFirst(t *testing.T) {
+	h := History{
+		at(0, "a#1", ProcessStarted), at(0, "p#1", ProcessStarted, plain), at(1, "p#1", LeaseWrite, wrote("", "p@1")),
+		at(2, "", LeaseWrite, wrote("p@1", "@2")), at(2, "a#1", LeaseWrite, wrote("@2", "a@3")), at(2, "a#1", TermStarted, token("3")),
+		at(3, "p#1", TermStarted), at(4, "a#1", Leading), at(8, "p#1", TermCancelled), at(8, "p#1", WorkReturned), at(8, "p#1", TermStopped),
+	}
+	if found := oneLeader(read(h), limits); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+}
+
 func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	forever := at(2, "", LeaseWrite, wrote("", "x@1"))
 	forever.After.Seconds = 1<<31 - 1

@@ -27,7 +27,7 @@ type process struct {
 	frozen []span
 	terms  []*term
 	leads  []time.Duration // when IsLeader said so
-	wrote  int             // where in the history it last wrote its name into the Lease
+	wrote  int             // where in the history it last wrote its name into the Lease; -1 if it has not
 }
 
 // term is one as its process's callbacks tell of it; never for what has not happened.
@@ -48,9 +48,14 @@ func (t *term) voluntary() bool { return t.cause == CauseStopped || t.cause == C
 // may, too: then Leading tells.
 func (t *term) valid() span { return span{t.started, min(t.cancelled, t.returned, t.over)} }
 
-// elder says whether t began before the other. At one instant it is the Lease that tells who came first.
+// elder says whether t began before the other. Of a client-go process and an Elector, or at one instant, it is the Lease
+// that tells who came first: a reply may be late, and others may have taken a record meanwhile that a hand had blanked.
 func (t *term) elder(other *term) bool {
-	return cmp.Or(cmp.Compare(t.started, other.started), cmp.Compare(t.acquired, other.acquired)) < 0
+	byLease := cmp.Compare(t.acquired, other.acquired)
+	if t.of.plain != other.of.plain && t.acquired >= 0 && other.acquired >= 0 {
+		return byLease < 0
+	}
+	return cmp.Or(cmp.Compare(t.started, other.started), byLease) < 0
 }
 
 // running leaves out of s when the process was frozen, and the moment that it takes to wake up.
@@ -100,7 +105,7 @@ func read(h History) *world {
 		w.end = max(w.end, e.At)
 		p := w.processes[e.Replica]
 		if e.Kind == ProcessStarted {
-			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}}
+			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, wrote: -1}
 			w.processes[e.Replica] = p
 			w.order = append(w.order, p)
 		}
