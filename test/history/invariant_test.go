@@ -228,6 +228,17 @@ func TestWhoHearsLateThatItLeadsMayHaveBegunFirst(t *testing.T) {
 	}
 }
 
+func TestAReleasedLeaseIsFreeWhenItIsDeleted(t *testing.T) {
+	h := History{
+		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(200, "b#1", LeaseWrite, wrote("", "b@1")),
+		at(201, "b#1", LeaseWrite, wrote("b@1", "@2")), at(202, "", LeaseWrite, wrote("@2", "")), at(202, "a#1", LeaseWrite, wrote("", "a@3")),
+	}
+	h[4].After, h[5].Before = nil, nil
+	if found := respect(read(h), limits); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+}
+
 func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	forever := at(2, "", LeaseWrite, wrote("", "x@1"))
 	forever.After.Seconds = 1<<31 - 1

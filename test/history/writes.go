@@ -64,7 +64,9 @@ func respect(w *world, l Limits) (found []Violation) {
 	var lost held // what was deleted
 	eachWrite(w.history, l, func(e Event, was held) {
 		if deref(e.After) == (Record{}) {
-			deleted, lost = e.At, was
+			if deleted, lost = e.At, was; deref(e.Before).Holder == "" {
+				lost = held{} // it had been released: nobody's time has to pass
+			}
 			return
 		}
 		p := w.processes[e.Replica]
