@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -83,9 +82,9 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	return rest.AddUserAgent(own, "leader-election"), nil
 }
 
-// apartFrom makes, when it is first needed, a transport that makes connections as
-// that of cfg does, but by HTTP/1.1: most candidates never need it. Who asks, and
-// how, has been added above it. Where the caller brings a transport it is nil.
+// apartFrom gives what makes a transport whose connections are as those of cfg, but
+// by HTTP/1.1. Who asks, and how, has been added above it. Where the caller brings
+// a transport it is nil.
 func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
 	full, err := cfg.TransportConfig()
 	if err != nil || full.Transport != nil {
@@ -93,7 +92,7 @@ func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
 	}
 	tls, dial, proxy, plain := full.TLS, full.DialHolder, full.Proxy, full.DisableCompression
 	tls.NextProtos = []string{"http/1.1"}
-	return sync.OnceValues(func() (http.RoundTripper, error) {
+	return func() (http.RoundTripper, error) {
 		return transport.New(&transport.Config{TLS: tls, DialHolder: dial, Proxy: proxy, DisableCompression: plain})
-	}), nil
+	}, nil
 }

@@ -5,9 +5,11 @@ package elector
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,4 +105,27 @@ func TestGuarantee12AfterARequestWithoutAnswerTheNextHasAConnectionApart(t *test
 	if s.last() == apart {
 		t.Error("went by a connection from before the second request without an answer")
 	}
+}
+
+func TestATransportApartThatCannotBeMadeIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCables(t)
+		made, errNotNow := 0, errors.New("the file is being replaced")
+		l.makeApart = func() (http.RoundTripper, error) {
+			if made++; made == 1 {
+				return nil, errNotNow
+			}
+			return &l.apart, nil
+		}
+		l.shared.dead = true
+		l.expect("the attempt that fails", 1, 0)
+		if _, err := l.RoundTrip(request(t.Context(), t, "")); !errors.Is(err, errNotNow) { //nolint:bodyclose // there is none
+			t.Errorf("without a transport: %v, want %v", err, errNotNow)
+		}
+		l.expect("the attempt that can", 0, 1)
+		l.expect("the next", 0, 1)
+		if made != 2 {
+			t.Errorf("%d were made, want 2: one that failed, and one for good", made)
+		}
+	})
 }

@@ -36,19 +36,20 @@ const avoidance = time.Minute
 // watches keep telling things; otherwise requests go apart, by HTTP/1.1.
 type leaseTransport struct {
 	shared            http.RoundTripper
-	apart             func() (http.RoundTripper, error) // the same one each time; nil if there is only the shared one
+	makeApart         func() (http.RoundTripper, error) // nil if there is only the shared one
 	silence           time.Duration                     // how long an open watch may say nothing
 	requests, watches turns
 
 	mu      sync.Mutex // guards all below
 	open    int        // watches
 	heard   time.Duration
-	avoided time.Duration // until then, if not 0
+	avoided time.Duration     // until then, if not 0
+	apart   http.RoundTripper // nil until it is needed: most candidates never do
 }
 
-func newLeaseTransport(shared http.RoundTripper, apart func() (http.RoundTripper, error), silence time.Duration) *leaseTransport {
+func newLeaseTransport(shared http.RoundTripper, makeApart func() (http.RoundTripper, error), silence time.Duration) *leaseTransport {
 	return &leaseTransport{
-		shared: shared, apart: apart, silence: silence,
+		shared: shared, makeApart: makeApart, silence: silence,
 		requests: make(turns, maxRequests), watches: make(turns, maxWatches),
 	}
 }
@@ -67,7 +68,7 @@ func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer turns.giveBack()
 	var response *http.Response
 	var err error
-	if watch || t.apart == nil || t.trusted() {
+	if watch || t.makeApart == nil || t.trusted() {
 		response, err = t.roundTripShared(r, watch)
 	} else {
 		response, err = t.roundTripApart(r)
@@ -91,7 +92,7 @@ func (t *leaseTransport) roundTripShared(r *http.Request, watch bool) (*http.Res
 }
 
 func (t *leaseTransport) roundTripApart(r *http.Request) (*http.Response, error) {
-	apart, err := t.apart()
+	apart, err := t.transportApart()
 	if err != nil {
 		closeBody(r)
 		return nil, err
@@ -101,6 +102,27 @@ func (t *leaseTransport) roundTripApart(r *http.Request) (*http.Response, error)
 		utilnet.CloseIdleConnectionsFor(apart) // or the next attempt may meet another dead one
 	}
 	return response, err
+}
+
+// transportApart makes it at the first call. If that fails the next one tries
+// again: a file that it is made of may just be about to be replaced.
+func (t *leaseTransport) transportApart() (http.RoundTripper, error) {
+	t.mu.Lock()
+	apart := t.apart
+	t.mu.Unlock()
+	if apart != nil {
+		return apart, nil
+	}
+	apart, err := t.makeApart()
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.apart == nil {
+		t.apart = apart
+	}
+	return t.apart, nil
 }
 
 // closeBody is what every RoundTripper must do, also if it sends nothing.
