@@ -13,7 +13,7 @@ import (
 // memory.
 type announcer struct {
 	call func(identity string)
-	wake chan struct{} // holds one: there is something to announce
+	wake chan struct{} // holds one: there is something to announce; nil if nobody wants to know
 
 	mu      sync.Mutex // guards all below
 	leader  string     // the latest, "" while nobody leads
@@ -21,7 +21,11 @@ type announcer struct {
 }
 
 func newAnnouncer(call func(identity string)) *announcer {
-	return &announcer{call: call, wake: make(chan struct{}, 1)}
+	a := &announcer{call: call}
+	if call != nil {
+		a.wake = make(chan struct{}, 1)
+	}
+	return a
 }
 
 // tell takes in who leads now, and reports whether that is another than before.

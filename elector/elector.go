@@ -49,7 +49,9 @@ type Elector struct {
 	view      *view
 	watcher   *watcher
 	announcer *announcer
-	metrics   func() *metrics // made when first needed: they are most of an Elector that stands by
+
+	metricsOnce sync.Once
+	madeMetrics *metrics
 
 	started atomic.Bool
 	term    atomic.Pointer[term] // the current one, from its first moment to its last
@@ -92,7 +94,6 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}
-	e.metrics = sync.OnceValue(func() *metrics { return newMetrics(e) })
 	if full.Enabled {
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)

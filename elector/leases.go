@@ -38,7 +38,7 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 		labels:    e.config.Labels,
 		self:      e.self,
 		attempt:   attempt,
-		late:      fmt.Errorf("no answer from the API server within %v", attempt),
+		late:      lateError(attempt),
 		view:      e.view,
 		sighted:   e.sighted,
 	}
@@ -98,6 +98,13 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 		l.sighted()
 	}
 	return lease, sent, nil
+}
+
+// lateError is after how long a request was given up.
+type lateError time.Duration
+
+func (e lateError) Error() string {
+	return fmt.Sprintf("no answer from the API server within %v", time.Duration(e))
 }
 
 func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -59,6 +59,12 @@ func newMetrics(e *Elector) *metrics {
 	return m
 }
 
+// metrics are made when first needed: they are most of an Elector that stands by.
+func (e *Elector) metrics() *metrics {
+	e.metricsOnce.Do(func() { e.madeMetrics = newMetrics(e) })
+	return e.madeMetrics
+}
+
 // Collector gives the Elector's metrics, for any registry; it registers nothing
 // itself. Electors of different Leases may share a registry, two of one Lease
 // may not.

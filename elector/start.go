@@ -26,12 +26,13 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
 	}
 
+	ctx = e.withLogger(ctx)
 	// The helpers outlive ctx: the Lease is watched while a term ends.
 	helpers, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
 	group.Go(func() { e.announcer.run(helpers) })
 	if e.watcher != nil {
-		group.Go(func() { e.watcher.run(e.withLogger(helpers)) })
+		group.Go(func() { e.watcher.run(helpers) })
 	}
 	returned := false
 	defer func() {
@@ -45,7 +46,7 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		}
 		e.health.set(err)
 	}()
-	err = e.run(e.withLogger(ctx))
+	err = e.run(ctx)
 	returned = true
 	return err
 }
