@@ -122,13 +122,14 @@ func leaseTimes(events []occurrence) map[int]time.Time {
 			continue
 		}
 		at := e.At
-		if r := e.Record; r.Author == "" {
-			at = noticed(events, at)
-		} else if r.Renewed.Before(at) {
+		if r := e.Record; r.Author != "" && r.Renewed.Before(at) {
 			at = r.Renewed
 		}
 		if !next.IsZero() && at.After(next) {
 			at = next
+		}
+		if e.Record.Author == "" {
+			at = noticed(events, at) // of this hand, and not of one that came when the witness had not even seen this
 		}
 		times[i], next = at, at
 	}

@@ -87,6 +87,17 @@ func TestWhatAHandWroteIsNotAfterWhatFollowed(t *testing.T) {
 	}
 }
 
+func TestWhatAHandWroteIsNoticedThoughTheWitnessIsLate(t *testing.T) {
+	hand := at(1000, "", lease) // seen when the next hand had begun
+	hand.Record = &record{Version: "7"}
+	times := leaseTimes([]occurrence{
+		leaseAt(500, "a#1", "6"), at(600, byHand, fault), at(690, "a#1", told), at(800, byHand, fault), hand, leaseAt(700, "b#1", "8"),
+	})
+	if got := times[4].Sub(zero); got != 690*time.Millisecond {
+		t.Errorf("the hand wrote after %v, want 690ms", got)
+	}
+}
+
 func TestABoundIsJudgedByTheStallsThatHadBegun(t *testing.T) {
 	for name, test := range map[string]struct {
 		over, late time.Duration // the stall: when it was over, since the figure was taken, and how long it was
