@@ -113,6 +113,9 @@ func TestEachInvariantFindsWhatBreaksIt(t *testing.T) {
 		{"one-leader", "two terms", Merge(handover(), History{
 			at(20, "c#1", ProcessStarted), at(21, "c#1", TermStarted, token("7")), at(22, "c#1", TermCancelled),
 		})},
+		{"one-leader", "beside a client-go process that acquired later", History{
+			at(0, "a#1", ProcessStarted), at(0, "p#1", ProcessStarted, plain), at(1, "a#1", LeaseWrite, wrote("", "a@1")),
+			at(1, "a#1", TermStarted), at(2, "p#1", LeaseWrite, wrote("a@1", "p@2")), at(3, "p#1", TermStarted), at(60, "p#1", Requests)}},
 		{"one-leader", "IsLeader beside another's term", Merge(handover(), History{at(14, "a#1", Leading)})},
 		{"one-leader", "woken, and still does not know", Merge(pause(), History{at(20.1, "a#1", Leading)})},
 		{"ends-in-time", "no renewal", without(handover(), 16, "b#1", LeaseWrite)},
