@@ -51,7 +51,7 @@ type Elector struct {
 	announcer *announcer
 
 	metricsOnce sync.Once
-	madeMetrics *metrics
+	madeMetrics *metrics // by metrics, which all else calls
 
 	started atomic.Bool
 	term    atomic.Pointer[term] // the current one, from its first moment to its last
