@@ -208,22 +208,3 @@ func (w *watcher) distrust() {
 		w.cancel(errWatchSilent)
 	}
 }
-
-// jitter keeps candidates that lost the API server together from coming back
-// together.
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return d/2 + rand.N(d) //nolint:gosec // not a secret
-}
-
-// sleep waits for d, or less if ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

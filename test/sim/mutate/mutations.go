@@ -39,10 +39,10 @@ var mutations = []mutation{
 		"stops before the work has returned", "lead.go",
 		"			f(t.ctx)\n", "			go f(t.ctx)\n",
 	}, {
-		"leads on beside another holder", "term.go",
+		"leads on beside another holder", "termstate.go",
 		"	case !obs.ours:\n", "	case false:\n",
 	}, {
-		"leads on without a Lease", "term.go",
+		"leads on without a Lease", "termstate.go",
 		"	case obs.lease == nil || obs.lease.UID != t.uid:\n", "	case obs.lease == nil:\n	case obs.lease.UID != t.uid:\n",
 	}, {
 		"claims when RenewDeadline has passed", "validity.go",

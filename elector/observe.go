@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// sighted is called after every news about the Lease, by whoever brought it.
+func (e *Elector) sighted() {
+	// The term before the view: what is seen then is no older than the write that
+	// began the term. The other way round, the Lease as it was before that write
+	// could be taken for a loss.
+	t := e.term.Load()
+	obs, _ := e.view.get()
+	if t != nil {
+		t.observed(obs)
+	}
+	if e.identity.duplicate(obs, e.self) {
+		e.logger.Error("another process uses this Identity: each candidate needs its own; this one will not lead beside it",
+			"holder", short(holder(obs.lease)))
+		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "another process uses the identity "+short(e.config.Identity))
+	}
+	e.announce()
+}
+
+// announce tells of the leader if it has changed.
+func (e *Elector) announce() {
+	leader, changed := e.announcer.tell(e.GetLeader)
+	if changed && leader != "" && leader != e.config.Identity {
+		e.logger.Info("standing by", "leader", short(leader))
+	}
+}

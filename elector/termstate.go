@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// term is the state behind a Term. Three things may end separately, in this
+// order: its context (the work is to stop), its leadership (IsLeader says no),
+// and its hold on the Lease (nothing is renewed or released any more). When the
+// hold is lost first, all three end at once.
+type term struct {
+	Term
+	uid           types.UID
+	renewDeadline time.Duration // 0: there is no Lease and no deadline
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	lost   chan struct{} // closed when the hold on the Lease is lost
+
+	stepDown     chan struct{} // closed by the first StepDown
+	stepDownOnce sync.Once
+	over         chan struct{} // closed when the term has ended in every respect
+	overErr      error         // for StepDown; written before over is closed
+
+	mu      sync.Mutex // guards all below
+	sent    moment     // when the last acknowledged write was sent
+	isLost  bool
+	retired bool // the work has ended; only the Lease is still held
+}
+
+func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.Duration, sent moment) *term {
+	t := &term{
+		Term: info, uid: uid, renewDeadline: renewDeadline, sent: sent,
+		lost: make(chan struct{}), stepDown: make(chan struct{}), over: make(chan struct{}),
+	}
+	t.state = t
+	t.ctx, t.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), termKey{}, t))
+	return t
+}
+
+// held is how long the Lease is still certain to be ours. Finding that its time
+// has passed ends the term, whoever asked.
+func (t *term) held() time.Duration {
+	t.mu.Lock()
+	left := t.heldLocked(now())
+	t.mu.Unlock()
+	if left == 0 {
+		t.lose(ErrLeaseExpired)
+	}
+	return left
+}
+
+func (t *term) heldLocked(m moment) time.Duration {
+	switch {
+	case t.isLost:
+		return 0
+	case t.renewDeadline == 0:
+		return math.MaxInt64
+	}
+	return m.remaining(t.sent, t.renewDeadline)
+}
+
+// remaining is how long leadership, as users see it, is still certain.
+func (t *term) remaining() time.Duration {
+	t.mu.Lock()
+	retired := t.retired
+	t.mu.Unlock()
+	if retired {
+		return 0
+	}
+	return t.held()
+}
+
+// renewed extends the term by a write sent at sent that was just acknowledged.
+// An acknowledgement that comes after the deadline revives nothing.
+func (t *term) renewed(sent moment) {
+	t.mu.Lock()
+	inTime := t.heldLocked(now()) > 0
+	if inTime {
+		t.sent = sent
+	}
+	t.mu.Unlock()
+	if !inTime {
+		t.lose(ErrLeaseExpired)
+	}
+}
+
+// observed ends the term if the Lease is not, or no longer, the one this
+// process wrote.
+func (t *term) observed(obs observation) {
+	switch {
+	case t.renewDeadline == 0:
+	case obs.lease == nil || obs.lease.UID != t.uid:
+		t.lose(ErrLeaseDeleted)
+	case !obs.ours:
+		t.lose(ErrTakenOver)
+	}
+}
+
+// lose ends the term involuntarily, in all three respects at once.
+func (t *term) lose(cause error) {
+	t.mu.Lock()
+	first := !t.isLost
+	t.isLost = true
+	t.mu.Unlock()
+	if first {
+		t.cancel(cause)
+		close(t.lost)
+	}
+}
+
+// retire ends leadership as users see it.
+func (t *term) retire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.retired = true
+}
+
+// lastSent is when the last acknowledged write was sent.
+func (t *term) lastSent() moment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sent
+}
+
+// watchdog ends the term at its deadline, until the term is lost or stop is
+// closed. It looks at the clocks at least every tick: its timer stands still
+// while the machine is suspended, the wall clock does not.
+func (t *term) watchdog(stop <-chan struct{}, tick time.Duration) {
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	for {
+		left := t.held()
+		if left == 0 {
+			return
+		}
+		timer.Reset(min(left, tick))
+		select {
+		case <-timer.C:
+		case <-t.lost:
+			return
+		case <-stop:
+			return
+		}
+	}
+}
