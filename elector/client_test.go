@@ -211,6 +211,7 @@ func TestNewClientsetRefusesWhatCannotWork(t *testing.T) {
 	}{
 		"no rest.Config":  {nil, Config{}, "rest.Config: must not be nil"},
 		"durations":       {&rest.Config{}, Config{RenewDeadline: time.Minute, DrainTimeout: -1}, "LeaseDuration: 15s: must be greater than RenewDeadline (1m0s)"},
+		"bare seconds":    {&rest.Config{}, Config{RetryPeriod: 2}, "RetryPeriod: 2ns: must be at least 10ms"},
 		"all of them":     {&rest.Config{}, Config{RenewDeadline: time.Minute, DrainTimeout: -1}, "DrainTimeout: -1ns: must not be negative"},
 		"unusable config": {&rest.Config{Host: "a b://c"}, Config{}, "a b"},
 	} {

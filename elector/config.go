@@ -27,6 +27,10 @@ const (
 	DefaultRetryPeriod   = 2 * time.Second
 	DefaultDrainTimeout  = 30 * time.Second
 
+	// MinDuration is the shortest duration accepted in any field. Shorter ones
+	// are mistakes: in Go a bare 2 is two nanoseconds.
+	MinDuration = 10 * time.Millisecond
+
 	// MaxLeaseDuration is the longest LeaseDuration accepted, and the longest
 	// time any recorded duration is waited for: a hand may write any number
 	// into a Lease, and none may lock the candidates out for days. Twice the
@@ -46,6 +50,8 @@ type Config struct {
 	// Enabled turns the election on. When false no Lease is read or written and
 	// this replica leads from Start to its end: only safe where nothing else
 	// ever runs beside it, such as a single replica on a developer's machine.
+	// New warns if it is false and a LeaseName or a clientset is given, since
+	// client-go's configuration has no such field.
 	Enabled bool
 	// Identity names this candidate in the Lease and must be unique among the
 	// candidates. Default: the environment's POD_NAME, or else the hostname,
@@ -62,6 +68,8 @@ type Config struct {
 	// LeaseDuration is how long the others wait, after the last change they saw
 	// in the Lease, before they claim it: the time a crash costs. Default 15s;
 	// whole seconds, since the Lease records seconds; at most MaxLeaseDuration.
+	// Like the other three durations it is never below MinDuration, and 0 means
+	// the default.
 	LeaseDuration time.Duration
 	// RenewDeadline is how long after the sending of the last acknowledged
 	// renewal this replica still leads. Default 10s. LeaseDuration minus
@@ -132,9 +140,26 @@ func (c Config) Validate() error {
 
 func (c Config) durationFaults() []error {
 	var faults []error
-	rule := func(broken bool, format string, args ...any) {
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"LeaseDuration", c.LeaseDuration}, {"RenewDeadline", c.RenewDeadline},
+		{"RetryPeriod", c.RetryPeriod}, {"DrainTimeout", c.DrainTimeout},
+	} {
+		if tooShort(d.value) {
+			faults = append(faults, fmt.Errorf("%s: %v: must be at least %v%s", d.field, d.value, MinDuration, unitHint(d.value)))
+		}
+	}
+	// A field that is too short has its fault already, and breaks no other rule.
+	rule := func(broken bool, format string, values ...any) {
+		for _, v := range values {
+			if d, ok := v.(time.Duration); ok && tooShort(d) {
+				return
+			}
+		}
 		if broken {
-			faults = append(faults, fmt.Errorf(format, args...))
+			faults = append(faults, fmt.Errorf(format, values...))
 		}
 	}
 	rule(c.LeaseDuration%time.Second != 0,
@@ -155,6 +180,21 @@ func (c Config) durationFaults() []error {
 	return faults
 }
 
+// tooShort reports whether d is positive and below MinDuration.
+func tooShort(d time.Duration) bool { return 0 < d && d < MinDuration }
+
+// unitHint returns what a duration was probably meant to be, if it looks like a
+// number of seconds or milliseconds without its unit.
+func unitHint(d time.Duration) string {
+	switch {
+	case d < time.Microsecond:
+		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", d*time.Second)
+	case d < time.Millisecond:
+		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", d*time.Millisecond)
+	}
+	return ""
+}
+
 func (c Config) nameFaults() []error {
 	var faults []error
 	check := func(fieldName, value string, rules []string) {
@@ -172,6 +212,9 @@ func (c Config) nameFaults() []error {
 	}
 	if strings.TrimSpace(c.Identity) != c.Identity || len(c.Identity) > maxIdentity {
 		faults = append(faults, fmt.Errorf("Identity: %q: must be at most %d bytes without leading or trailing space", short(c.Identity), maxIdentity))
+	}
+	if c.EventRecorder != nil && isNil(c.EventRecorder) {
+		faults = append(faults, fmt.Errorf("EventRecorder: %T: must not be a nil pointer", c.EventRecorder))
 	}
 	for _, fault := range metavalidation.ValidateLabels(c.Labels, field.NewPath("Labels")) {
 		faults = append(faults, fault)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -50,6 +52,22 @@ func TestGuarantee11EachRuleIsNamedWithItsFieldAndValue(t *testing.T) {
 			"must be greater than RetryPeriod (2562047h47m16.854775807s) times 1.2", 0},
 		"DrainTimeout negative": {func(c *Config) { c.DrainTimeout = -time.Second },
 			"DrainTimeout: -1s: must not be negative", 0},
+		"LeaseDuration in bare seconds": {func(c *Config) { c.LeaseDuration = 15 },
+			"LeaseDuration: 15ns: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 15s?", 0},
+		"RenewDeadline in bare seconds": {func(c *Config) { c.RenewDeadline = 10 },
+			"RenewDeadline: 10ns: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 10s?", 0},
+		"RetryPeriod in bare seconds": {func(c *Config) { c.RetryPeriod = 2 },
+			"RetryPeriod: 2ns: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 2s?", 0},
+		"RetryPeriod in bare milliseconds": {func(c *Config) { c.RetryPeriod = 1500 },
+			"RetryPeriod: 1.5µs: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 1.5s?", 0},
+		"RetryPeriod too short": {func(c *Config) { c.RetryPeriod = MinDuration - 1 },
+			"RetryPeriod: 9.999999ms: must be at least 10ms", 0},
+		"DrainTimeout in bare seconds": {func(c *Config) { c.DrainTimeout = 30 },
+			"DrainTimeout: 30ns: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 30s?", 0},
+		"bare seconds throughout": {func(c *Config) { c.LeaseDuration, c.RenewDeadline, c.RetryPeriod = 15, 10, 2 },
+			"RetryPeriod: 2ns", 2},
+		"EventRecorder a nil pointer": {func(c *Config) { c.EventRecorder = (*recorder)(nil) },
+			"EventRecorder: *elector.recorder: must not be a nil pointer", 0},
 		"LeaseName empty": {func(c *Config) { c.LeaseName = "" },
 			`LeaseName: "": is required`, 0},
 		"LeaseName no DNS name": {func(c *Config) { c.LeaseName = "My_Lease" },
@@ -90,6 +108,8 @@ func TestGuarantee11TheBordersAreAllowed(t *testing.T) {
 		"LeaseDuration shortest": func(c *Config) { c.LeaseDuration, c.RenewDeadline, c.RetryPeriod = 1e9, 1e9-1, 1e8 },
 		"LeaseDuration longest":  func(c *Config) { c.LeaseDuration = MaxLeaseDuration },
 		"RenewDeadline least":    func(c *Config) { c.RenewDeadline = 2400*time.Millisecond + 1 },
+		"RetryPeriod least":      func(c *Config) { c.RetryPeriod = MinDuration },
+		"DrainTimeout least":     func(c *Config) { c.DrainTimeout = MinDuration },
 		"DrainTimeout longest":   func(c *Config) { c.DrainTimeout = math.MaxInt64 },
 		"Identity longest":       func(c *Config) { c.Identity = strings.Repeat("m", maxIdentity) },
 		"Identity inner space":   func(c *Config) { c.Identity = "you and me" },
@@ -136,6 +156,42 @@ func TestGuarantee11AllFaultsAreReportedInOneError(t *testing.T) {
 func TestNewRefusesNoConfig(t *testing.T) {
 	if _, err := New(nil, nil, Callbacks{}, nil); err == nil || !strings.Contains(err.Error(), "config: must not be nil") {
 		t.Error(err)
+	}
+}
+
+func TestANilPointerIsNoClientset(t *testing.T) {
+	config := testConfig("me")
+	for name, clientset := range map[string]kubernetes.Interface{
+		"leasetest": (*leasetest.Client)(nil), "client-go": (*kubernetes.Clientset)(nil),
+	} {
+		if _, err := New(&config, clientset, Callbacks{}, nil); err == nil || !strings.Contains(err.Error(), "clientset: must not be nil") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestAForgottenEnabledIsWarnedOf(t *testing.T) {
+	client := leasetest.NewServer().Client("me")
+	for name, c := range map[string]struct {
+		config    Config
+		clientset kubernetes.Interface
+		warnings  int
+	}{
+		"a LeaseName":                {Config{LeaseName: testLease}, nil, 1},
+		"a clientset":                {Config{}, client, 1},
+		"both":                       {Config{LeaseName: testLease}, client, 1},
+		"neither":                    {Config{}, nil, 0},
+		"a nil pointer as clientset": {Config{}, (*leasetest.Client)(nil), 0},
+		"Enabled":                    {testConfig("me"), client, 0},
+	} {
+		log := &memoryLog{}
+		if _, err := New(&c.config, c.clientset, Callbacks{}, slog.New(slog.NewJSONHandler(log, nil))); err != nil {
+			t.Fatal(err)
+		}
+		warned := from(slog.LevelWarn, log.lines(t))
+		if len(warned) != c.warnings || len(warned) > 0 && !strings.Contains(warned[0].Msg, "Enabled is false") {
+			t.Errorf("%s: warned %+v, want %d lines that name the field", name, warned, c.warnings)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,15 +71,16 @@ type Elector struct {
 // New makes a candidate from a copy of config. It does not talk to the API
 // server. The clientset is for the Lease only; use NewClientset to make one
 // that shares no connection and no rate limit with other traffic. A nil logger
-// means slog.Default(). Everything wrong with the arguments is reported in one
-// error; see Config.Validate.
+// means slog.Default(); for a logr.Logger l, give
+// slog.New(logr.ToSlogHandler(l)). Everything wrong with the arguments is
+// reported in one error; see [Config.Validate].
 func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, logger *slog.Logger) (*Elector, error) {
 	if config == nil {
 		return nil, errors.New("elector: config: must not be nil")
 	}
 	full, err := config.withDefaults()
 	err = errors.Join(err, full.Validate())
-	if config.Enabled && clientset == nil {
+	if config.Enabled && isNil(clientset) {
 		err = errors.Join(err, errors.New("clientset: must not be nil when Enabled"))
 	}
 	if err != nil {
@@ -98,8 +100,17 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)
 		e.watcher = newWatcher(e)
+	} else if full.LeaseName != "" || !isNil(clientset) {
+		e.logger.Warn("Enabled is false in the Config: every replica leads, although a LeaseName or a clientset was given")
 	}
 	return e, nil
+}
+
+// isNil reports whether v is nil or holds a nil pointer, which panics when it is
+// used.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
 // NeedLeaderElection returns false: in a controller-runtime manager the Elector

@@ -32,6 +32,7 @@ func TestFlagsHaveTheNamesAndDurationsOfKubernetesComponents(t *testing.T) {
 		"leader-elect-lease-duration":     "15s",
 		"leader-elect-renew-deadline":     "10s",
 		"leader-elect-retry-period":       "2s",
+		"leader-elect-resource-lock":      "leases",
 		"leader-elect-resource-name":      "",
 		"leader-elect-resource-namespace": "",
 	}
@@ -46,6 +47,7 @@ func TestFlagsDefaultToTheConfigsValues(t *testing.T) {
 		"leader-elect-lease-duration":     "1m0s",
 		"leader-elect-renew-deadline":     "40s",
 		"leader-elect-retry-period":       "5s",
+		"leader-elect-resource-lock":      "leases",
 		"leader-elect-resource-name":      "operator",
 		"leader-elect-resource-namespace": "system",
 	}
@@ -68,7 +70,7 @@ func TestFlagsDefaultToTheConfigsValues(t *testing.T) {
 
 func TestFlagsAreParsedIntoTheConfig(t *testing.T) {
 	config := Config{Identity: "me", ReleaseOnCancel: true, DrainTimeout: time.Minute}
-	err := newFlags(&config).Parse(strings.Fields(`--leader-elect
+	err := newFlags(&config).Parse(strings.Fields(`--leader-elect --leader-elect-resource-lock=leases
 		--leader-elect-lease-duration=30s --leader-elect-renew-deadline=20s --leader-elect-retry-period=3s
 		--leader-elect-resource-name=operator --leader-elect-resource-namespace=system`))
 	if err != nil {
@@ -87,9 +89,43 @@ func TestFlagsAreParsedIntoTheConfig(t *testing.T) {
 	}
 }
 
-func TestAFlagThatIsNoDurationIsRefused(t *testing.T) {
-	err := newFlags(&Config{}).Parse([]string{"--leader-elect-lease-duration=15"})
-	if err == nil || !strings.Contains(err.Error(), "leader-elect-lease-duration") {
-		t.Errorf("got %v", err)
+func TestFlagsThatCannotBeHonouredAreRefused(t *testing.T) {
+	for arg, want := range map[string]string{
+		"--leader-elect-lease-duration=15":                 "missing unit",
+		"--leader-elect-lease-duration=0s":                 "must be at least 10ms; leave the flag out for its default",
+		"--leader-elect-renew-deadline=0":                  "must be at least 10ms",
+		"--leader-elect-retry-period=2ns":                  "must be at least 10ms",
+		"--leader-elect-retry-period=-2s":                  "must be at least 10ms",
+		"--leader-elect-resource-lock=endpointsleases":     `only "leases" is supported`,
+		"--leader-elect-resource-lock=configmapsleases":    `only "leases" is supported`,
+		"--leader-elect-resource-lock=":                    `only "leases" is supported`,
+		"--leader-elect-resource-lock=multi.coordination.": `only "leases" is supported`,
+	} {
+		var config Config
+		err := newFlags(&config).Parse([]string{arg})
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", arg, err, want)
+		}
+		if config.LeaseDuration != DefaultLeaseDuration || config.RetryPeriod != DefaultRetryPeriod {
+			t.Errorf("%s has changed the config to %+v", arg, config)
+		}
+	}
+}
+
+func TestTheHelpShowsTheDefaults(t *testing.T) {
+	var help strings.Builder
+	flags := newFlags(&Config{})
+	flags.SetOutput(&help)
+	flags.PrintDefaults()
+	for _, want := range []string{
+		"-leader-elect-lease-duration duration\n", "(default 15s)", "(default 10s)", "(default 2s)", "(default leases)",
+	} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(help.String())
 	}
 }

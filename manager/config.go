@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ const (
 func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config := elector.Config{DrainTimeout: drainTimeout(o.GracefulShutdownTimeout)}
 	var faults []error
+	if grace := o.GracefulShutdownTimeout; grace != nil && 0 < *grace && *grace < elector.MinDuration {
+		faults = append(faults, fmt.Errorf("GracefulShutdownTimeout: %v: must be at least %v, or 0, or negative for no limit; a number without a unit counts nanoseconds", *grace, elector.MinDuration))
+	}
 	if s.logger != nil && o.Logger.GetSink() != nil {
 		faults = append(faults, errors.New("Logger: set here and by WithLogger: choose one"))
 	}
@@ -65,9 +69,12 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	if config.LeaseNamespace == "" {
 		faults = append(faults, errors.New("LeaderElectionNamespace: \"\": is required outside a cluster (inside one it defaults to the pod's namespace)"))
 	}
+	checked := config
 	if o.LeaderElectionID == "" {
 		faults = append(faults, errors.New("LeaderElectionID: \"\": is required with LeaderElection"))
-	} else if err := config.Validate(); err != nil {
+		checked.LeaseName = "named-above"
+	}
+	if err := checked.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("(LeaderElectionID is the LeaseName, LeaderElectionNamespace the LeaseNamespace, LeaderElectionLabels the Labels)\n%w", err))
 	}
 	return config, errors.Join(faults...)
@@ -83,6 +90,9 @@ func unsupported(o ctrl.Options, s settings) []error {
 	}
 	if o.LeaderElectionReleaseOnCancel && s.keepLease {
 		faults = append(faults, errors.New("LeaderElectionReleaseOnCancel: true, and WithoutRelease is given: choose one"))
+	}
+	if v := reflect.ValueOf(s.clientset); v.Kind() == reflect.Pointer && v.IsNil() {
+		faults = append(faults, fmt.Errorf("WithClientset: %T: must not be a nil pointer", s.clientset))
 	}
 	if o.LeaderElectionConfig != nil && s.clientset != nil {
 		faults = append(faults, errors.New("LeaderElectionConfig: set here, and WithClientset is given: choose one"))
@@ -130,5 +140,5 @@ func drainTimeout(grace *time.Duration) time.Duration {
 		// the Lease not to be released for as long as the work goes on.
 		return elector.DefaultDrainTimeout
 	}
-	return *grace - min(*grace/10, maxReserve)
+	return max(*grace-min(*grace/10, maxReserve), elector.MinDuration)
 }

@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // election is the options that controller-runtime has for leader election, all
@@ -110,6 +111,25 @@ func TestOptionsThatCannotBeHonouredAreRefusedByName(t *testing.T) {
 			change: func(o *ctrl.Options) { o.RetryPeriod = ptr.To(time.Duration(0)) },
 			want:   []string{"RetryPeriod: 0s: must be positive"},
 		},
+		"durations without a unit": {
+			change: func(o *ctrl.Options) {
+				o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = ptr.To[time.Duration](15), ptr.To[time.Duration](10), ptr.To[time.Duration](2)
+			},
+			want: []string{"did you mean 15s?", "did you mean 10s?", "RetryPeriod: 2ns: must be at least 10ms; a number without a unit counts nanoseconds: did you mean 2s?"},
+		},
+		"a grace period without a unit": {
+			change: func(o *ctrl.Options) { o.GracefulShutdownTimeout = ptr.To[time.Duration](30) },
+			want:   []string{"GracefulShutdownTimeout: 30ns: must be at least 10ms"},
+		},
+		"a nil pointer as clientset": {
+			change:   func(o *ctrl.Options) { o.LeaderElectionConfig = nil },
+			settings: settings{clientset: (*leasetest.Client)(nil)},
+			want:     []string{"WithClientset: *leasetest.Client: must not be a nil pointer"},
+		},
+		"no name, and other faults": {
+			change: func(o *ctrl.Options) { o.LeaderElectionID, o.RetryPeriod = "", ptr.To(time.Minute) },
+			want:   []string{`LeaderElectionID: "": is required`, "RenewDeadline: 12s: must be greater than RetryPeriod (1m0s)"},
+		},
 		"fractions of seconds": {
 			change: func(o *ctrl.Options) { o.LeaseDuration = ptr.To(15500 * time.Millisecond) },
 			want:   []string{"LeaseDuration: 15.5s: must be whole seconds"},
@@ -168,12 +188,12 @@ func TestWithoutLeaderElectionTheOtherOptionsMeanNothing(t *testing.T) {
 
 func TestDrainTimeoutLeavesTimeWithinTheGracePeriod(t *testing.T) {
 	for grace, want := range map[*time.Duration]time.Duration{
-		nil:                           29 * time.Second,
-		ptr.To(2 * time.Minute):       119 * time.Second,
-		ptr.To(2 * time.Second):       1800 * time.Millisecond,
-		ptr.To(time.Duration(0)):      elector.DefaultDrainTimeout,
-		ptr.To(-time.Second):          forever,
-		ptr.To(time.Nanosecond * 100): 90,
+		nil:                         29 * time.Second,
+		ptr.To(2 * time.Minute):     119 * time.Second,
+		ptr.To(2 * time.Second):     1800 * time.Millisecond,
+		ptr.To(time.Duration(0)):    elector.DefaultDrainTimeout,
+		ptr.To(-time.Second):        forever,
+		ptr.To(elector.MinDuration): elector.MinDuration,
 	} {
 		if got := drainTimeout(grace); got != want {
 			t.Errorf("grace %v: drain timeout %v, want %v", grace, got, want)

@@ -4,9 +4,12 @@
 package manager
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/tools/record"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
@@ -20,6 +23,16 @@ func (m *Manager) exposeMetrics() func() {
 		return func() {}
 	}
 	return func() { metrics.Registry.Unregister(collector) }
+}
+
+// AddHealthzCheck adds a liveness check, as controller-runtime's manager does. It
+// refuses the name given to [WithHealthzCheck]: the later check of a name
+// replaces the earlier one, and the Elector's would be gone unnoticed.
+func (m *Manager) AddHealthzCheck(name string, check healthz.Checker) error {
+	if name == m.settings.healthz && name != "" {
+		return fmt.Errorf("manager: AddHealthzCheck: %q: is the name of the Elector's check (WithHealthzCheck): choose another", name)
+	}
+	return m.inner.AddHealthzCheck(name, check) //nolint:wrapcheck // it is the embedded manager's answer
 }
 
 // leaseEvents records the Elector's Events through the manager's recorder. It

@@ -56,7 +56,9 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	}
 	m := &Manager{elected: make(chan struct{})}
 	for _, option := range more {
-		option(&m.settings)
+		if option != nil {
+			option(&m.settings)
+		}
 	}
 	var err error
 	if m.config, err = electorConfig(options, m.settings); err != nil {
@@ -79,7 +81,7 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	}
 	events.recorder = m.GetEventRecorderFor("elector") //nolint:staticcheck // see leaseEvents
 	if name := m.settings.healthz; name != "" {
-		if err := m.AddHealthzCheck(name, m.elector.Healthz); err != nil {
+		if err := m.inner.AddHealthzCheck(name, m.elector.Healthz); err != nil {
 			return nil, err
 		}
 	}
@@ -90,9 +92,11 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 	if options.LeaderElectionConfig != nil {
 		cfg = options.LeaderElectionConfig
 	}
-	if m.clientset = m.settings.clientset; m.config.Enabled && m.clientset == nil {
-		if m.clientset, err = newLeaseClientset(cfg, m.config); err != nil {
-			return fmt.Errorf("manager: %w", err)
+	if m.config.Enabled {
+		if m.clientset = m.settings.clientset; m.clientset == nil {
+			if m.clientset, err = newLeaseClientset(cfg, m.config); err != nil {
+				return fmt.Errorf("manager: %w", err)
+			}
 		}
 	}
 	logger := options.Logger

@@ -9,12 +9,14 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -87,6 +89,23 @@ func TestHealthzCheckIsWiredOnRequest(t *testing.T) {
 	if err := run.wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAHealthzCheckDoesNotReplaceTheElectors(t *testing.T) {
+	m := newReplica(t, leasetest.NewServer(), "a", nil, WithHealthzCheck("healthz"))
+	if err := m.AddHealthzCheck("healthz", healthz.Ping); err == nil || !strings.Contains(err.Error(), "WithHealthzCheck") {
+		t.Errorf("a second check of that name: %v", err)
+	}
+	if err := m.AddHealthzCheck("another", healthz.Ping); err != nil {
+		t.Error(err)
+	}
+	if err := m.AddReadyzCheck("healthz", healthz.Ping); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestANilOptionIsIgnored(t *testing.T) {
+	newReplica(t, leasetest.NewServer(), "a", nil, nil)
 }
 
 func TestEventsGoThroughTheManagersRecorder(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// Option changes what New makes.
+// Option changes what [New] makes. New ignores a nil Option.
 type Option func(*settings)
 
 type settings struct {
@@ -41,8 +41,9 @@ func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }
 
-// WithHealthzCheck adds the Elector's Healthz to the manager's liveness checks
-// under this name.
+// WithHealthzCheck adds [elector.Elector.Healthz] to the manager's liveness
+// checks under this name. [Manager.AddHealthzCheck] then refuses the name; the
+// scaffold of kubebuilder adds one called "healthz".
 func WithHealthzCheck(name string) Option {
 	return func(s *settings) { s.healthz = name }
 }
