@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -76,4 +77,14 @@ func (s *Server) Delete(namespace, name string) bool {
 		return gone, nil
 	})
 	return existed
+}
+
+// Reapply puts the labels, annotations and spec of an old copy in place of what is there, as a backup tool or
+// somebody with an old manifest does, and returns a copy of what it stored. It makes the Lease if there is none.
+func (s *Server) Reapply(copied *coordinationv1.Lease) *coordinationv1.Lease {
+	next := copied.DeepCopy()
+	next.ObjectMeta = metav1.ObjectMeta{
+		Namespace: next.Namespace, Name: next.Name, Labels: next.Labels, Annotations: next.Annotations,
+	}
+	return s.Put(next)
 }

@@ -26,7 +26,8 @@ type Client struct {
 	counts  map[string]int
 	number  int
 	network network
-	streams []*stream // open watches
+	healed  chan struct{} // closed by the next Heal
+	streams []*stream     // open watches
 }
 
 // network is what Heal resets.
@@ -36,13 +37,16 @@ type network struct {
 	replyDelay    time.Duration
 	loseRequests  bool
 	loseReplies   bool
+	ignoreContext bool
 	err           error
 	errCount      int // requests that err is still for; negative: all
 	delayWatching time.Duration
 }
 
 func newClient(s *Server, name string) *Client {
-	return &Client{otherGroups: noOtherGroups(), server: s, name: name, counts: map[string]int{}}
+	return &Client{
+		otherGroups: noOtherGroups(), server: s, name: name, counts: map[string]int{}, healed: make(chan struct{}),
+	}
 }
 
 // CoordinationV1 serves Leases.
@@ -88,6 +92,12 @@ func (c *Client) DropReplies() {
 	c.setNetwork(func(n *network) { n.loseReplies = true })
 }
 
+// IgnoreContexts makes requests outlast their contexts, as Fault.IgnoreContext does: together with Partition,
+// DropRequests or DropReplies they hang until Heal.
+func (c *Client) IgnoreContexts() {
+	c.setNetwork(func(n *network) { n.ignoreContext = true })
+}
+
 // DelayWatches makes each watch event arrive that long after its write, in open and in later watches. It may be
 // changed at any time; the order of events stays.
 func (c *Client) DelayWatches(d time.Duration) {
@@ -95,9 +105,14 @@ func (c *Client) DelayWatches(d time.Duration) {
 }
 
 // Heal takes away all faults set by the methods above, the interceptor included. Requests that were lost stay
-// lost, delayed ones stay on their way, and stalled watches stay stalled.
+// lost, delayed ones stay on their way, and stalled watches stay stalled. A lost request that has ignored the end
+// of its context fails now.
 func (c *Client) Heal() {
-	c.setNetwork(func(n *network) { *n = network{} })
+	c.setNetwork(func(n *network) {
+		*n = network{}
+		close(c.healed)
+		c.healed = make(chan struct{})
+	})
 }
 
 // StallWatches lets the watches that are open now die silently: they stay open and never deliver again, not
@@ -140,25 +155,25 @@ func (c *Client) setNetwork(change func(*network)) {
 	}
 }
 
-// begin counts the request and returns the fault that shall befall it.
-func (c *Client) begin(op *Op) Fault {
+// begin counts the request and returns its fault, and the channel that the next Heal closes.
+func (c *Client) begin(op *Op) (Fault, <-chan struct{}) {
 	c.mu.Lock()
 	c.counts[op.Verb]++
 	c.number++
 	op.Number = c.number
 	n := &c.network
-	fault := Fault{Hang: n.loseRequests, Delay: n.delay, ReplyDelay: n.replyDelay}
+	fault := Fault{Hang: n.loseRequests, Delay: n.delay, ReplyDelay: n.replyDelay, IgnoreContext: n.ignoreContext}
 	if n.errCount != 0 && !fault.Hang {
 		fault.Err = n.err
 		n.errCount = max(n.errCount-1, -1)
 	}
-	intercept := n.intercept
+	intercept, healed := n.intercept, c.healed
 	c.mu.Unlock()
 	if intercept != nil {
 		op.Lease = op.Lease.DeepCopy() // it may be kept, and the server works on the other
 		fault = fault.plus(intercept(*op))
 	}
-	return fault
+	return fault, healed
 }
 
 func (c *Client) losesRequests() bool {

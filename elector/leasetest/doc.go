@@ -27,11 +27,12 @@
 //
 // # Faults
 //
-// Each Client is a network of its own. Partition, DropRequests, DropReplies, Latency, DelayWatches and Fail last
-// until Heal; StallWatches, CutWatches and ExpireWatches are for the watches open at the moment. Whatever these
-// cannot say, Intercept can, request by request. The order in a call is: the request is lost or delayed, then
-// carried out or answered by an error, then its reply is delayed or lost. A call whose request or reply is lost
-// lasts until its context ends; without a deadline, for ever.
+// Each Client is a network of its own. Partition, DropRequests, DropReplies, IgnoreContexts, Latency, DelayWatches
+// and Fail last until Heal; StallWatches, CutWatches and ExpireWatches are for the watches open at the moment.
+// Whatever these cannot say, Intercept can, request by request. The order in a call is: the request is lost or
+// delayed, then carried out or answered by an error, then its reply is delayed or lost. A call whose request or
+// reply is lost lasts until its context ends; without a deadline, for ever. Some calls in real programs outlast
+// their contexts: see Fault.IgnoreContext.
 //
 // A delayed request arrives even when its caller has given up meanwhile: that is how writes land late. It is
 // carried out by a timer then, in nobody's call. See Fault.LostWithCaller for the other way.
@@ -45,10 +46,10 @@
 // # What it does not do
 //
 // There is no other API group (an error says so), no server-side apply, no dry run (errors, too), and no paging.
-// There are no namespaces to create, and no quotas, admission, authorization or priority and fairness: give
-// their answers by Fail or Intercept. Reads are always of the newest state, also from "0". There is one
-// server, not three, and it does not restart. managedFields are not kept. Garbage is not collected, so
-// ownerReferences and propagation policies do nothing. A Client does not do by itself what a clientset of
+// There are no namespaces to create, and no quotas, authorization or priority and fairness: give their answers by
+// Fail or Intercept, and those of admission by Server.Admit. Reads are always of the newest state, also from "0".
+// There is one server, not three, and it does not restart. managedFields are not kept. Garbage is not collected,
+// so ownerReferences and propagation policies do nothing. A Client does not do by itself what a clientset of
 // client-go does: no rate limiter, no further attempt after a Retry-After, no errors in the wrapping of net/url.
 // A watch that is not read is never cut off by the server.
 package leasetest

@@ -35,6 +35,10 @@ type Fault struct {
 	ReplyDelay time.Duration
 	// LoseReply loses the reply: the request is carried out, and the call lasts until its context ends.
 	LoseReply bool
+	// IgnoreContext makes the call outlast its context, as one does that waits for a token source, an exec plugin
+	// or a hung wrapper. It takes all its delays, and can succeed after its context has ended. With Hang or
+	// LoseReply it lasts until Heal. With LostWithCaller it fails after Delay if its context has ended by then.
+	IgnoreContext bool
 }
 
 // plus returns both faults in one: delays add up, and f's error goes before other's.
@@ -49,6 +53,7 @@ func (f Fault) plus(other Fault) Fault {
 		Err:            f.Err,
 		ReplyDelay:     f.ReplyDelay + other.ReplyDelay,
 		LoseReply:      f.LoseReply || other.LoseReply,
+		IgnoreContext:  f.IgnoreContext || other.IgnoreContext,
 	}
 }
 
@@ -64,11 +69,20 @@ func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error))
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	fault := c.begin(&op)
+	fault, healed := c.begin(&op)
+	caller := ctx // its end is what the call's error says; ctx is what ends the call
+	if fault.IgnoreContext {
+		ctx = context.WithoutCancel(ctx)
+	} else {
+		healed = nil
+	}
 	if fault.Hang {
-		return none, hang(ctx)
+		return none, hang(caller, healed)
 	}
 	got, arrived := send(ctx, c, fault, func() answer[T] {
+		if fault.IgnoreContext && fault.LostWithCaller && caller.Err() != nil {
+			return answer[T]{none, caller.Err()}
+		}
 		if fault.Err != nil {
 			return answer[T]{none, fault.Err}
 		}
@@ -76,7 +90,7 @@ func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error))
 		return answer[T]{value, err}
 	})
 	if !arrived || !sleep(ctx, fault.ReplyDelay) || fault.LoseReply || c.losesReplies() {
-		return none, hang(ctx)
+		return none, hang(caller, healed)
 	}
 	return got.value, got.err
 }
@@ -95,19 +109,24 @@ func send[T any](ctx context.Context, c *Client, fault Fault, serve func() answe
 	}
 	landed := make(chan answer[T], 1)
 	time.AfterFunc(fault.Delay, func() {
+		defer close(landed)
 		if !c.losesRequests() {
 			landed <- serve()
 		}
 	})
 	select {
-	case got = <-landed:
-		return got, true
+	case got, arrived = <-landed:
+		return got, arrived
 	case <-ctx.Done():
 		return got, false
 	}
 }
 
-func hang(ctx context.Context) error {
+// hang waits for healed, unless that is nil, and for the end of the context.
+func hang(ctx context.Context, healed <-chan struct{}) error {
+	if healed != nil {
+		<-healed
+	}
 	<-ctx.Done()
 	return ctx.Err()
 }

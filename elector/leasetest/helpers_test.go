@@ -48,6 +48,10 @@ func held(holder string) *coordinationv1.Lease {
 func (b bubble) take(holder string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(b.Context(), within)
 	defer cancel()
+	return b.takeUntil(ctx, holder)
+}
+
+func (b bubble) takeUntil(ctx context.Context, holder string) error {
 	lease := b.server.Get("ns", "a")
 	lease.Spec.HolderIdentity = &holder
 	_, err := b.leases.Update(ctx, lease, metav1.UpdateOptions{})

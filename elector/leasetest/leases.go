@@ -46,6 +46,9 @@ func (l leases) Create(ctx context.Context, lease *coordinationv1.Lease, opts me
 	op := Op{Verb: "create", Name: in.Name, Lease: in}
 	return l.one(ctx, op, func(at types.NamespacedName) (*coordinationv1.Lease, error) {
 		return l.write(at, opts.DryRun, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
+			if err := l.admitLocked(in); err != nil {
+				return nil, err
+			}
 			return created(in, old, l.namespace, revision)
 		})
 	})
@@ -56,6 +59,9 @@ func (l leases) Update(ctx context.Context, lease *coordinationv1.Lease, opts me
 	op := Op{Verb: "update", Name: in.Name, Lease: in}
 	return l.one(ctx, op, func(at types.NamespacedName) (*coordinationv1.Lease, error) {
 		stored, err := l.write(at, opts.DryRun, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
+			if err := l.admitLocked(in); err != nil {
+				return nil, err
+			}
 			server := l.client.server
 			next, err := updated(in, old, old == server.valid, l.namespace, revision)
 			if next == in {
@@ -81,7 +87,14 @@ func (l leases) Patch(
 		var last *coordinationv1.Lease
 		stored, err := l.write(at, opts.DryRun, func(old *coordinationv1.Lease, _ uint64) (*coordinationv1.Lease, error) {
 			last = old
-			return patched(old, l.namespace, name, how, patch)
+			in, err := patched(old, l.namespace, name, how, patch)
+			if err == nil {
+				err = l.admitLocked(in)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return replaced(in, old, false)
 		})
 		if err == nil && stored == nil { // it was deleted with its last finalizer
 			stored = last
@@ -189,6 +202,10 @@ func (l leases) write(
 		return nil, apierrors.NewBadRequest("leasetest does not serve dry runs")
 	}
 	return l.client.server.write(l.client.name, at, decide)
+}
+
+func (l leases) admitLocked(in *coordinationv1.Lease) error {
+	return l.client.server.admitLocked(l.client.name, in)
 }
 
 func (l leases) remove(at types.NamespacedName, opts metav1.DeleteOptions) (*coordinationv1.Lease, error) {

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
-// patched returns the Lease that a PATCH stores, as replaced does for a PUT. Without a resourceVersion in it, a
-// patch applies to whatever is there.
+// patched returns the Lease that a PATCH makes of the old one, for replaced to store as it does a PUT's. Without a
+// resourceVersion in it, a patch applies to whatever is there.
 func patched(old *coordinationv1.Lease, namespace, name string, how types.PatchType, patch []byte) (*coordinationv1.Lease, error) {
 	if old == nil {
 		return nil, apierrors.NewNotFound(resource, name)
@@ -40,7 +40,7 @@ func patched(old *coordinationv1.Lease, namespace, name string, how types.PatchT
 	if err := inNamespace(in, namespace); err != nil {
 		return nil, err
 	}
-	return replaced(in, old, false)
+	return in, nil
 }
 
 func applyPatch(before []byte, how types.PatchType, patch []byte) ([]byte, error) {

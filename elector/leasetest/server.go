@@ -33,6 +33,7 @@ type Server struct {
 	bookmarkEvery time.Duration
 	watchTimeout  time.Duration
 
+	admission func(client string, lease *coordinationv1.Lease) error // nil: everything is admitted
 	observers []func(Write)
 	observed  chan struct{} // closed when the observers of the newest write have returned; nil before the first
 }
@@ -122,6 +123,24 @@ func (s *Server) WatchTimeout(shortest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchTimeout = shortest
+}
+
+// Admit sets a function that sees the Lease of every create, update and patch of a client before it is validated and
+// stored, as admission webhooks and policies do. It may change labels, annotations and the spec, and its error is
+// the server's answer. It is called with the server locked, so it must not call the server or its clients. The
+// Server's own Put, Edit and Reapply are exempt. A nil function admits everything again.
+func (s *Server) Admit(review func(client string, lease *coordinationv1.Lease) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admission = review
+}
+
+// admitLocked returns the answer of admission.
+func (s *Server) admitLocked(client string, lease *coordinationv1.Lease) error {
+	if s.admission == nil {
+		return nil
+	}
+	return s.admission(client, lease)
 }
 
 // generateName makes a name as the server does for a Lease that comes without, but countable.
