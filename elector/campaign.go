@@ -30,7 +30,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
 	l := &lock{identity: e.config.Identity, leases: e.leases, base: base}
 	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
-		t, err := e.newTerm(ctx, lease, sent)
+		t, err := e.newTerm(ctx, base, lease, sent)
 		if err == nil {
 			c.began <- t
 		}
@@ -115,7 +115,7 @@ func (c *campaign) ended() <-chan struct{} {
 
 // newTerm is the term that the acknowledged write of lease, sent at sent, has
 // begun, unless the acknowledgement came too late to be worth anything.
-func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent moment) (*term, error) {
+func (e *Elector) newTerm(ctx context.Context, base observation, lease *coordinationv1.Lease, sent moment) (*term, error) {
 	if now().remaining(sent, e.config.RenewDeadline) == 0 {
 		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)
 	}
@@ -123,7 +123,9 @@ func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent
 		Token:      Token(lease.ResourceVersion),
 		Identity:   e.config.Identity,
 		AcquiredAt: sent.wall,
+		Resumed:    base.ours && e.led,
 	}
+	e.led = true
 	if n := lease.Spec.LeaseTransitions; n != nil {
 		info.Transitions = int(*n)
 	}

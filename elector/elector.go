@@ -57,6 +57,8 @@ type Elector struct {
 	started atomic.Bool
 	term    atomic.Pointer[term] // the current one, from its first moment to its last
 
+	// Only the goroutine of the campaign uses led: there was a term before.
+	led bool
 	// Only Start's goroutine uses these two: since when others are given
 	// precedence, nil if they are not; and whether the last claim failed for
 	// another reason than a lost race.

@@ -61,20 +61,33 @@ func (e *Elector) lead(ctx context.Context, c *campaign, t *term) error {
 	return t.overErr
 }
 
-// drain waits for the work to end. Meanwhile the Lease goes on being renewed,
-// unless it has been lost: released or left to lapse while the work is still
-// running, it would give us two leaders.
+// drain waits for the work to end and, in a voluntary end, for open holds.
+// Meanwhile the Lease goes on being renewed, unless it has been lost. Released or
+// left to lapse while the work is still running, it would give us two leaders.
 func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	timer := time.NewTimer(e.config.DrainTimeout)
 	defer timer.Stop()
-	for lost := t.lost; ; {
+	var unheld <-chan struct{} // set when the work has returned
+	for done, lost := w.done, t.lost; ; {
 		select {
-		case <-w.done:
-			return w.outcome()
+		case <-done:
+			if err := w.outcome(); err != nil || lost == nil {
+				return err
+			}
+			t.retire()
+			done, unheld = nil, t.unheld()
+		case <-unheld:
+			return nil
 		case <-lost:
 			lost = nil
 			c.stop()
+			if done == nil {
+				return nil // the holds of a lost term just end
+			}
 		case <-timer.C:
+			if done == nil {
+				return fmt.Errorf("%w (%v): %d holds (Term.Hold) are open", ErrDrainTimeout, e.config.DrainTimeout, t.openHolds())
+			}
 			return fmt.Errorf("%w (%v)", ErrDrainTimeout, e.config.DrainTimeout)
 		}
 	}

@@ -5,6 +5,7 @@ package elector
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -19,6 +20,9 @@ type Term struct {
 	Transitions int
 	// AcquiredAt is when the acquiring write was sent, by this machine's clock.
 	AcquiredAt time.Time
+	// Resumed reports whether the claim replaced this very process's own record,
+	// left by its previous term. Then nobody led between the two.
+	Resumed bool
 
 	state *term
 }
@@ -30,6 +34,24 @@ func (t Term) Remaining() time.Duration {
 		return 0
 	}
 	return t.state.remaining()
+}
+
+// Hold keeps the Lease from being released until release is called. Work of the
+// term that runs outside OnStartedLeading needs it, such as an HTTP handler or a
+// webhook: in a voluntary end the Elector waits for OnStartedLeading and for
+// holds, and for nothing else, and another replica leads as soon as the Lease is
+// released. OnStartedLeading and what it waits for need no hold.
+//
+// ok is false, and nothing is held, when the term is over, also when only its
+// work has ended. A hold does not make a term last: a term that is lost is lost,
+// so bound what you do by Remaining, read after Hold. Open holds delay the end by
+// DrainTimeout at most; Start then returns [ErrDrainTimeout]. release is never
+// nil, and all its calls but the first do nothing.
+func (t Term) Hold() (release func(), ok bool) {
+	if t.state == nil || !t.state.hold() {
+		return func() {}, false
+	}
+	return sync.OnceFunc(t.state.unhold), true
 }
 
 type termKey struct{}

@@ -33,7 +33,9 @@ type term struct {
 	mu      sync.Mutex // guards all below
 	sent    moment     // when the last acknowledged write was sent
 	isLost  bool
-	retired bool // the work has ended; only the Lease is still held
+	retired bool          // the work has ended; only the Lease is still held
+	holds   int           // how many Holds are open
+	free    chan struct{} // if not nil, closed when none is
 }
 
 func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.Duration, sent moment) *term {
@@ -122,6 +124,53 @@ func (t *term) retire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.retired = true
+}
+
+// hold counts one more hold, unless leadership has ended.
+func (t *term) hold() bool {
+	if t.held() == 0 {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.retired || t.isLost {
+		return false
+	}
+	t.holds++
+	return true
+}
+
+func (t *term) unhold() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.holds--
+	if t.holds == 0 && t.free != nil {
+		close(t.free)
+		t.free = nil
+	}
+}
+
+// unheld returns a channel that is closed when no hold is open. It is meant for
+// a retired term, which gets no new ones.
+func (t *term) unheld() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.free == nil {
+		t.free = make(chan struct{})
+	}
+	free := t.free
+	if t.holds == 0 {
+		close(t.free)
+		t.free = nil
+	}
+	return free
+}
+
+// openHolds returns how many holds are open.
+func (t *term) openHolds() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.holds
 }
 
 // lastSent is when the last acknowledged write was sent.
