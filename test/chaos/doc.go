@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Chaos has the faults that befall leaders in real clusters, 35 rows of them and others drawn at random, befall real
-// processes on a real kube-apiserver and etcd, and judges what happens.
+// Chaos injects the faults of real clusters into real replica processes on a real kube-apiserver and etcd, row by row or
+// drawn at random, and judges what happens.
 //
 // A scenario is played on a stage: a namespace with a Lease and replicas. A replica is this program again, as a process:
 // an operator with package manager's Manager or, to compare, with controller-runtime's own or client-go's LeaderElector.

@@ -5,9 +5,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -23,7 +25,7 @@ import (
 )
 
 // gateway is an HTTP proxy between a link and the API server, by whose certificate it passes for it. It gives lease
-// requests (but watches) answers that the API server would not give. Its methods may be called concurrently.
+// requests answers that the API server would not give. Its methods may be called concurrently.
 type gateway struct {
 	listener net.Listener
 	server   *http.Server
@@ -32,14 +34,16 @@ type gateway struct {
 
 	mu      sync.Mutex // guards all below
 	answers []answer
-	won     func() // called once, before the reply to a write that puts a holder into the Lease is passed on
+	lasting map[string]answer // by verb
+	won     func()            // called once, before the reply to a write that puts a holder into the Lease is passed on
 }
 
 // answer is what a request gets instead of being passed on.
 type answer struct {
 	status     int
 	retryAfter time.Duration
-	body       string // "" for a proper one
+	message    string // of the Status that is the body; default "chaos"
+	body       string // instead of a Status
 	cut        bool   // the connection breaks within the body
 }
 
@@ -81,7 +85,17 @@ func newGateway(p *plane) (*gateway, error) {
 	return g, nil
 }
 
-// next has the coming lease requests answered so.
+// last gives lease requests with these verbs the same answer until it is called again.
+func (g *gateway) last(a answer, verbs ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lasting = map[string]answer{}
+	for _, verb := range verbs {
+		g.lasting[verb] = a
+	}
+}
+
+// next gives the coming lease requests, except watches, these answers.
 func (g *gateway) next(answers ...answer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,18 +116,19 @@ func (g *gateway) whenWon(f func()) {
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.Contains(r.URL.Path, "/leases") || r.URL.Query().Has("watch") {
+	if !strings.Contains(r.URL.Path, "/leases") {
 		g.proxy.ServeHTTP(w, r)
 		return
 	}
+	verb := verbOf(r)
 	g.mu.Lock()
-	var a *answer
-	if len(g.answers) > 0 {
-		a, g.answers = &g.answers[0], g.answers[1:]
+	a, ok := g.lasting[verb]
+	if !ok && verb != watchVerb && len(g.answers) > 0 {
+		ok, a, g.answers = true, g.answers[0], g.answers[1:]
 	}
 	won := g.won
 	g.mu.Unlock()
-	if a != nil {
+	if ok {
 		a.write(w)
 		return
 	}
@@ -138,10 +153,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r)
 }
 
-func (a *answer) write(w http.ResponseWriter) {
+func (a answer) write(w http.ResponseWriter) {
 	body := a.body
 	if body == "" {
-		body = `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"chaos","code":` + strconv.Itoa(a.status) + "}"
+		body = fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":%q,"code":%d}`,
+			cmp.Or(a.message, "chaos"), a.status)
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

@@ -6,12 +6,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/test/history"
@@ -65,14 +68,34 @@ var (
 	stolen  = onLease("holder edited", func(ctx context.Context, s *stage) error {
 		return s.write(ctx, map[string]any{"holderIdentity": stranger, "acquireTime": metav1.NowMicro()})
 	})
-	blanked  = written("holder blanked", map[string]any{"holderIdentity": ""})
+	blanked = written("holder blanked", map[string]any{"holderIdentity": ""})
+	bare    = onLease("annotations removed", func(ctx context.Context, s *stage) error {
+		return s.edit(ctx, map[string]any{"metadata": map[string]any{"annotations": nil}})
+	})
 	labelled = onLease("labels edited", func(ctx context.Context, s *stage) error {
 		marks := map[string]any{marker: "yes"}
 		return s.edit(ctx, map[string]any{"metadata": map[string]any{"labels": marks, "annotations": marks}})
 	})
 )
 
-// Faults of permissions.
+// reapplied restores an old copy of the Lease, as a backup or kubectl does.
+func reapplied(old *coordinationv1.Lease) ailment {
+	return onLease("old copy re-applied", func(ctx context.Context, s *stage) error {
+		leases := s.plane.admin.CoordinationV1().Leases(s.space)
+		return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+			now, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			now.Spec, now.Labels, now.Annotations = old.Spec, old.Labels, old.Annotations
+			metav1.SetMetaDataAnnotation(&now.ObjectMeta, handMark, "yes")
+			_, err = leases.Update(ctx, now, metav1.UpdateOptions{})
+			return err
+		})
+	})
+}
+
+// Faults of permissions and admission.
 var (
 	forbidden = ailment{
 		name: "permission withdrawn", on: everyReplica,
@@ -84,7 +107,63 @@ var (
 		inject: func(ctx context.Context, s *stage, _ *pod) error { return s.forbidUpdates(ctx) },
 		heal:   func(ctx context.Context, s *stage, _ *pod) error { return s.allowUpdates(ctx) },
 	}
+	stripped = ailment{
+		name: "annotations stripped by a policy", on: everyReplica,
+		inject: func(ctx context.Context, s *stage, _ *pod) error { return s.stripAnnotations(ctx) },
+		heal:   func(ctx context.Context, s *stage, _ *pod) error { return s.keepAnnotations(ctx) },
+	}
 )
+
+var writesOfLeases = &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+	RuleWithOperations: admissionv1.RuleWithOperations{
+		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+		Rule:       admissionv1.Rule{APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"v1"}, Resources: []string{"leases"}},
+	},
+}}}
+
+// stripAnnotations makes admission remove all annotations from every Lease written in the stage's namespace. It returns
+// when the policy is in effect.
+func (s *stage) stripAnnotations(ctx context.Context) error {
+	api := s.plane.admin.AdmissionregistrationV1()
+	policy := &admissionv1.MutatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: s.space},
+		Spec: admissionv1.MutatingAdmissionPolicySpec{
+			FailurePolicy: ptr.To(admissionv1.Fail), ReinvocationPolicy: admissionv1.NeverReinvocationPolicy,
+			MatchConstraints: writesOfLeases,
+			MatchConditions: []admissionv1.MatchCondition{
+				{Name: "here", Expression: fmt.Sprintf("object.metadata.namespace == %q && has(object.metadata.annotations)", s.space)},
+			},
+			Mutations: []admissionv1.Mutation{{
+				PatchType: admissionv1.PatchTypeJSONPatch,
+				JSONPatch: &admissionv1.JSONPatch{Expression: `[JSONPatch{op: "remove", path: "/metadata/annotations"}]`},
+			}},
+		},
+	}
+	if _, err := api.MutatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if _, err := api.MutatingAdmissionPolicyBindings().Create(ctx, &admissionv1.MutatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: s.space},
+		Spec:       admissionv1.MutatingAdmissionPolicyBindingSpec{PolicyName: s.space},
+	}, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	trial := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "trial", Annotations: map[string]string{marker: "yes"}}}
+	return poll(ctx, startGrace, "annotations to be stripped", func(ctx context.Context) error {
+		made, err := s.plane.admin.CoordinationV1().Leases(s.space).Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil && len(made.Annotations) > 0 {
+			err = fmt.Errorf("they are still there: %v", made.Annotations)
+		}
+		return err
+	})
+}
+
+func (s *stage) keepAnnotations(ctx context.Context) error {
+	api := s.plane.admin.AdmissionregistrationV1()
+	return errors.Join(
+		api.MutatingAdmissionPolicyBindings().Delete(ctx, s.space, metav1.DeleteOptions{}),
+		api.MutatingAdmissionPolicies().Delete(ctx, s.space, metav1.DeleteOptions{}))
+}
 
 // forbidUpdates has admission refuse every update of a Lease in the stage's namespace.
 func (s *stage) forbidUpdates(ctx context.Context) error {
@@ -92,14 +171,11 @@ func (s *stage) forbidUpdates(ctx context.Context) error {
 	policy := &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: s.space},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
-			FailurePolicy: ptr.To(admissionv1.Fail),
-			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
-				RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Update},
-					Rule:       admissionv1.Rule{APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"v1"}, Resources: []string{"leases"}},
-				},
-			}}},
-			Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("object.metadata.namespace != %q", s.space), Message: "chaos"}},
+			FailurePolicy:    ptr.To(admissionv1.Fail),
+			MatchConstraints: writesOfLeases,
+			Validations: []admissionv1.Validation{{
+				Expression: fmt.Sprintf("request.operation == \"CREATE\" || object.metadata.namespace != %q", s.space), Message: "chaos",
+			}},
 		},
 	}
 	if _, err := api.ValidatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{}); err != nil {

@@ -4,11 +4,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kube-elector/elector/elector"
@@ -129,30 +128,44 @@ func (u *usage) total() (n int) {
 	return n
 }
 
-// says reports whether any replica's log has the words.
-func (s *stage) says(words string) (bool, error) {
-	for _, p := range s.pods {
-		text, err := os.ReadFile(p.logFile())
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return false, err
-		}
-		if bytes.Contains(text, []byte(words)) {
-			return true, nil
+// sent returns how many requests each process has sent since the earlier usages.
+func (s *stage) sent(before map[process]*usage) map[process]int {
+	sent := map[process]int{}
+	for p, u := range s.usages() {
+		sent[p] = u.total()
+		if was := before[p]; was != nil {
+			sent[p] -= was.total()
 		}
 	}
-	return false, nil
+	return sent
 }
 
-// logged is the size of all replicas' logs.
-func (s *stage) logged() (size int64, err error) {
-	for _, p := range s.pods {
-		info, err := os.Stat(p.logFile())
-		if err != nil {
-			return 0, fmt.Errorf("the log of replica %s: %w", p.name, err)
-		}
-		size += info.Size()
+// log returns what the replica's processes have logged.
+func (p *pod) log() (string, error) {
+	text, err := os.ReadFile(p.logFile())
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
 	}
-	return size, nil
+	return string(text), err
+}
+
+// logs returns all replicas' logs.
+func (s *stage) logs() (string, error) {
+	var all strings.Builder
+	for _, p := range s.pods {
+		text, err := p.log()
+		if err != nil {
+			return "", err
+		}
+		all.WriteString(text)
+	}
+	return all.String(), nil
+}
+
+// says reports whether any replica's log has the words.
+func (s *stage) says(words string) (bool, error) {
+	text, err := s.logs()
+	return strings.Contains(text, words), err
 }
 
 // records are the Lease's since the mark.

@@ -138,6 +138,8 @@ func options(t task) ctrl.Options {
 	}
 }
 
+const controllerName = "patcher"
+
 // addWork adds the leader's work, and a controller that writes to the API server.
 func addWork(mgr ctrl.Manager, w *work) error {
 	do := patches(mgr.GetClient(), w.task)
@@ -156,9 +158,12 @@ func addWork(mgr ctrl.Manager, w *work) error {
 		return err
 	}
 	never := func(event.UpdateEvent) bool { return false }
-	return builder.ControllerManagedBy(mgr).Named("work").
+	return builder.ControllerManagedBy(mgr).Named(controllerName).
 		For(&corev1.ConfigMap{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: never})).
 		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			if w.task.Wedged {
+				w.write(ctx, context.Background(), "") // does not return
+			}
 			return reconcile.Result{RequeueAfter: patchEvery}, w.patch(ctx, do)
 		}))
 }
@@ -219,6 +224,9 @@ func runClientGo(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Lo
 				defer working.Unlock()
 				var patching sync.WaitGroup
 				patching.Go(func() { w.patchAll(ctx, do) })
+				if w.task.Wedged {
+					patching.Go(func() { w.write(ctx, context.Background(), "") })
+				}
 				w.lead(ctx, do)
 				patching.Wait()
 			},

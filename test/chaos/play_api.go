@@ -18,12 +18,18 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// playTwins is row 19.
+// duplicate is what a log says when two processes with one identity were found.
+const duplicate = "another process uses this Identity"
+
+// cloned makes all replicas copies of one process image: they have one nonce, too.
+func cloned(int) behaviour { return behaviour{Cloned: true} }
+
+// playTwins is rows 19 and 40.
 func playTwins(s *stage) error {
 	if err := pause(s.ctx, 3*s.timing.LeaseDuration); err != nil {
 		return err
 	}
-	found, err := s.says("another process uses this Identity")
+	found, err := s.says(duplicate)
 	if err != nil {
 		return err
 	}
@@ -232,11 +238,7 @@ func playTerminating(s *stage) error {
 		return err
 	}
 	most := 0
-	for p, u := range s.usages() {
-		n := u.total()
-		if was := before[p]; was != nil {
-			n -= was.total()
-		}
+	for _, n := range s.sent(before) {
 		most = max(most, n)
 	}
 	s.count("requests of one replica meanwhile", most)

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func playRubbish(s *stage) error {
 		}
 		return m
 	}
-	before, err := s.logged()
+	before, err := s.logs()
 	if err != nil {
 		return err
 	}
@@ -154,12 +155,13 @@ func playRubbish(s *stage) error {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 	}
-	after, err := s.logged()
+	after, err := s.logs()
 	if err != nil {
 		return err
 	}
-	s.must(after-before < 256<<10, "%d bytes were logged", after-before)
-	s.count("bytes logged", int(after-before))
+	logged := len(after) - len(before)
+	s.must(logged < 256<<10, "%d bytes were logged", logged)
+	s.count("bytes logged", logged)
 	s.must(s.survived(), "a process has ended")
 	return nil
 }
@@ -210,4 +212,87 @@ func playChanges(n int) func(*stage) error {
 		}
 		return nil
 	}
+}
+
+// playBare is row 38.
+func playBare(s *stage) error {
+	mark := s.mark()
+	for range 20 {
+		if err := s.suffer(bare, nil, s.timing.RetryPeriod/4); err != nil {
+			return err
+		}
+	}
+	heal, err := s.befall(stripped, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.stays(mark, s.timing.LeaseDuration); err != nil {
+		return err
+	}
+	// Others can take over and keep the Lease under the policy.
+	old, err := s.reign()
+	if err != nil {
+		return err
+	}
+	mark = s.mark()
+	if _, err := s.befall(crash, old.pod); err != nil {
+		return err
+	}
+	if next, ok := s.next(mark, 4*s.timing.LeaseDuration); ok {
+		s.within("last renewal → next leads", next.At.Sub(s.renewed(old.process, next.At)), s.timing.LeaseDuration+slack)
+		s.rises(old, next)
+	}
+	if err := s.stays(s.mark(), 2*s.timing.LeaseDuration); err != nil {
+		return err
+	}
+	twin, err := s.says(duplicate)
+	s.must(!twin, "a log says that there are two of one identity")
+	return errors.Join(err, heal())
+}
+
+// playReapplied is row 39. The leader whose record is replaced is cut off, so that it does not notice.
+func playReapplied(s *stage) error {
+	first, err := s.reign()
+	if err != nil {
+		return err
+	}
+	backup, err := s.plane.admin.CoordinationV1().Leases(s.space).Get(s.ctx, leaseName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	mark := s.mark()
+	thaw, err := s.befall(freezing, first.pod)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.next(mark, 4*s.timing.LeaseDuration); !ok {
+		return errors.New("nobody takes over")
+	}
+	mark = s.mark()
+	if err := thaw(); err != nil {
+		return err
+	}
+	s.ends(mark, first, 2*s.timing.LeaseDuration)
+	if err := s.settle(); err != nil {
+		return err
+	}
+	second, err := s.reign()
+	if err != nil {
+		return err
+	}
+	mark = s.mark()
+	heal, err := s.befall(cutOff, second.pod)
+	if err != nil {
+		return err
+	}
+	last := time.Now()
+	if _, err := s.befall(reapplied(backup), nil); err != nil {
+		return err
+	}
+	if next, ok := s.next(mark, 4*s.timing.LeaseDuration); ok {
+		gap := next.At.Sub(s.renewed(second.process, last))
+		s.atLeast("last renewal of the leader cut off → another leads", gap, s.timing.LeaseDuration)
+		s.rises(second, next)
+	}
+	return heal()
 }

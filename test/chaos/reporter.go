@@ -10,11 +10,16 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // reporter reports what a replica does. Its methods may be called concurrently.
 type reporter struct {
+	// hangs makes requests about the Lease hang for good, whatever becomes of their contexts, as a token source or an
+	// exec plugin does.
+	hangs atomic.Bool
+
 	mu       sync.Mutex // guards all below
 	out      *json.Encoder
 	ready    bool
@@ -51,6 +56,16 @@ type countingTransport struct {
 	reporter *reporter
 }
 
+const watchVerb = "WATCH"
+
+// verbOf returns the HTTP method of a request, or watchVerb.
+func verbOf(r *http.Request) string {
+	if r.URL.Query().Has("watch") {
+		return watchVerb
+	}
+	return r.Method
+}
+
 // WrappedRoundTripper lets client-go find the transport below, and close its connections.
 func (t *countingTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
 
@@ -58,12 +73,12 @@ func (t *countingTransport) RoundTrip(request *http.Request) (*http.Response, er
 	if !strings.Contains(request.URL.Path, "/leases") {
 		return t.next.RoundTrip(request)
 	}
-	verb := request.Method
-	watch := request.URL.Query().Has("watch")
-	if watch {
-		verb = "WATCH"
-	}
+	verb := verbOf(request)
+	watch := verb == watchVerb
 	r := t.reporter
+	if r.hangs.Load() {
+		select {}
+	}
 	r.mu.Lock()
 	r.requests[verb]++
 	r.mu.Unlock()

@@ -21,7 +21,7 @@ func soakFaults() []ailment {
 	return []ailment{
 		crash, freezing, stop, cutOff, lostReplies, stalledTLS, deadConnections, resets,
 		lateReplies(600 * time.Millisecond), lateReplies(time.Second), lateReplies(1800 * time.Millisecond),
-		serverDown, etcdDown, etcdFrozen, deleted, stolen, blanked, labelled, forbidden, notAdmitted,
+		serverDown, etcdDown, etcdFrozen, deleted, stolen, blanked, bare, labelled, forbidden, notAdmitted,
 		answering("429", answer{status: http.StatusTooManyRequests, retryAfter: 5 * time.Second}),
 		answering("500", answer{status: http.StatusInternalServerError}),
 		answering("broken JSON", answer{status: http.StatusOK, body: "{"}),

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -66,7 +68,9 @@ type task struct {
 type behaviour struct {
 	Drain    time.Duration // how long stopping work is waited for; default 30 s
 	Slow     time.Duration // how long the work takes to stop
-	Deaf     bool          // the work does not stop
+	Deaf     bool          // the work does not stop, and goes on writing
+	Wedged   bool          // a reconcile does not stop, and goes on writing
+	Cloned   bool          // random numbers are those of the other clones
 	Panics   bool          // the work does
 	Early    bool          // the work returns at once
 	Spinners int           // goroutines that compute all the time, on one processor
@@ -74,6 +78,9 @@ type behaviour struct {
 }
 
 const leaseName = "chaos"
+
+// hangSignal makes a replica's requests about the Lease hang.
+const hangSignal = syscall.SIGUSR1
 
 func (t task) config() *rest.Config {
 	cfg := &rest.Config{Host: t.Host, BearerTokenFile: t.TokenFile, QPS: 100, Burst: 100}
@@ -114,7 +121,12 @@ func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *sl
 	if !ok {
 		return fmt.Errorf("no such peer: %q", t.Peer)
 	}
+	if t.Cloned {
+		uuid.SetRand(rand.NewChaCha8([32]byte{}))
+	}
 	r := &reporter{out: json.NewEncoder(out), requests: map[string]int{}}
+	hang := make(chan os.Signal, 1)
+	signal.Notify(hang, hangSignal)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var helpers sync.WaitGroup
@@ -129,6 +141,13 @@ func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *sl
 		select {
 		case <-ctx.Done():
 			r.report(occurrence{Kind: stopping})
+		case <-over.Done():
+		}
+	})
+	helpers.Go(func() {
+		select {
+		case <-hang:
+			r.hangs.Store(true)
 		case <-over.Done():
 		}
 	})

@@ -150,7 +150,7 @@ func (w *work) write(ctx, done context.Context, token string) {
 		case <-tick.C:
 		}
 		switch ended := ctx.Err() != nil; {
-		case done.Err() != nil || ended && w.task.Slow == 0:
+		case done.Err() != nil || ended && w.task.Slow == 0 && !w.task.Deaf && !w.task.Wedged:
 			if token != "" {
 				_ = c.write(w.task.Name, token)
 			}
