@@ -31,6 +31,7 @@ var measurements = []measurement{
 	{"cutoff", "The leader is cut off", measureCutOff},
 	{"stolen", "The Lease is taken or deleted", measureStolen},
 	{"requests", "Requests in the steady state", measureRequests},
+	{"rates", "Requests and log lines in faults that last", measureRates},
 	{"freeze", "The leader is stopped and continued", measureFreeze},
 	{"server", "What candidates cost the control plane", measureServer},
 	{"size", "What it adds to a binary", measureSize},

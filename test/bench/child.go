@@ -23,7 +23,7 @@ const childVariable = "ELECTOR_BENCH_CHILD"
 
 // task is what a child process is told.
 type task struct {
-	Role       string // idle, growth or frozen
+	Role       string // idle, growth, frozen or rates
 	Subject    string
 	Kubeconfig string
 	Namespace  string
@@ -36,6 +36,7 @@ type task struct {
 	Lead   bool // idle: whether all lead
 	Window duration
 	Moves  int // growth: hand-overs
+	Faults int // rates: of faultAnswers
 }
 
 // childMain runs a child process if this is one. Both this program and its test binary begin with it.
@@ -58,6 +59,9 @@ func childRun(ctx context.Context, in *bufio.Reader, out *json.Encoder) error {
 	var t task
 	if err := json.Unmarshal(line, &t); err != nil {
 		return err
+	}
+	if t.Role == "rates" {
+		runRates(t, out)
 	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", t.Kubeconfig)
 	if err != nil {

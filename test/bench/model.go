@@ -51,6 +51,7 @@ type result struct {
 	// Series has one entry for each subject. Their samples of one index belong together: they were taken side by side.
 	Series []series `json:"series"`
 	Goals  []goal   `json:"goals,omitempty"`
+	Rates  []rate   `json:"rates,omitempty"` // those that the samples are taken from
 }
 
 type series struct {

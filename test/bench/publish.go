@@ -60,7 +60,7 @@ func chartsOf(m measured) (pictures []picture) {
 				names = append(names, r.Family)
 			}
 			families[r.Family] = append(families[r.Family], r)
-		case r.Unit != yes && len(r.of(ours)) > 2:
+		case r.Unit != yes && r.Rates == nil && len(r.of(ours)) > 2:
 			if !slices.Contains(units, r.Unit) {
 				units = append(units, r.Unit)
 			}

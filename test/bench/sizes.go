@@ -20,6 +20,7 @@ type sizes struct {
 	lanes         int // Leases at a time, and samples, of cutoff and stolen
 	requestLanes  int
 	requestWindow time.Duration
+	faultAnswers  int // of those there are
 	serverLeases  int // with three replicas each
 	serverRounds  int
 	serverWindow  time.Duration
@@ -54,6 +55,7 @@ var fullSizes = sizes{
 	lanes:         50,
 	requestLanes:  20,
 	requestWindow: 2 * time.Minute,
+	faultAnswers:  len(faultAnswers),
 	serverLeases:  100,
 	serverRounds:  2,
 	serverWindow:  20 * time.Second,
@@ -89,6 +91,7 @@ var quickSizes = sizes{
 	lanes:         1,
 	requestLanes:  1,
 	requestWindow: 3 * time.Second,
+	faultAnswers:  2,
 	serverLeases:  2,
 	serverRounds:  1,
 	serverWindow:  time.Second,

@@ -45,12 +45,13 @@ type subject struct {
 type way struct {
 	config *rest.Config
 	client kubernetes.Interface // for the Lease, made from config
+	log    *slog.Logger
 }
 
 // way makes the one that a subject's users are told to use.
 func (s subject) way(cfg *rest.Config, t timing) (way, error) {
 	client, err := s.clientset(cfg, t)
-	return way{cfg, client}, err
+	return way{cfg, client, slog.New(slog.DiscardHandler)}, err
 }
 
 // seat is what a candidate contends for, under which identity, and what it does as a leader until its context ends.
@@ -106,7 +107,7 @@ func oursClientset(cfg *rest.Config, t timing) (kubernetes.Interface, error) {
 func oursCandidate(w way, s seat, t timing) (candidate, error) {
 	config := oursConfig(t)
 	config.Identity, config.LeaseName, config.LeaseNamespace = s.identity, s.lease, s.namespace
-	e, err := elector.New(&config, w.client, elector.Callbacks{OnStartedLeading: s.lead}, slog.New(slog.DiscardHandler))
+	e, err := elector.New(&config, w.client, elector.Callbacks{OnStartedLeading: s.lead}, w.log)
 	if err != nil {
 		return nil, err // not e: it would be a candidate that is not nil
 	}
@@ -120,10 +121,13 @@ func clientGoClientset(cfg *rest.Config, _ timing) (kubernetes.Interface, error)
 	return kubernetes.NewForConfig(own)
 }
 
-type clientGoElector struct{ *leaderelection.LeaderElector }
+type clientGoElector struct {
+	*leaderelection.LeaderElector
+	log *slog.Logger
+}
 
 func (e clientGoElector) Start(ctx context.Context) error {
-	e.Run(klog.NewContext(ctx, logr.Discard()))
+	e.Run(klog.NewContext(ctx, logr.FromSlogHandler(e.log.Handler())))
 	return nil
 }
 
@@ -143,7 +147,7 @@ func clientGoCandidate(w way, s seat, t timing) (candidate, error) {
 			OnStoppedLeading: func() {},
 		},
 	})
-	return clientGoElector{e}, err
+	return clientGoElector{e, w.log}, err
 }
 
 // watchingElector is client-go's with a watch on the Lease beside it that does nothing: what a watch costs.

@@ -83,6 +83,7 @@ func writeMeasured(out io.Writer, m measured) {
 	for _, r := range m.Results {
 		fmt.Fprintf(out, "- %s: %s\n", r.Name, r.What)
 	}
+	writeRates(out, m.Results)
 	writeLimits(out, m)
 }
 

@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+)
+
+// wire carries a real clientset's requests about Leases to one in memory, so that all that a clientset does by itself,
+// such as waiting for a Retry-After and trying again, is there in virtual time, too.
+type wire struct{ server kubernetes.Interface }
+
+// RoundTrip implements http.RoundTripper.
+func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer func() { _ = r.Body.Close() }()
+	}
+	_, place, found := strings.Cut(r.URL.Path, "/apis/coordination.k8s.io/v1/namespaces/")
+	namespace, rest, _ := strings.Cut(place, "/")
+	if !found || !strings.HasPrefix(rest, "leases") {
+		return replyOf(r, nil, fmt.Errorf("%s is not served", r.URL.Path))
+	}
+	leases := w.server.CoordinationV1().Leases(namespace)
+	if r.URL.Query().Has("watch") {
+		return watchOf(r, leases)
+	}
+	var sent coordinationv1.Lease
+	if r.Method != http.MethodGet {
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			return nil, err
+		}
+	}
+	var got *coordinationv1.Lease
+	var err error
+	switch r.Method {
+	case http.MethodGet:
+		got, err = leases.Get(r.Context(), path.Base(rest), metav1.GetOptions{})
+	case http.MethodPost:
+		got, err = leases.Create(r.Context(), &sent, metav1.CreateOptions{})
+	case http.MethodPut:
+		got, err = leases.Update(r.Context(), &sent, metav1.UpdateOptions{})
+	default:
+		err = fmt.Errorf("%s is not served", r.Method)
+	}
+	return replyOf(r, got, err)
+}
+
+// replyOf returns what the API server would answer. An error that is none of the API's is one of the transport.
+func replyOf(r *http.Request, lease *coordinationv1.Lease, err error) (*http.Response, error) {
+	if err == nil {
+		return response(r, http.StatusOK, typed(lease))
+	}
+	failure, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return nil, err
+	}
+	status := failure.Status()
+	reply, err := response(r, int(status.Code), typed(&status))
+	if err == nil && status.Details != nil && status.Details.RetryAfterSeconds > 0 {
+		reply.Header.Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
+	}
+	return reply, err
+}
+
+func response(r *http.Request, code int, object runtime.Object) (*http.Response, error) {
+	text, err := json.Marshal(object)
+	return answer(r, code, io.NopCloser(bytes.NewReader(text))), err
+}
+
+func answer(r *http.Request, code int, body io.ReadCloser) *http.Response {
+	return &http.Response{
+		StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r,
+	}
+}
+
+// typed sets the kind, which objects have on the wire and not in memory.
+func typed(object runtime.Object) runtime.Object {
+	switch o := object.(type) {
+	case *coordinationv1.Lease:
+		o.TypeMeta = metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"}
+	case *metav1.Status:
+		o.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	}
+	return object
+}
+
+// watchOf answers with a stream of events, which ends with the reader.
+func watchOf(r *http.Request, leases coordinationv1client.LeaseInterface) (*http.Response, error) {
+	query := r.URL.Query()
+	seconds, err := strconv.ParseInt(cmp.Or(query.Get("timeoutSeconds"), "0"), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	options := metav1.ListOptions{
+		FieldSelector: query.Get("fieldSelector"), ResourceVersion: query.Get("resourceVersion"),
+		AllowWatchBookmarks: query.Get("allowWatchBookmarks") == "true",
+	}
+	if seconds > 0 {
+		options.TimeoutSeconds = &seconds
+	}
+	stream, err := leases.Watch(r.Context(), options)
+	if err != nil {
+		return replyOf(r, nil, err)
+	}
+	reader, writer := io.Pipe()
+	go func() { // ends with the stream, which ends with the request
+		defer stream.Stop()
+		out := json.NewEncoder(writer)
+		for e := range stream.ResultChan() {
+			if out.Encode(metav1.WatchEvent{Type: string(e.Type), Object: runtime.RawExtension{Object: typed(e.Object)}}) != nil {
+				break
+			}
+		}
+		_ = writer.Close()
+	}()
+	return answer(r, http.StatusOK, streamBody{reader, stream.Stop}), nil
+}
+
+// streamBody stops the stream when the reader closes it.
+type streamBody struct {
+	*io.PipeReader
+	stop func()
+}
+
+func (b streamBody) Close() error {
+	b.stop()
+	return b.PipeReader.Close()
+}
+
+// CloseIdleConnections is what client-go asks of a transport. There are none.
+func (wire) CloseIdleConnections() {}
