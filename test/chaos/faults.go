@@ -126,6 +126,15 @@ var (
 			return nil
 		},
 	}
+	away = ailment{
+		name: "API server away",
+		inject: func(_ context.Context, _ *stage, p *pod) error {
+			p.link.set(weather{refuse: true})
+			p.link.reset()
+			return nil
+		},
+		heal: clearUp,
+	}
 	deadConnections = ailment{
 		name: "connections dead",
 		inject: func(_ context.Context, _ *stage, p *pod) error {

@@ -31,6 +31,7 @@ type weather struct {
 	loseRequests, loseReplies bool          // they do not arrive
 	delay                     time.Duration // of replies
 	stallNew                  bool          // connections made in this weather carry nothing
+	refuse                    bool          // connections
 }
 
 func newLink(server string) (*link, error) {
@@ -112,7 +113,13 @@ func (l *link) accept() {
 }
 
 func (l *link) connect(client net.Conn) {
+	l.mu.Lock()
+	refuse := l.weather.refuse
+	l.mu.Unlock()
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.server) // On loopback it does not wait.
+	if err == nil && refuse {
+		err = errors.Join(net.ErrClosed, server.Close())
+	}
 	if err != nil {
 		_ = client.(*net.TCPConn).SetLinger(0) // It is refused.
 		_ = client.Close()

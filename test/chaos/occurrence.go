@@ -10,18 +10,19 @@ type kind string
 
 // What replicas report of themselves.
 const (
-	isReady  kind = "ready"    // the API server has answered a first request about the Lease
-	leads    kind = "leads"    // the leader's work begins
-	told     kind = "told"     // the leader's work finds its context ended; the detail is the cause
-	returns  kind = "returns"  // the leader's work does
-	stopped  kind = "stopped"  // OnStoppedLeading was called
-	believes kind = "believes" // it believes itself the leader, though its work is to stop
-	woke     kind = "woke"     // it has not run for a while; the detail says whether it believes itself the leader
-	cannot   kind = "cannot"   // a write was refused by the term's own client
-	wrote    kind = "wrote"    // a write to the API server has succeeded
-	stopping kind = "stopping" // it was asked to end
-	done     kind = "done"     // the manager, or the elector, has returned; the detail is its error
-	counts   kind = "counts"   // what it has used so far
+	isReady    kind = "ready"      // the API server has answered a first request about the Lease
+	leads      kind = "leads"      // the leader's work begins
+	told       kind = "told"       // the leader's work finds its context ended; the detail is the cause
+	returns    kind = "returns"    // the leader's work does
+	stopped    kind = "stopped"    // OnStoppedLeading was called
+	believes   kind = "believes"   // it believes itself the leader, though its work is to stop
+	woke       kind = "woke"       // it has not run for a while; the detail says whether it believes itself the leader
+	cannot     kind = "cannot"     // a write was refused by the term's own client
+	reconciles kind = "reconciles" // a reconcile begins
+	wrote      kind = "wrote"      // a write to the API server has succeeded
+	stopping   kind = "stopping"   // it was asked to end
+	done       kind = "done"       // the manager, or the elector, has returned; the detail is its error
+	counts     kind = "counts"     // what it has used so far
 )
 
 // What the harness sees or does.

@@ -57,12 +57,25 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 	if w.task.Identity != "" {
 		return runGate(ctx, cfg, w, logger)
 	}
-	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(w.callbacks()))
+	var mgr *manager.Manager
+	callbacks := w.callbacks()
+	if begun := callbacks.OnStartedLeading; w.task.OneLine {
+		callbacks.OnStartedLeading = func(ctx context.Context) {
+			begun(ctx)
+			w.lead(ctx, patches(mgr.GetClient(), w.task))
+		}
+	}
+	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(callbacks))
 	if err != nil {
 		return err
 	}
 	w.believe(mgr.Elector().IsLeader)
-	if err := mgr.EachTerm(func(term ctrl.Manager) error { return addWork(term, w) }); err != nil {
+	if w.task.OneLine {
+		err = addController(mgr, w)
+	} else {
+		err = mgr.EachTerm(func(term ctrl.Manager) error { return addWork(term, w) })
+	}
+	if err != nil {
 		return err
 	}
 	return startManager(ctx, cfg, mgr, w)
@@ -157,14 +170,21 @@ func addWork(mgr ctrl.Manager, w *work) error {
 	if err != nil {
 		return err
 	}
+	return addController(mgr, w)
+}
+
+func addController(mgr ctrl.Manager, w *work) error {
+	do := patches(mgr.GetClient(), w.task)
 	never := func(event.UpdateEvent) bool { return false }
 	return builder.ControllerManagedBy(mgr).Named(controllerName).
 		For(&corev1.ConfigMap{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: never})).
 		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			w.report(occurrence{Kind: reconciles})
 			if w.task.Wedged {
 				w.write(ctx, context.Background(), "") // does not return
 			}
-			return reconcile.Result{RequeueAfter: patchEvery}, w.patch(ctx, do)
+			_ = w.patch(ctx, do) // What became of it has been reported.
+			return reconcile.Result{RequeueAfter: patchEvery}, nil
 		}))
 }
 

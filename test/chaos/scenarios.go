@@ -82,6 +82,9 @@ func scenarios() []scenario {
 			must: "never leads without a write; waits, then leads"},
 		{row: 36, length: 2, name: "work ignores its context, term lost", play: playStubborn, setup: setup{behaves: stubborn},
 			must: "Start returns by the context's end + LeaseDuration − RenewDeadline, before anybody else leads; names what hangs"},
+		{row: 37, length: 10, name: "API server away for 3, 15 and 60 s, one replica, one changed line", play: playAway,
+			setup: setup{timing: defaults, replicas: 1, behaves: oneLine},
+			must:  "process lives, no reconcile while not leading, works again ≤ 1 s after the API server is back"},
 		{row: 38, length: 2, name: "annotations removed, or stripped from every write", play: playBare,
 			must: "no change of term"},
 		{row: 39, name: "old copy of the Lease re-applied while another leads", play: playReapplied,
@@ -94,5 +97,7 @@ func scenarios() []scenario {
 			setup: setup{timing: defaults, replicas: 4, gateway: true},
 			must:  "standby ≤ 20 requests/min, ≤ 4 if nothing is permitted; leader ≤ 32; the log names the present reason"},
 		{row: 43, length: 5, name: "Lease deleted every 10 ms", play: playJanitor, must: "terms spaced out, ≤ 10 log lines/min"},
+		{row: 44, name: "leader killed, one changed line", play: playKilledOperator, setup: setup{behaves: oneLine},
+			must: "next leads ≤ LeaseDuration + 250 ms after the last renewal (≤ 1.5 s with crash detection, on a node), and reconciles"},
 	}
 }

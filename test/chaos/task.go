@@ -70,6 +70,7 @@ type behaviour struct {
 	Slow     time.Duration // how long the work takes to stop
 	Deaf     bool          // the work does not stop, and goes on writing
 	Wedged   bool          // a reconcile does not stop, and goes on writing
+	OneLine  bool          // an operator that is moved over by one line: a controller and nothing else
 	Cloned   bool          // random numbers are those of the other clones
 	Panics   bool          // the work does
 	Early    bool          // the work returns at once

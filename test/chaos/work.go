@@ -191,6 +191,7 @@ func (w *work) patchAll(ctx context.Context, do patcher) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			w.report(occurrence{Kind: reconciles})
 			_ = w.patch(ctx, do) // What became of it has been reported.
 		}
 	}
