@@ -14,10 +14,10 @@ import (
 	"github.com/kube-elector/elector/test/history"
 )
 
-// judge applies the invariants that the simulation has, too.
-func (s *stage) judge(events []occurrence) (history.History, []history.Violation) {
-	h := toHistory(events, s.began, s.peer != ours)
-	return h, history.Check(h, s.limits())
+// judge applies the invariants that the simulation has, too, and measures what they are about.
+func (s *stage) judge(events []occurrence) (history.History, []history.Violation, history.Figures) {
+	h, l := toHistory(events, s.began, s.peer != ours), s.limits()
+	return h, history.Check(h, l), history.Measure(h, l)
 }
 
 // limits allow the machine's worst stall wherever a time is bounded.
@@ -159,9 +159,11 @@ var safety = []string{"one-leader", "tokens-rise", "fence", "release", "respect"
 // conclude measures what has happened, and judges it.
 func (s *stage) conclude() (result, history.History) {
 	events := s.since(0)
-	story := newStory(events)
-	r := result{Gap: story.gap(), Stall: s.stalls.worst(s.began, time.Now()), Elections: len(story.terms)}
-	r.Overlap, r.Zombie = story.overlaps()
+	h, violations, figures := s.judge(events)
+	r := result{
+		Gap: figures.Gap, Overlap: figures.Overlap, Zombie: figures.Zombie, Elections: figures.Terms,
+		Stall: s.stalls.worst(s.began, time.Now()),
+	}
 	for _, e := range events {
 		if e.Kind == refused || e.Kind == cannot {
 			r.Refused++
@@ -170,7 +172,6 @@ func (s *stage) conclude() (result, history.History) {
 	for _, u := range s.usages() {
 		r.Requests += u.total()
 	}
-	h, violations := s.judge(events)
 	for i, v := range violations {
 		r.unsafe = r.unsafe || slices.Contains(safety, v.Invariant)
 		if i == 5 {

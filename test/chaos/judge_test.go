@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+var zero = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// at is an event of replica "a#1" or the like, milliseconds after zero.
+func at(ms int, name string, k kind) occurrence {
+	p := parseProcess(name)
+	return occurrence{At: zero.Add(time.Duration(ms) * time.Millisecond), Replica: p.replica, Process: p.number, Kind: k}
+}
+
 // wrote is a write of the Lease that was sent after so many milliseconds, and seen 20 later.
 func leaseAt(ms int, author, version string) occurrence {
 	e := at(ms+20, "", lease)
@@ -25,7 +33,7 @@ func withToken(e occurrence, token string) occurrence {
 // broken are the invariants that the events do not keep.
 func brokenBy(events []occurrence) (names []string) {
 	s := &stage{journal: newJournal(), timing: quick, began: zero, stalls: &stalls{}}
-	_, violations := s.judge(events)
+	_, violations, _ := s.judge(events)
 	for _, v := range violations {
 		names = append(names, v.Invariant)
 	}

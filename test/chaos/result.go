@@ -22,7 +22,7 @@ type result struct {
 	Figures  []figure `json:"figures,omitempty"`
 
 	Gap       time.Duration `json:"gapNanoseconds"`     // the longest time without a leader that could act
-	Overlap   time.Duration `json:"overlapNanoseconds"` // the longest time with two
+	Overlap   time.Duration `json:"overlapNanoseconds"` // the longest time with two that the rules do not excuse
 	Zombie    time.Duration `json:"zombieNanoseconds"`  // the same, where one had been frozen
 	Refused   int           `json:"writesRefused"`
 	Requests  int           `json:"requests"` // about the Lease, of all replicas

@@ -16,30 +16,49 @@ type claim struct {
 	term *term // which may have begun earlier: the process may have been frozen meanwhile
 }
 
-// oneLeader compares the terms, by their callbacks, and what IsLeader said. Not counted is what nothing can prevent: a
-// process that was frozen, until it has woken up; and for RenewDeadline the term of one whose record a hand has removed,
-// since a candidate may take the Lease then, and the leader may be cut off. A process that is not judged is not held to
-// its own end, but it does take the Lease from others in time.
-func oneLeader(w *world, l Limits) (found []Violation) {
-	var claims []claim
+// claimsOf returns the times in which processes think they lead, without the moment in which a thawed one wakes up.
+func claimsOf(w *world, wake time.Duration) (claims []claim) {
 	for _, p := range w.order {
 		for _, t := range p.terms {
-			for _, s := range p.running(t.valid(), l.Wake) {
+			for _, s := range p.running(t.valid(), wake) {
 				claims = append(claims, claim{s, p, t})
 			}
 		}
 	}
 	slices.SortStableFunc(claims, func(a, b claim) int { return cmp.Compare(a.from, b.from) })
-	for _, pair := range overlapping(claims) {
+	return claims
+}
+
+// overlap is a time with two leaders that must not be.
+type overlap struct {
+	span
+	older, newer *process
+}
+
+// overlaps compares the terms, by their callbacks. Not counted is what nothing can prevent: a process that was frozen,
+// until it has woken up; and for RenewDeadline the term of one whose record a hand has removed, since a candidate may take
+// the Lease then, and the leader may be cut off. A process that is not judged is not held to its own end, but it does take
+// the Lease from others in time.
+func overlaps(w *world, l Limits) (found []overlap) {
+	for _, pair := range overlapping(claimsOf(w, l.Wake)) {
 		older, newer := pair[0], pair[1]
 		if newer.term.elder(older.term) {
 			older, newer = newer, older
 		}
 		common := older.overlap(newer.span)
 		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(w, l, older.of.name, common) {
-			found = append(found, violation(common.from, newer.of.name, "leads for %v beside %s", common.to-common.from, older.of.name))
+			found = append(found, overlap{common, older.of, newer.of})
 		}
 	}
+	return found
+}
+
+// oneLeader looks at the terms, and at what IsLeader said in those of others.
+func oneLeader(w *world, l Limits) (found []Violation) {
+	for _, o := range overlaps(w, l) {
+		found = append(found, violation(o.from, o.newer.name, "leads for %v beside %s", o.to-o.from, o.older.name))
+	}
+	claims := claimsOf(w, l.Wake)
 	for _, p := range w.order {
 		for _, at := range p.leads {
 			for _, c := range claims {
