@@ -5,6 +5,7 @@ package manager
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -62,21 +63,33 @@ type fencedClient struct {
 }
 
 func (f *fencedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Create(ctx, obj, opts...) })
+	return f.fence.object(ctx, obj, obj, func(ctx context.Context) error { return f.c.Create(ctx, obj, opts...) })
 }
 
 func (f *fencedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+	return f.fence.object(ctx, obj, obj, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
 }
 
 func (f *fencedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	return f.fence.patch(ctx, obj, patch, func(ctx context.Context, patch client.Patch) error {
+	var o client.PatchOptions
+	o.ApplyOptions(opts)
+	return f.fence.patch(ctx, obj, patch, len(o.DryRun) > 0, func(ctx context.Context, patch client.Patch, force bool) error {
+		if force {
+			return f.c.Patch(ctx, obj, patch, append(slices.Clip(opts), client.ForceOwnership)...)
+		}
 		return f.c.Patch(ctx, obj, patch, opts...)
 	})
 }
 
 func (f *fencedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	return f.fence.configuration(ctx, obj, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+	var o client.ApplyOptions
+	o.ApplyOptions(opts)
+	return f.fence.configuration(ctx, obj, obj, len(o.DryRun) > 0, func(ctx context.Context, force bool) error {
+		if force {
+			return f.c.Apply(ctx, obj, append(slices.Clip(opts), client.ForceOwnership)...)
+		}
+		return f.c.Apply(ctx, obj, opts...)
+	})
 }
 
 func (f *fencedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
@@ -91,11 +104,7 @@ func (f *fencedClient) Status() client.SubResourceWriter { return f.SubResource(
 
 func (f *fencedClient) SubResource(name string) client.SubResourceClient {
 	c := f.c.SubResource(name)
-	fence := f.fence
-	if name != "status" {
-		fence = fence.unstamping()
-	}
-	return &fencedSubResource{SubResourceReader: c, c: c, fence: fence}
+	return &fencedSubResource{SubResourceReader: c, c: c, fence: f.fence.of(name)}
 }
 
 func (f *fencedClient) Scheme() *runtime.Scheme     { return f.c.Scheme() }
@@ -121,15 +130,37 @@ func (f *fencedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 }
 
 func (f *fencedSubResource) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	return f.fence.object(ctx, obj, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
+	var o client.SubResourceUpdateOptions
+	o.ApplyOptions(opts)
+	body := obj
+	if o.SubResourceBody != nil {
+		body = o.SubResourceBody
+	}
+	return f.fence.object(ctx, obj, body, func(ctx context.Context) error { return f.c.Update(ctx, obj, opts...) })
 }
 
 func (f *fencedSubResource) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-	return f.fence.patch(ctx, obj, patch, func(ctx context.Context, patch client.Patch) error {
+	var o client.SubResourcePatchOptions
+	o.ApplyOptions(opts)
+	return f.fence.patch(ctx, obj, patch, len(o.DryRun) > 0, func(ctx context.Context, patch client.Patch, force bool) error {
+		if force {
+			return f.c.Patch(ctx, obj, patch, append(slices.Clip(opts), client.ForceOwnership)...)
+		}
 		return f.c.Patch(ctx, obj, patch, opts...)
 	})
 }
 
 func (f *fencedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	return f.fence.configuration(ctx, obj, func(ctx context.Context) error { return f.c.Apply(ctx, obj, opts...) })
+	var o client.SubResourceApplyOptions
+	o.ApplyOpts(opts)
+	body := obj
+	if o.SubResourceBody != nil {
+		body = o.SubResourceBody
+	}
+	return f.fence.configuration(ctx, obj, body, len(o.DryRun) > 0, func(ctx context.Context, force bool) error {
+		if force {
+			return f.c.Apply(ctx, obj, append(slices.Clip(opts), client.ForceOwnership)...)
+		}
+		return f.c.Apply(ctx, obj, opts...)
+	})
 }

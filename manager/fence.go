@@ -10,9 +10,6 @@ import (
 	"math"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,73 +22,25 @@ import (
 type fence struct {
 	lead    Leadership
 	c       client.Client
-	stamped []client.Object // types
+	stamped []client.Object    // types
+	guarded []fencing.Settings // whose resources are stamped
+	status  bool               // writes are of the subresource status
 }
 
-// unstamping is the same fence, but it stamps nothing.
-func (f fence) unstamping() *fence {
-	f.stamped = nil
+// of returns the fence for a subresource.
+func (f fence) of(subresource string) *fence {
+	if f.status = subresource == "status"; !f.status {
+		f.stamped, f.guarded = nil, nil
+	}
 	return &f
 }
 
-// stamper is that of the request's term.
-func (f *fence) stamper(ctx context.Context) (stamper, error) {
-	s := stamper{kind: f.c.GroupVersionKindFor, kinds: sets.New[schema.GroupKind]()}
-	if term, ok := elector.TermFromContext(ctx); ok {
-		s.token = term.Token
-	}
-	for _, obj := range f.stamped {
-		gvk, err := f.c.GroupVersionKindFor(obj)
-		if err != nil {
-			return s, fmt.Errorf("stamp with the fencing token: %w", err)
-		}
-		s.kinds.Insert(gvk.GroupKind())
-	}
-	return s, nil
-}
-
-// object does a write of an object.
-func (f *fence) object(ctx context.Context, obj client.Object, do func(context.Context) error) error {
-	s, err := f.stamper(ctx)
-	if err == nil {
-		err = s.object(obj)
-	}
-	if err != nil {
-		return err
-	}
-	return f.write(ctx, do)
-}
-
-// patch does a write by a patch.
-func (f *fence) patch(ctx context.Context, obj client.Object, patch client.Patch, do func(context.Context, client.Patch) error) error {
-	s, err := f.stamper(ctx)
-	if err == nil {
-		patch, err = s.patch(obj, patch)
-	}
-	if err != nil {
-		return err
-	}
-	return f.write(ctx, func(ctx context.Context) error { return do(ctx, patch) })
-}
-
-// configuration does a write by server-side apply.
-func (f *fence) configuration(ctx context.Context, obj runtime.ApplyConfiguration, do func(context.Context) error) error {
-	s, err := f.stamper(ctx)
-	if err == nil {
-		err = s.configuration(obj)
-	}
-	if err != nil {
-		return err
-	}
-	return f.write(ctx, do)
-}
-
-// lag is how long a refusal may be due to the API server's not having seen yet
-// who leads. It is milliseconds on a healthy one. It adds up to 2.6s.
+// lag is how long a refusal may mean that the API server has not seen yet who leads. On a healthy one
+// that takes milliseconds. It adds up to 2.6s.
 var lag = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 10}
 
-// write does a write, and again if it was refused only because the API server
-// was late to know who leads.
+// write does a write, and repeats it while it is refused only because the API server has not heard of
+// the new leader.
 func (f *fence) write(ctx context.Context, do func(context.Context) error) error {
 	for backoff := lag; ; {
 		err := f.attempt(ctx, do)

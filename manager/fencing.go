@@ -42,7 +42,7 @@ import (
 func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
 	return func(o *settings) {
 		o.fencing = &s
-		o.fences = append(o.fences, Stamping(stamped...))
+		o.fences = append(o.fences, StampingGuarded(s), Stamping(stamped...))
 	}
 }
 

@@ -4,16 +4,16 @@
 package manager
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/json"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/manager/fencing"
@@ -22,67 +22,124 @@ import (
 // FenceOption changes what Fenced makes.
 type FenceOption func(*fence)
 
-// Stamping has a fenced client write the token of the request's term, for the
-// policy fencing.Epoch, into the annotation fencing.TokenAnnotation of objects
-// of these types (of whose fields nothing else is read) when it creates,
-// updates, patches or applies them or their status. The annotation stays in the
-// object it was given, also if the write fails. JSON patches of these types
-// fail with errors.ErrUnsupported: they cannot say that the annotation is to be
-// set whether there are others or not. A request whose context is of no term,
-// or of one without a token, is not stamped.
+// Stamping makes a fenced client write the token of the request's term, for the policy [fencing.Epoch],
+// into the annotation [fencing.TokenAnnotation] of objects of these types when it creates, updates,
+// patches or applies them or their status. Of the types' fields nothing is read. Only a request in no
+// term, or in a term without a token, is not stamped; a request whose context is of no term has the
+// term that [Fenced] was given.
 //
-// The API server drops the annotation from what is written to the status of a
-// custom resource: see fencing.Settings.StatusToken.
+// The annotation stays in the object that was passed in, even if the write fails. Numbers and all else
+// are sent as they were given. Patches that cannot carry the annotation, JSON patches among them, fail
+// with errors.ErrUnsupported.
+//
+// All field owners of an object apply the same annotation, and in a new term its value is another. An
+// apply that conflicts over the token is therefore sent again, once a patch has written the token and
+// thereby taken it from the other owners. That patch may stay when the apply then fails. No other field
+// is forced. If another owner still applies an object without this client, it must leave the annotation out.
+//
+// Subresources other than status are not stamped, because their bodies (such as a Scale or an Eviction)
+// do not carry an object's annotations. The API server drops the annotation from what is written to the
+// status of a custom resource: see [fencing.Settings.StatusToken] and [StampingGuarded].
 func Stamping(types ...client.Object) FenceOption {
 	return func(f *fence) { f.stamped = append(f.stamped, types...) }
 }
 
-// stamper stamps the objects of some types with one token.
-type stamper struct {
-	kinds sets.Set[schema.GroupKind]
-	kind  func(runtime.Object) (schema.GroupVersionKind, error)
-	token elector.Token
+// StampingGuarded makes a fenced client stamp, as [Stamping] does, the types of all resources whose
+// tokens the policy [fencing.Epoch] compares under these settings. In writes of a custom resource's
+// status it writes the token into the field [fencing.Settings.StatusToken], too. A typed object must
+// have that field, or it is not written.
+func StampingGuarded(s fencing.Settings) FenceOption {
+	return func(f *fence) { f.guarded = append(f.guarded, s) }
 }
 
-func (s stamper) concerns(obj runtime.Object) (bool, error) {
-	if s.token == "" || len(s.kinds) == 0 {
-		return false, nil
-	}
-	gvk, err := s.kind(obj)
-	return err == nil && s.kinds.Has(gvk.GroupKind()), err
+// stamp is what one request writes beside the caller's fields.
+type stamp struct {
+	token  elector.Token // "" for nothing
+	status string        // the field of status that gets it, too; "" for none
 }
 
-// object stamps obj, if it is of such a type.
-func (s stamper) object(obj client.Object) error {
-	stamped, err := s.concerns(obj)
-	if stamped {
-		annotations := obj.GetAnnotations()
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[fencing.TokenAnnotation] = string(s.token)
-		obj.SetAnnotations(annotations)
+func stampError(err error) error { return fmt.Errorf("stamp with the fencing token: %w", err) }
+
+// object stamps obj.
+func (s stamp) object(obj client.Object) error {
+	if s.token == "" {
+		return nil
 	}
-	return err
+	s.annotate(obj)
+	if s.status == "" {
+		return nil
+	}
+	if u, ok := obj.(runtime.Unstructured); ok {
+		return unstructured.SetNestedField(u.UnstructuredContent(), string(s.token), "status", s.status)
+	}
+	return s.typed(obj)
 }
 
-// patch returns the patch with the stamp in it. A difference to what was read
-// would not have the stamp if it was there already, in an old copy of the
-// object: the very write that is to be refused.
-func (s stamper) patch(obj client.Object, patch client.Patch) (client.Patch, error) {
-	stamped, err := s.concerns(obj)
-	if err != nil || !stamped {
-		return patch, err
+// annotated is implemented by objects and by apply configurations made from unstructured ones.
+type annotated interface {
+	GetAnnotations() map[string]string
+	SetAnnotations(map[string]string)
+}
+
+// annotate leaves the map as it was: other objects may share it.
+func (s stamp) annotate(obj annotated) {
+	annotations := maps.Clone(obj.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
 	}
-	if patch.Type() == types.JSONPatchType {
+	annotations[fencing.TokenAnnotation] = string(s.token)
+	obj.SetAnnotations(annotations)
+}
+
+// typed decodes the stamp into obj, whose other fields stay as they are.
+func (s stamp) typed(obj any) error {
+	data, err := s.data(nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, obj); err != nil {
+		return stampError(err)
+	}
+	return nil
+}
+
+// configuration stamps what is applied.
+func (s stamp) configuration(obj runtime.ApplyConfiguration) error {
+	if s.token == "" {
+		return nil
+	}
+	u, ok := obj.(interface {
+		annotated
+		UnstructuredContent() map[string]any
+	})
+	if !ok {
+		return s.typed(obj)
+	}
+	s.annotate(u)
+	if s.status == "" {
+		return nil
+	}
+	return unstructured.SetNestedField(u.UnstructuredContent(), string(s.token), "status", s.status)
+}
+
+// patch returns the patch with the stamp in it. A difference to an old copy of the object would not
+// contain the token if the copy has it already, and that is the write to refuse.
+func (s stamp) patch(obj client.Object, patch client.Patch) (client.Patch, error) {
+	if s.token == "" {
+		return patch, nil
+	}
+	switch patch.Type() {
+	case types.MergePatchType, types.StrategicMergePatchType, types.ApplyYAMLPatchType:
+		return stampedPatch{patch, s}, nil
+	case types.JSONPatchType:
 		return nil, fmt.Errorf("a JSON patch of %T cannot carry the fencing token, use another type of patch: %w", obj, errors.ErrUnsupported)
 	}
-	return stampedPatch{patch, s.token}, nil
+	return nil, fmt.Errorf("a patch of %T of type %s cannot carry the fencing token, use another type of patch: %w", obj, patch.Type(), errors.ErrUnsupported)
 }
 
 type stampedPatch struct {
 	client.Patch
-	token elector.Token
+	stamp stamp
 }
 
 func (p stampedPatch) Data(obj client.Object) ([]byte, error) {
@@ -90,44 +147,44 @@ func (p stampedPatch) Data(obj client.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stampJSON(data, p.token)
+	if p.Type() == types.ApplyYAMLPatchType && !json.Valid(data) {
+		if data, err = yaml.YAMLToJSON(data); err != nil {
+			return nil, stampError(err)
+		}
+	}
+	return p.stamp.data(data)
 }
 
-func stampJSON(data []byte, token elector.Token) ([]byte, error) {
-	var content map[string]any
-	if err := json.Unmarshal(data, &content); err != nil {
-		return nil, fmt.Errorf("stamp with the fencing token: %w", err)
+// data returns the JSON object, or nil for an empty one, with the stamp in it.
+func (s stamp) data(data []byte) (_ []byte, err error) {
+	if data, err = with(data, string(s.token), "metadata", "annotations", fencing.TokenAnnotation); err == nil && s.status != "" {
+		data, err = with(data, string(s.token), "status", s.status)
 	}
-	// Over a null, which would remove all annotations, as well.
-	annotations, _, _ := unstructured.NestedMap(content, "metadata", "annotations")
-	if annotations == nil {
-		annotations = map[string]any{}
-	}
-	annotations[fencing.TokenAnnotation] = string(token)
-	if err := unstructured.SetNestedMap(content, annotations, "metadata", "annotations"); err != nil {
-		return nil, fmt.Errorf("stamp with the fencing token: %w", err)
-	}
-	return json.Marshal(content)
-}
-
-// configuration stamps what is to be applied, if it is of such a type.
-func (s stamper) configuration(obj runtime.ApplyConfiguration) error {
-	if s.token == "" || len(s.kinds) == 0 {
-		return nil
-	}
-	data, err := json.Marshal(obj)
 	if err != nil {
-		return fmt.Errorf("stamp with the fencing token: %w", err)
+		return nil, stampError(err)
 	}
-	var object unstructured.Unstructured
-	if err := json.Unmarshal(data, &object.Object); err != nil {
-		return fmt.Errorf("stamp with the fencing token: %w", err)
+	return data, nil
+}
+
+// with returns the JSON object with the value at a path, on which null counts as empty. All else is
+// left undecoded, so that no number changes.
+func with(data []byte, value string, path ...string) ([]byte, error) {
+	if len(path) == 0 {
+		return json.Marshal(value)
 	}
-	if !s.kinds.Has(object.GroupVersionKind().GroupKind()) {
-		return nil
+	var object map[string]json.RawMessage
+	if data != nil {
+		if err := json.Unmarshal(data, &object); err != nil {
+			return nil, err
+		}
 	}
-	if data, err = stampJSON(data, s.token); err != nil {
-		return err
+	if object == nil {
+		object = map[string]json.RawMessage{}
 	}
-	return json.Unmarshal(data, obj)
+	inner, err := with(object[path[0]], value, path[1:]...)
+	if err != nil {
+		return nil, err
+	}
+	object[path[0]] = inner
+	return json.Marshal(object)
 }

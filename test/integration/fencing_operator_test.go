@@ -158,7 +158,7 @@ func (o *operator) awaitForce(t *testing.T, s fencing.Settings) {
 	t.Helper()
 	stranger := o.newPod(t, fmt.Sprintf("probe-%s", utilrand.String(6)))
 	probe := o.configMap("probe-" + utilrand.String(6))
-	probe.Annotations = map[string]string{fencing.TokenAnnotation: "1000000000000000000000"}
+	probe.Annotations = map[string]string{fencing.TokenAnnotation: "2"}
 	o.mustCreate(t, probe)
 	refusedBy := func(p fencing.Policy, try func() error) {
 		if !(len(s.Policies) == 0 || slices.Contains(s.Policies, p)) {
