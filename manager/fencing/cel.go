@@ -13,44 +13,68 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// What the API server knows of a request with a token that is bound to a pod.
+// The keys under which the API server knows the pod that a token is bound to.
 const (
 	podName = "authentication.kubernetes.io/pod-name"
 	podUID  = "authentication.kubernetes.io/pod-uid"
 )
 
-// callerExpression is the identity, as podIdentity makes it, of the pod whose
-// token the request has, or ”.
+// callerExpression is the identity, as podIdentity makes it, of the pod that the request's token is
+// bound to, or ”.
 const callerExpression = "has(request.userInfo.extra) && '" + podName + "' in request.userInfo.extra && '" + podUID + "' in request.userInfo.extra ? " +
 	"request.userInfo.extra['" + podName + "'][0] + '_' + request.userInfo.extra['" + podUID + "'][0] : ''"
 
-// tokenExpression is the token under key in a map that may not be there. What
-// is no token counts as none: else rubbish would keep everyone out.
-func tokenExpression(m, key string) string {
-	return fmt.Sprintf("has(%[1]s) && %[2]s in %[1]s && %[3]s ? %[1]s[%[2]s] : ''", m, celString(key), isToken(m+"["+celString(key)+"]"))
+// annotationToken returns an expression for the token in the object's annotation, or ”. Anything that
+// is not a token counts as none, or garbage in the annotation would lock every leader out.
+func annotationToken(object string, conditions ...func(string) string) string {
+	m, key := object+".metadata.annotations", celString(TokenAnnotation)
+	return tokenIf(fmt.Sprintf("has(%[1]s) && %[2]s in %[1]s", m, key), m+"["+key+"]", conditions)
 }
 
-// statusExpression is the token in a field of the object's status.
-func statusExpression(object, field string) string {
-	value := object + ".status." + field
-	return fmt.Sprintf("has(%s.status) && has(%s) && %s ? %s : ''", object, value, isToken(value), value)
+// statusToken returns an expression for the token in a field of the object's status, or ”. The field
+// may hold anything: an expression that fails is a refusal.
+func statusToken(object, field string, conditions ...func(string) string) string {
+	status := object + ".status"
+	value := status + "." + field
+	exists := fmt.Sprintf("has(%[1]s) && type(%[1]s) == map && has(%[2]s) && type(%[2]s) == string", status, value)
+	return tokenIf(exists, value, conditions)
 }
 
-// isToken is whether it is a resourceVersion other than 0.
-func isToken(value string) string { return value + ".matches('^[1-9][0-9]*$')" }
+func tokenIf(exists, value string, conditions []func(string) string) string {
+	all := exists + " && " + isToken(value)
+	for _, condition := range conditions {
+		all += " && " + condition(value)
+	}
+	return all + " ? " + value + " : ''"
+}
 
-// notBelow compares tokens of any length. None is below all.
+// isToken is true for what can be a resourceVersion other than 0. The length comes first: it bounds
+// the cost of the rest.
+func isToken(value string) string {
+	return fmt.Sprintf("size(%[1]s) <= 20 && %[1]s.matches('^[1-9][0-9]*$')", value)
+}
+
+// notBelow compares tokens as numbers. ” is below all others.
 func notBelow(token, other string) string {
 	return fmt.Sprintf("(size(%[1]s) > size(%[2]s) || size(%[1]s) == size(%[2]s) && %[1]s >= %[2]s)", token, other)
 }
 
-// leaseField is a field of a Lease's spec, where the Lease may be null.
+// versionExpression is the resourceVersion that the write replaces, or ”.
+const versionExpression = "has(oldObject.metadata.resourceVersion) ? oldObject.metadata.resourceVersion : ''"
+
+// writtenHere is false for a token that no leader of this cluster can have written into the object: a
+// leader's Lease was written before the leader wrote anything, so its token is below the
+// resourceVersion of whatever has the token in it. Versions that are not numbers tell nothing.
+func writtenHere(token string) string {
+	return "(!(" + isToken("variables.version") + ") || !" + notBelow(token, "variables.version") + ")"
+}
+
+// leaseField returns an expression for a field of a Lease's spec, where the Lease may be null.
 func leaseField(object, field, otherwise string) string {
 	return fmt.Sprintf("%[1]s != null && has(%[1]s.spec) && has(%[1]s.spec.%[2]s) ? %[1]s.spec.%[2]s : %[3]s", object, field, otherwise)
 }
 
-// celString is s as a CEL literal. All that gets here has been validated, but
-// an exempt field manager may have any printable character in it.
+// celString returns s as a CEL literal. An exempt field manager may have any printable character in it.
 func celString(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
@@ -59,7 +83,7 @@ func validate(expression, message string) admissionv1.Validation {
 	return admissionv1.Validation{Expression: expression, MessageExpression: message, Reason: ptr.To(metav1.StatusReasonForbidden)}
 }
 
-// conditions are what a request must meet for any policy to look at it.
+// conditions returns what a request must meet for any policy to look at it.
 func (s Settings) conditions() []admissionv1.MatchCondition {
 	return []admissionv1.MatchCondition{{
 		Name: "operator", Expression: "request.userInfo.username == " + celString(s.username()),
@@ -81,22 +105,26 @@ func (s Settings) unlessExempt(conditions []admissionv1.MatchCondition) []admiss
 	})
 }
 
-// namespaces selects objects in these, or in all.
-func namespaces(names []string) *metav1.LabelSelector {
-	if len(names) == 0 {
-		return nil
+// match returns what the policy looks at, with nothing left to the API server's defaults: Installed
+// compares it.
+func match(namespaces []string, resources []admissionv1.Rule, operations ...admissionv1.OperationType) *admissionv1.MatchResources {
+	m := &admissionv1.MatchResources{
+		NamespaceSelector: &metav1.LabelSelector{},
+		ObjectSelector:    &metav1.LabelSelector{},
+		MatchPolicy:       ptr.To(admissionv1.Equivalent),
 	}
-	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-		Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: names,
-	}}}
-}
-
-func rules(resources []admissionv1.Rule, operations ...admissionv1.OperationType) []admissionv1.NamedRuleWithOperations {
-	var named []admissionv1.NamedRuleWithOperations
+	if len(namespaces) > 0 {
+		m.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{
+			Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: namespaces,
+		}}
+	}
 	for _, rule := range resources {
-		named = append(named, admissionv1.NamedRuleWithOperations{
+		if rule.Scope == nil {
+			rule.Scope = ptr.To(admissionv1.AllScopes)
+		}
+		m.ResourceRules = append(m.ResourceRules, admissionv1.NamedRuleWithOperations{
 			RuleWithOperations: admissionv1.RuleWithOperations{Operations: operations, Rule: rule},
 		})
 	}
-	return named
+	return m
 }

@@ -84,22 +84,6 @@ func TestYAMLIsTheObjectsAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestHashChangesWithWhatIsSaid(t *testing.T) {
-	hash := func(s Settings) string {
-		objects, err := Objects(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return objects[2].GetAnnotations()[HashAnnotation]
-	}
-	other := valid()
-	other.Exempt = []string{"always-on"}
-	first, second := hash(valid()), hash(valid())
-	if first != second || first == hash(other) {
-		t.Errorf("hashes are %s, %s and, of other settings, %s", first, second, hash(other))
-	}
-}
-
 func TestRefusalIsRecognisedInAnyWrapping(t *testing.T) {
 	refusal := func(policy string) error {
 		return fmt.Errorf("flashing: %w", &apierrors.StatusError{ErrStatus: metav1.Status{

@@ -5,19 +5,24 @@ package fencing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
 
-// YAML returns the objects as kubectl apply takes them.
+// YAML returns the objects in the form that kubectl apply takes.
 func YAML(objects ...client.Object) (string, error) {
 	var out strings.Builder
 	for _, object := range objects {
@@ -35,52 +40,129 @@ func YAML(objects ...client.Object) (string, error) {
 	return out.String(), nil
 }
 
-// Install creates the objects, or changes them into what they are here, by
-// server-side apply. They are in force about a second later. It needs the
-// permissions to create and patch validatingadmissionpolicies and
-// validatingadmissionpolicybindings, and for Holder, as the API server demands,
-// to get all Leases of the cluster.
+// Install creates the objects, or changes those in the cluster into what they are here, by server-side
+// apply. It also takes out what others have added to their specs, such as a condition under which a
+// policy does not apply. They are in force about a second later. Install needs the permissions to
+// create and patch validatingadmissionpolicies and validatingadmissionpolicybindings, and for Holder,
+// because the API server demands it, to get all Leases of the cluster.
 func Install(ctx context.Context, c client.Client, objects ...client.Object) error {
 	for _, object := range objects {
 		u, err := plain(object)
 		if err != nil {
 			return err
 		}
-		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(suffix), client.ForceOwnership); err != nil {
+		// Apply leaves in lists what other field owners have added.
+		err = c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(suffix), client.ForceOwnership)
+		if err == nil {
+			err = replaceSpec(ctx, c, object, u)
+		}
+		if err != nil {
 			return fmt.Errorf("fencing: install %s %s: %w", u.GetKind(), u.GetName(), err)
 		}
 	}
 	return nil
 }
 
+// replaceSpec makes the object's spec that of the object in the cluster, live, if it differs.
+func replaceSpec(ctx context.Context, c client.Client, object client.Object, live *unstructured.Unstructured) error {
+	differing, err := differences(object, live)
+	if err != nil || len(differing) == 0 {
+		return err
+	}
+	want, err := plain(object)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/spec", "value": want.Object["spec"]}})
+	if err != nil {
+		return err
+	}
+	return c.Patch(ctx, live, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(suffix))
+}
+
 // ErrNotInstalled is returned by Installed.
 var ErrNotInstalled = errors.New("the fencing policies are not installed")
 
-// Installed returns nil if the objects are in the cluster as they are here, an
-// error that is ErrNotInstalled if one is missing or of other settings, and the
-// API server's own error if it does not tell. It goes by HashAnnotation.
+// Installed compares the objects in the cluster with what they are here. It returns nil if their specs
+// are the same, an error that is ErrNotInstalled and names every difference if one is missing, has
+// other settings or was edited, and the API server's own error if that does not answer. It needs the
+// permission to get them.
 func Installed(ctx context.Context, c client.Client, objects ...client.Object) error {
+	var faults []error
 	for _, object := range objects {
 		u, err := plain(object)
 		if err != nil {
 			return err
 		}
-		want := u.GetAnnotations()[HashAnnotation]
-		err = c.Get(ctx, client.ObjectKeyFromObject(object), u)
-		switch {
+		name := u.GetKind() + " " + u.GetName()
+		switch err := c.Get(ctx, client.ObjectKeyFromObject(object), u); {
 		case apierrors.IsNotFound(err):
-			return fmt.Errorf("%w: there is no %s %s", ErrNotInstalled, u.GetKind(), u.GetName())
+			faults = append(faults, fmt.Errorf("%s does not exist", name))
+			continue
 		case err != nil:
-			return fmt.Errorf("fencing: look for %s %s: %w", u.GetKind(), u.GetName(), err)
-		case u.GetAnnotations()[HashAnnotation] != want:
-			return fmt.Errorf("%w: %s %s is of other settings", ErrNotInstalled, u.GetKind(), u.GetName())
+			return fmt.Errorf("fencing: look for %s: %w", name, err)
+		}
+		differing, err := differences(object, u)
+		if err != nil {
+			return fmt.Errorf("fencing: compare %s: %w", name, err)
+		}
+		for _, difference := range differing {
+			faults = append(faults, fmt.Errorf("%s: %s", name, difference))
 		}
 	}
-	return nil
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", ErrNotInstalled, errors.Join(faults...))
 }
 
-// Uninstall deletes the objects, bindings first, but for the keeper (see
-// KeeperName). Those that are not there are passed over.
+// differences returns how the spec of the object in the cluster, live, differs from the object's. What
+// only a later API server knows of is not looked at.
+func differences(object client.Object, live *unstructured.Unstructured) ([]string, error) {
+	known := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, known); err != nil {
+		return nil, err
+	}
+	got, err := plain(known)
+	if err != nil {
+		return nil, err
+	}
+	want, err := plain(object)
+	if err != nil {
+		return nil, err
+	}
+	return unequal("spec", got.Object["spec"], want.Object["spec"]), nil
+}
+
+// unequal returns the paths below path at which two values differ, with both values.
+func unequal(path string, got, want any) []string {
+	g, gotMap := got.(map[string]any)
+	w, wantMap := want.(map[string]any)
+	if !gotMap || !wantMap {
+		if reflect.DeepEqual(got, want) {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s is %s instead of %s", path, text(got), text(want))}
+	}
+	keys := maps.Clone(g)
+	maps.Copy(keys, w)
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		all = append(all, unequal(path+"."+key, g[key], w[key])...)
+	}
+	return all
+}
+
+func text(value any) string {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(data)
+}
+
+// Uninstall deletes the objects, bindings first, except the keeper (see [KeeperName]). Objects that do
+// not exist are passed over.
 func Uninstall(ctx context.Context, c client.Client, objects ...client.Object) error {
 	var bindings, policies []client.Object
 	for _, object := range objects {
@@ -104,8 +186,7 @@ func Uninstall(ctx context.Context, c client.Client, objects ...client.Object) e
 	return nil
 }
 
-// plain is the object with nothing in it that is not meant to be applied. No
-// scheme has to know its type.
+// plain returns the object without what is not meant to be applied. Its type need not be in a scheme.
 func plain(object client.Object) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {

@@ -4,9 +4,6 @@
 package fencing
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -15,19 +12,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// KeeperName is the name of a policy and of a binding, which match nothing and
-// are shared by all operators of a cluster. As long as both are there, the API
-// server keeps watching Leases. If for one second no binding in the cluster has
-// Leases as its parameter, it stops watching them until it is restarted, and
-// Holder would go by what they said then (seen in 1.36). Uninstall leaves it.
+// KeeperName is the name of a policy and of a binding that match nothing. All operators of a cluster
+// share them. While both exist, the API server keeps watching Leases. If no binding in the cluster has
+// Leases as its parameter for one second, the API server stops watching them until it is restarted,
+// and Holder believes what they said at that time (seen in 1.36). Uninstall leaves them in place.
 const KeeperName = "keeper." + suffix
 
-// HashAnnotation is on every object made here: it changes with what the object
-// says.
-const HashAnnotation = suffix + "/hash"
-
-// Objects returns the ValidatingAdmissionPolicies and bindings of the settings,
-// in the order in which they are to be created, or the error of Validate.
+// Objects returns the ValidatingAdmissionPolicies and bindings of the settings, in the order in which
+// to create them, or the error of [Settings.Validate].
 func Objects(s Settings) ([]client.Object, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("fencing: invalid Settings:\n%w", err)
@@ -61,45 +53,36 @@ func policy(name string, spec admissionv1.ValidatingAdmissionPolicySpec) client.
 	spec.FailurePolicy = ptr.To(admissionv1.Fail)
 	return &admissionv1.ValidatingAdmissionPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
-		ObjectMeta: metadata(name, spec),
+		ObjectMeta: metadata(name),
 		Spec:       spec,
 	}
 }
 
-// binding is that of the policy of the same name.
+// binding returns the binding of the policy with the same name.
 func binding(name string, params *admissionv1.ParamRef) client.Object {
 	spec := admissionv1.ValidatingAdmissionPolicyBindingSpec{
 		PolicyName: name, ParamRef: params, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
 	}
 	return &admissionv1.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicyBinding"},
-		ObjectMeta: metadata(name, spec),
+		ObjectMeta: metadata(name),
 		Spec:       spec,
 	}
 }
 
-func metadata(name string, spec any) metav1.ObjectMeta {
-	text, err := json.Marshal(spec)
-	if err != nil {
-		panic(err) // the types can be marshalled
-	}
-	sum := sha256.Sum256(text)
-	return metav1.ObjectMeta{
-		Name:        name,
-		Labels:      map[string]string{"app.kubernetes.io/managed-by": suffix},
-		Annotations: map[string]string{HashAnnotation: hex.EncodeToString(sum[:8])},
-	}
+func metadata(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/managed-by": suffix}}
 }
 
 var leaseKind = &admissionv1.ParamKind{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}
 
-// keeper matches nothing, in two ways.
+// keeper returns a policy that matches nothing, for two reasons.
 func keeper() admissionv1.ValidatingAdmissionPolicySpec {
 	return admissionv1.ValidatingAdmissionPolicySpec{
 		ParamKind: leaseKind,
-		MatchConstraints: &admissionv1.MatchResources{ResourceRules: rules([]admissionv1.Rule{{
+		MatchConstraints: match(nil, []admissionv1.Rule{{
 			APIGroups: []string{suffix}, APIVersions: []string{"v1"}, Resources: []string{"nothing"},
-		}}, admissionv1.Create)},
+		}}, admissionv1.Create),
 		MatchConditions: []admissionv1.MatchCondition{{Name: "never", Expression: "false"}},
 		Validations:     []admissionv1.Validation{{Expression: "true"}},
 	}
@@ -107,15 +90,12 @@ func keeper() admissionv1.ValidatingAdmissionPolicySpec {
 
 func (s Settings) holder() admissionv1.ValidatingAdmissionPolicySpec {
 	return admissionv1.ValidatingAdmissionPolicySpec{
-		ParamKind: leaseKind,
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: namespaces(s.Namespaces),
-			ResourceRules:     rules(s.Resources, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
-		},
-		MatchConditions: s.unlessExempt(s.conditions()),
+		ParamKind:        leaseKind,
+		MatchConstraints: match(s.Namespaces, s.Resources, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
+		MatchConditions:  s.unlessExempt(s.conditions()),
 		Variables: []admissionv1.Variable{
 			{Name: "caller", Expression: callerExpression},
-			{Name: "holder", Expression: "has(params.spec.holderIdentity) ? params.spec.holderIdentity : ''"},
+			{Name: "holder", Expression: leaseField("params", "holderIdentity", "''")},
 		},
 		Validations: []admissionv1.Validation{validate(
 			"variables.caller != '' && variables.caller == variables.holder",
@@ -126,14 +106,12 @@ func (s Settings) holder() admissionv1.ValidatingAdmissionPolicySpec {
 
 func (s Settings) epoch() admissionv1.ValidatingAdmissionPolicySpec {
 	spec := admissionv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: namespaces(s.Namespaces),
-			ResourceRules:     rules(s.Resources, admissionv1.Update),
-		},
-		MatchConditions: s.unlessExempt(s.conditions()),
+		MatchConstraints: match(s.Namespaces, s.Resources, admissionv1.Update),
+		MatchConditions:  s.unlessExempt(s.conditions()),
 		Variables: []admissionv1.Variable{
-			{Name: "was", Expression: tokenExpression("oldObject.metadata.annotations", TokenAnnotation)},
-			{Name: "is", Expression: tokenExpression("object.metadata.annotations", TokenAnnotation)},
+			{Name: "version", Expression: versionExpression},
+			{Name: "was", Expression: annotationToken("oldObject", writtenHere)},
+			{Name: "is", Expression: annotationToken("object")},
 		},
 		Validations: []admissionv1.Validation{validate(
 			notBelow("variables.is", "variables.was"),
@@ -144,12 +122,14 @@ func (s Settings) epoch() admissionv1.ValidatingAdmissionPolicySpec {
 		return spec
 	}
 	spec.Variables = append(spec.Variables,
-		admissionv1.Variable{Name: "wasStatus", Expression: statusExpression("oldObject", s.StatusToken)},
-		admissionv1.Variable{Name: "isStatus", Expression: statusExpression("object", s.StatusToken)},
+		admissionv1.Variable{Name: "wasStatus", Expression: statusToken("oldObject", s.StatusToken, writtenHere)},
+		admissionv1.Variable{Name: "isStatus", Expression: statusToken("object", s.StatusToken)},
 	)
-	// The object's annotation counts as well: thus one touch fences both.
+	// The object's annotation counts as well, so one touch fences both. Types whose status has no such
+	// field, as built-in ones, have only the annotation.
 	spec.Validations = append(spec.Validations, validate(
 		"!has(request.subResource) || request.subResource != 'status' || "+
+			"variables.isStatus == '' && variables.wasStatus == '' || "+
 			notBelow("variables.isStatus", "variables.wasStatus")+" && "+notBelow("variables.isStatus", "variables.was"),
 		"\"the object has the tokens '\" + variables.was + \"' and, in status, '\" + variables.wasStatus + \"', the write has '\" + variables.isStatus + \"'\"",
 	))
@@ -158,12 +138,9 @@ func (s Settings) epoch() admissionv1.ValidatingAdmissionPolicySpec {
 
 func (s Settings) guard() admissionv1.ValidatingAdmissionPolicySpec {
 	return admissionv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: namespaces([]string{s.Lease.Namespace}),
-			ResourceRules: rules([]admissionv1.Rule{{
-				APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"*"}, Resources: []string{"leases"},
-			}}, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
-		},
+		MatchConstraints: match([]string{s.Lease.Namespace}, []admissionv1.Rule{{
+			APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"*"}, Resources: []string{"leases"},
+		}}, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
 		// By condition, as the rules' resourceNames miss a deletion of all.
 		MatchConditions: append(s.conditions(), admissionv1.MatchCondition{
 			Name: "lease", Expression: "(request.operation == 'DELETE' ? oldObject : object).metadata.name == " + celString(s.Lease.Name),

@@ -15,6 +15,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,7 +23,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	applyappsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/manager"
@@ -37,15 +40,20 @@ func (l leader) Remaining() time.Duration { return time.Hour }
 
 func (l leader) Term() (elector.Term, bool) { return elector.Term{Token: elector.Token(l)}, true }
 
-// applying makes an operator with the policy Epoch, and a Deployment.
+// applying makes an operator with the policy Epoch, a Deployment, and a custom resource whose status has
+// the token, too.
 func applying(t *testing.T) (*operator, fencing.Settings) {
 	t.Helper()
 	o := newOperator(t, restConfig, namespace(t), 1)
 	s := o.settings(fencing.Epoch)
+	s.StatusToken = "token"
 	s.Resources = append(s.Resources, admissionv1.Rule{
 		APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments", "deployments/status"},
+	}, admissionv1.Rule{
+		APIGroups: []string{o.anythingCRD(t).Spec.Group}, APIVersions: []string{"v1"}, Resources: []string{"anythings", "anythings/status"},
 	})
 	o.install(t, s)
+	o.mustCreate(t, o.anything("x"))
 	labels := map[string]string{"app": "x"}
 	o.mustCreate(t, &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.ns, Name: "x"},
@@ -58,6 +66,46 @@ func applying(t *testing.T) (*operator, fencing.Settings) {
 		},
 	})
 	return o, s
+}
+
+func (o *operator) anything(name string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion(o.ns + ".example.com/v1")
+	u.SetKind("Anything")
+	u.SetNamespace(o.ns)
+	u.SetName(name)
+	return u
+}
+
+// anythingCRD installs a custom resource whose status has no schema.
+func (o *operator) anythingCRD(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	crd := &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: "anythings." + o.ns + ".example.com"},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: o.ns + ".example.com", Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "anythings", Singular: "anything", Kind: "Anything", ListKind: "AnythingList"},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: "v1", Served: true, Storage: true,
+				Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
+				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+					Type: "object", Properties: map[string]apiextensionsv1.JSONSchemaProps{
+						"status": {XPreserveUnknownFields: ptr.To(true), Nullable: true},
+					},
+				}},
+			}},
+		},
+	}
+	options := envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}}
+	if _, err := envtest.InstallCRDs(restConfig, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := envtest.UninstallCRDs(restConfig, options); err != nil {
+			t.Error(err)
+		}
+	})
+	return crd
 }
 
 // applied returns what the owner applies: a key of ConfigMap x, and a condition of Deployment x.
@@ -128,6 +176,11 @@ func applies(t *testing.T, o *operator) map[string]func(_ context.Context, _ cli
 			_, status := o.applied(owner, value)
 			return c.Status().Patch(ctx, unstructuredOf(t, status), client.Apply, owned(owner)) //nolint:staticcheck // as many still do
 		},
+		"custom resource, Status().Apply": func(ctx context.Context, c client.Client, owner, value string) error {
+			object := o.anything("x")
+			object.Object["status"] = map[string]any{owner: value}
+			return c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(object), owned(owner))
+		},
 	}
 }
 
@@ -150,19 +203,33 @@ func TestOwnersApplyInEveryTerm(t *testing.T) {
 						t.Fatalf("term %d, %s: %v", term, owner, err)
 					}
 				}
-				object := client.Object(o.configMap("x"))
-				if way[0] == 'S' {
-					object = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.ns, Name: "x"}}
-				}
-				if err := o.admin.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
-					t.Fatal(err)
-				}
-				if got := object.GetAnnotations()[fencing.TokenAnnotation]; got != token {
+				if got := o.tokenAfter(t, way); got != token {
 					t.Errorf("term %d: the token is %q, want %q", term, got, token)
 				}
 			}
 		})
 	}
+}
+
+// tokenAfter returns the token in what is applied in this way.
+func (o *operator) tokenAfter(t *testing.T, way string) string {
+	t.Helper()
+	object := client.Object(o.configMap("x"))
+	custom := o.anything("x")
+	switch way[0] {
+	case 'S':
+		object = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: o.ns, Name: "x"}}
+	case 'c':
+		object = custom
+	}
+	if err := o.admin.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+		t.Fatal(err)
+	}
+	if object == custom {
+		token, _, _ := unstructured.NestedString(custom.Object, "status", "token")
+		return token
+	}
+	return object.GetAnnotations()[fencing.TokenAnnotation]
 }
 
 func TestApplyOfAFormerLeaderIsRefused(t *testing.T) {

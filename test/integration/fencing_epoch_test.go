@@ -9,20 +9,22 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	operatorconfig "github.com/kube-elector/elector/examples/operator/config"
+	"github.com/kube-elector/elector/manager"
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-func TestEpochComparesTokensAsNumbersOfAnyLength(t *testing.T) {
+func TestEpochComparesTokensAsNumbers(t *testing.T) {
 	o := newOperator(t, restConfig, namespace(t), 1)
 	o.install(t, o.settings(fencing.Epoch))
-	long := strings.Repeat("9", 30)
 	for _, test := range []struct {
 		was, is string // "" for none
 		refused bool
@@ -33,32 +35,149 @@ func TestEpochComparesTokensAsNumbersOfAnyLength(t *testing.T) {
 		{"7", "8", false},
 		{"9", "10", false},
 		{"99", "100", false},
-		{long, "1" + long, false},
-		{"rubbish", "7", false}, // or nobody could write it any more
-		{"0", "1", false},
 		{"8", "7", true},
 		{"10", "9", true},
 		{"100", "99", true},
-		{"1" + long, long, true},
-		{long, "18446744073709551616", true},
 		{"7", "", true},
 		{"7", "rubbish", true},
 		{"7", "-8", true},
 		{"7", "08", true},
 		{"7", "8 ", true},
+		{"7", strings.Repeat("9", 21), true}, // no resourceVersion
 	} {
-		object := o.configMap(fmt.Sprintf("a%d", number(t, o.takeOver(t, o.pods[0]))))
-		if test.was != "" {
-			object.Annotations = map[string]string{fencing.TokenAnnotation: test.was, "other": "kept"}
+		object := o.tokened(t, test.was)
+		if number(t, object.ResourceVersion) <= 100 {
+			t.Fatal("the tokens are above the object's resourceVersion")
 		}
-		o.mustCreate(t, object)
-		delete(object.Annotations, fencing.TokenAnnotation)
-		if test.is != "" {
-			object.Annotations = map[string]string{fencing.TokenAnnotation: test.is}
-		}
-		err := o.pods[0].Update(t.Context(), object)
+		err := o.writeToken(t, object, test.is)
 		if refusal, _ := fencing.RefusalOf(err); (refusal.Policy == fencing.Epoch) != test.refused || !test.refused && err != nil {
 			t.Errorf("%q over %q: %v, want it refused: %v", test.is, test.was, err, test.refused)
+		}
+	}
+}
+
+// tokened makes a ConfigMap with this token in it.
+func (o *operator) tokened(t *testing.T, token string) *corev1.ConfigMap {
+	t.Helper()
+	object := o.configMap("tokened-" + utilrand.String(8))
+	object.Annotations = map[string]string{"other": "kept"}
+	if token != "" {
+		object.Annotations[fencing.TokenAnnotation] = token
+	}
+	o.mustCreate(t, object)
+	return object
+}
+
+// writeToken updates the object, with this token or none, as the operator.
+func (o *operator) writeToken(t *testing.T, object *corev1.ConfigMap, token string) error {
+	t.Helper()
+	delete(object.Annotations, fencing.TokenAnnotation)
+	if token != "" {
+		object.Annotations[fencing.TokenAnnotation] = token
+	}
+	return o.pods[0].Update(t.Context(), object)
+}
+
+// What no leader of this cluster wrote into the object: a copy from another cluster, or a person's.
+var foreignTokens = []string{
+	"98765432109", "9223372036854775807", "18446744073709551615", "18446744073709551616", strings.Repeat("9", 30),
+	strings.Repeat("9", 200_000), "0", "00", "08", "-8", "+8", "8.0", "1e3", "0x8", " 8", "8 ", "8\n", "\u0668", "rubbish", "\u00a0", " ",
+}
+
+func TestEpochIgnoresTokensThatNoLeaderOfThisClusterWrote(t *testing.T) {
+	o := newOperator(t, restConfig, namespace(t), 1)
+	token := o.takeOver(t, o.pods[0])
+	o.install(t, o.settings(fencing.Epoch))
+	for _, foreign := range foreignTokens {
+		name := foreign[:min(len(foreign), 40)]
+		if err := o.writeToken(t, o.tokened(t, foreign), token); err != nil {
+			t.Errorf("%q was in a new object, the leader: %v", name, err)
+		}
+		object := o.tokened(t, "")
+		if err := o.admin.Patch(t.Context(), object, stamp(foreign)); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.pods[0].Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(`{"data":{"a":"1"}}`))); err != nil {
+			t.Errorf("a person wrote %q, the leader, without a token: %v", name, err)
+		}
+		if err := o.writeToken(t, object, token); err != nil {
+			t.Errorf("a person wrote %q, the leader: %v", name, err)
+		}
+		if err := o.writeToken(t, object, "1"); !fencing.IsRefused(err) {
+			t.Errorf("after %q and the leader's token, a former leader: %v, want it refused", name, err)
+		}
+	}
+	t.Run("re-created", func(t *testing.T) {
+		object := o.tokened(t, token)
+		if err := o.admin.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		object.ResourceVersion, object.UID = "", ""
+		o.mustCreate(t, object)
+		if err := o.writeToken(t, object, "1"); !fencing.IsRefused(err) {
+			t.Errorf("a former leader: %v, want it refused, as the token is of this cluster", err)
+		}
+		if err := o.writeToken(t, object, token); err != nil {
+			t.Errorf("the leader: %v", err)
+		}
+	})
+	t.Run("one above the object's version, and one below", func(t *testing.T) {
+		object := o.tokened(t, "")
+		for above := range uint64(2) {
+			// Versions are the whole cluster's. That the next one is the object's happens soon.
+			eventually(t, "a token beside the object's resourceVersion", func() bool {
+				next := number(t, object.ResourceVersion) + 1
+				if err := o.admin.Patch(t.Context(), object, stamp(fmt.Sprint(next-1+2*above))); err != nil {
+					t.Fatal(err)
+				}
+				return number(t, object.ResourceVersion) == next
+			})
+			if err := o.writeToken(t, object.DeepCopy(), "1"); fencing.IsRefused(err) != (above == 0) {
+				t.Errorf("%d above: %v", above, err)
+			}
+		}
+	})
+}
+
+// The status of a custom resource may have anything in the field.
+func TestEpochSurvivesAnythingInTheStatus(t *testing.T) {
+	o := newOperator(t, restConfig, namespace(t), 1)
+	crd := o.anythingCRD(t)
+	s := o.settings(fencing.Epoch)
+	s.StatusToken = "token"
+	s.Resources = append(s.Resources, admissionv1.Rule{
+		APIGroups: []string{crd.Spec.Group}, APIVersions: []string{"v1"}, Resources: []string{"anythings", "anythings/status"},
+	})
+	o.install(t, s)
+	token := o.takeOver(t, o.pods[0])
+	contents := []string{
+		"", `"status":null`, `"status":"text"`, `"status":7`, `"status":[]`, `"status":{}`, `"status":{"token":null}`, `"status":{"token":7}`,
+		`"status":{"token":7.5}`, `"status":{"token":true}`, `"status":{"token":{}}`, `"status":{"token":["8"]}`, `"status":{"token":""}`,
+	}
+	for _, foreign := range foreignTokens[:5] {
+		contents = append(contents, fmt.Sprintf(`"status":{"token":%q}`, foreign))
+	}
+	for i, content := range contents {
+		object := o.anything(fmt.Sprintf("a%d", i))
+		o.mustCreate(t, object)
+		patch := func(c client.Client, text string) error {
+			return c.Status().Patch(t.Context(), object.DeepCopy(), client.RawPatch(types.MergePatchType, []byte("{"+text+"}")))
+		}
+		if err := patch(o.admin, content); err != nil {
+			t.Fatalf("%s: %v", content, err)
+		}
+		if err := patch(o.pods[0], `"status":{"other":"1"}`); err != nil {
+			t.Errorf("over %s, without a token: %v", content, err)
+		}
+		if err := patch(o.admin, content); err != nil {
+			t.Fatalf("%s: %v", content, err)
+		}
+		c := manager.Fenced(o.pods[0], leader(token), manager.StampingGuarded(s))
+		if err := patch(c, `"status":{"other":"2"}`); err != nil {
+			t.Errorf("over %s, the leader: %v", content, err)
+		}
+		if err := patch(o.pods[0], `"status":{"token":"1"}`); !fencing.IsRefused(err) {
+			t.Errorf("over %s and the leader's, a former leader: %v, want it refused", content, err)
 		}
 	}
 }

@@ -6,9 +6,12 @@ package integration
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -107,6 +110,65 @@ func TestKeeperSavesFromTheParameterInformersTrap(t *testing.T) {
 				t.Errorf("after the policy was gone for a while it follows the Lease: %v, want %v", got, keeper)
 			}
 		})
+	}
+}
+
+// edits are what people do to policies and bindings, of any field owner. Each is of the first object
+// that it can be done to.
+var edits = map[string]struct{ object, patch, path string }{
+	"only audits":              {"holder. binding", `{"spec":{"validationActions":["Audit"]}}`, "spec.validationActions"},
+	"audits as well":           {"epoch. binding", `{"spec":{"validationActions":["Deny","Audit"]}}`, "spec.validationActions"},
+	"another Lease":            {"holder. binding", `{"spec":{"paramRef":{"name":"other"}}}`, "spec.paramRef.name"},
+	"fewer namespaces":         {"guard. binding", `{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"a":"b"}}}}}`, "spec.matchResources"},
+	"failures are ignored":     {"epoch. policy", `{"spec":{"failurePolicy":"Ignore"}}`, "spec.failurePolicy"},
+	"a condition":              {"epoch. policy", `{"spec":{"matchConditions":[{"name":"never","expression":"false"}]}}`, "spec.matchConditions"},
+	"nothing is refused":       {"guard. policy", `{"spec":{"validations":[{"expression":"true"}]}}`, "spec.validations"},
+	"objects are left out":     {"holder. policy", `{"spec":{"matchConstraints":{"objectSelector":{"matchLabels":{"a":"b"}}}}}`, "spec.matchConstraints.objectSelector"},
+	"resources are left out":   {"holder. policy", `{"spec":{"matchConstraints":{"excludeResourceRules":[{"apiGroups":["*"],"apiVersions":["*"],"operations":["*"],"resources":["*"]}]}}}`, "spec.matchConstraints.excludeResourceRules"},
+	"another variable":         {"holder. policy", `{"spec":{"variables":[{"name":"caller","expression":"'x'"},{"name":"holder","expression":"'x'"}]}}`, "spec.variables"},
+	"only this version":        {"epoch. policy", `{"spec":{"matchConstraints":{"matchPolicy":"Exact"}}}`, "spec.matchConstraints.matchPolicy"},
+	"the keeper keeps none":    {"keeper. policy", `{"spec":{"paramKind":null}}`, "spec.paramKind"},
+	"the keeper's other Lease": {"keeper. binding", `{"spec":{"paramRef":{"name":"other"}}}`, "spec.paramRef.name"},
+}
+
+func TestWhatWasEditedIsNotInstalledAndIsRepaired(t *testing.T) {
+	o := newOperator(t, restConfig, namespace(t), 1)
+	o.takeOver(t, o.pods[0])
+	objects := o.install(t, o.settings())
+	for name, edit := range edits {
+		var object client.Object
+		prefix, kind, _ := strings.Cut(edit.object, " ")
+		for _, candidate := range objects {
+			if _, isBinding := candidate.(*admissionv1.ValidatingAdmissionPolicyBinding); strings.HasPrefix(candidate.GetName(), prefix) && isBinding == (kind == "binding") {
+				object = candidate.DeepCopyObject().(client.Object)
+			}
+		}
+		if err := o.admin.Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(edit.patch))); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		err := fencing.Installed(t.Context(), o.admin, objects...)
+		if !errors.Is(err, fencing.ErrNotInstalled) || !strings.Contains(err.Error(), object.GetName()+": "+edit.path) || strings.Count(err.Error(), "\n") != 1 {
+			t.Errorf("%s: %v, want ErrNotInstalled and only %s", name, err, edit.path)
+		}
+		if err := fencing.Install(t.Context(), o.admin, objects...); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := fencing.Installed(t.Context(), o.admin, objects...); err != nil {
+			t.Errorf("%s, and installed again: %v", name, err)
+		}
+	}
+	err := o.admin.Delete(t.Context(), objects[2].DeepCopyObject().(client.Object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fencing.Installed(t.Context(), o.admin, objects...); !errors.Is(err, fencing.ErrNotInstalled) || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("a policy was deleted: %v", err)
+	}
+	if err := o.admin.Patch(t.Context(), objects[3].DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(fencing.Install(t.Context(), o.admin, objects...), fencing.Installed(t.Context(), o.admin, objects...)); err != nil {
+		t.Errorf("installed again, and somebody's annotation: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -177,7 +178,7 @@ func TestRefusedWriteIsRecognisedCountedAndHeals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mustStamp(string(term.Token) + "0") // as a later leader would
+	mustStamp(fmt.Sprint(number(t, string(term.Token)) + 1)) // as a later leader would
 	eventually(t, "a refused write", func() bool { return a.lastError() != nil })
 	if err := a.lastError(); !errors.Is(err, fencing.ErrRefused) || !fencing.IsRefused(err) {
 		t.Errorf("the write's error is %v, want ErrRefused", err)
