@@ -91,7 +91,7 @@ var quickSizes = sizes{
 	lanes:         1,
 	requestLanes:  1,
 	requestWindow: 3 * time.Second,
-	faultAnswers:  2,
+	faultAnswers:  1,
 	serverLeases:  2,
 	serverRounds:  1,
 	serverWindow:  time.Second,

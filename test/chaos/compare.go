@@ -53,14 +53,17 @@ func compare(dir string, out io.Writer) error {
 
 const explanation = `
 
-Every cell has the verdict and, of the same run: the longest time without a leader that could act (gap), the longest
-with two that the rules do not excuse (overlap), the longest with one that had been frozen beside another (zombie), writes
-refused, requests about the Lease. Two leaders are excused for as long as clocks are inexact, and for RenewDeadline after
-an administrator has removed the record. All peers are held to the same rules, but for tokens, which only elector has. Their processes are started
-again when they end, as Kubernetes would. Rows 11 to 14 and 30 are played at LeaseDuration 15 s, RenewDeadline 10 s and
-RetryPeriod 2 s; the others five times as fast, at 3 s, 2 s and 400 ms, and with them the durations of the faults. How
-it is judged, and what is made of a busy machine, is in [doc.go](doc.go). client-go's standbys compare records whose
-times are whole seconds: at a RetryPeriod below a second they miss renewals, and may claim up to a second early.
+Every cell has the verdict and, of the same run: the longest time without a leader that could act
+(gap), the longest with two that the rules do not excuse (overlap), the longest with one that had
+been frozen beside another (zombie), writes refused, requests about the Lease. Two leaders are
+excused for as long as clocks are inexact, and for RenewDeadline after an administrator has removed
+the record. All peers are held to the same rules, but for tokens, which only elector has. Their
+processes are started again when they end, as Kubernetes would. Rows 11 to 14, 30, 37 and 42 are
+played at LeaseDuration 15 s, RenewDeadline 10 s and RetryPeriod 2 s; the others five times as fast,
+at 3 s, 2 s and 400 ms, and with them the durations of the faults. How it is judged, and what is
+made of a busy machine, is in [doc.go](doc.go). client-go's standbys compare records whose times are
+whole seconds: at a RetryPeriod below a second they miss renewals, and may claim up to a second
+early.
 
 `
 

@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,8 +151,8 @@ func (s *stage) rates(of map[*pod]lastingFault) error {
 // janitorPeriod is how often somebody deletes the Lease.
 const janitorPeriod = 10 * time.Millisecond
 
-// logLimit is how many lines a replica may log in a minute.
-const logLimit = 10
+// noiseLimit is how many lines a replica may log in a minute, and how many Events there may be.
+const noiseLimit = 10
 
 // playJanitor is row 43.
 func playJanitor(s *stage) error {
@@ -161,13 +163,10 @@ func playJanitor(s *stage) error {
 	if err := pause(s.ctx, 10*s.timing.LeaseDuration); err != nil { // in which candidates slow down
 		return err
 	}
-	mark, before := s.mark(), map[*pod]int{}
-	for _, p := range s.pods {
-		text, err := p.log()
-		if err != nil {
-			return err
-		}
-		before[p] = strings.Count(text, "\n")
+	mark := s.mark()
+	before, err := s.noise()
+	if err != nil {
+		return err
 	}
 	if err := pause(s.ctx, time.Minute); err != nil {
 		return err
@@ -179,17 +178,41 @@ func playJanitor(s *stage) error {
 		}
 	}
 	s.count("terms in a minute", terms)
-	for _, p := range s.pods {
-		text, err := p.log()
-		if err != nil {
-			return err
-		}
-		lines := strings.Count(text, "\n") - before[p]
-		s.count("lines logged by replica "+p.name, lines)
-		s.must(lines <= logLimit, "replica %s logged %d lines in a minute, %d at most", p.name, lines, logLimit)
+	after, err := s.noise()
+	if err != nil {
+		return err
+	}
+	for _, what := range slices.Sorted(maps.Keys(after)) {
+		n := after[what] - before[what]
+		s.count(what+" in a minute", n)
+		s.must(n <= noiseLimit, "%d %s in a minute, %d at most", n, what, noiseLimit)
 	}
 	stop()
 	return errors.Join(<-swept, s.settle())
+}
+
+// noise counts what replicas have logged and recorded so far.
+func (s *stage) noise() (map[string]int, error) {
+	all := map[string]int{"Events": 0}
+	for _, p := range s.pods {
+		text, err := p.log()
+		if err != nil {
+			return nil, err
+		}
+		all["lines logged by replica "+p.name] = strings.Count(text, "\n")
+	}
+	events, err := s.plane.admin.EventsV1().Events(s.space).List(s.ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events.Items {
+		n := 1
+		if e.Series != nil {
+			n = int(e.Series.Count)
+		}
+		all["Events"] += n
+	}
+	return all, nil
 }
 
 // sweep deletes the Lease whenever it is there, until ctx ends.
