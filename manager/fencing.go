@@ -22,23 +22,23 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// WithFencing has the API server refuse what a leader of the past still writes:
-// see package fencing for what each of its policies does, and costs. The
-// settings' Lease may be left out: it is the one contended for.
+// WithFencing makes the API server reject writes from a former leader: see package fencing for what
+// each of its policies does and costs. The Lease may be left out of the settings: it is the one
+// contended for.
 //
-// The Identity becomes fencing.Identity(), unless WithIdentity gives another.
-// Before it campaigns, the Manager makes sure that the policies would let it
-// write; Start returns fencing.ErrMismatch otherwise. Whenever it is elected it
-// installs the policies, which need not be there before: a leader of a version
-// without them is then not refused its writes while a new one is rolled out. If
-// it lacks the permissions and they are not there, it logs them as YAML, to be
-// applied by someone who has them. They stay when the Manager ends.
+// The Identity becomes [fencing.Identity], unless WithIdentity gives another. Before it campaigns, the
+// Manager makes sure that the policies would let it write; otherwise Start returns
+// [fencing.ErrMismatch]. At the beginning of each term it compares the policies in the cluster with
+// what they should be, and installs them if any is missing or differs. They need not exist before: a
+// leader of a version without them can still write while a new version is rolled out. If the Manager
+// lacks the permissions, it logs the differences and the policies as YAML, for someone who has them.
+// The policies stay when the Manager ends.
 //
-// LeaderElectionConfig, if set, must be of the same pod and ServiceAccount.
-// Without LeaderElection nothing of this is done.
+// LeaderElectionConfig, if set, must be of the same pod and ServiceAccount. Without LeaderElection
+// WithFencing does nothing.
 //
-// The client of EachTerm's manager stamps objects of the types in stamped: see
-// Stamping.
+// The Manager's clients for gated work stamp every type that the policy Epoch compares (see
+// [StampingGuarded]), and the types in stamped as well (see [Stamping]).
 func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
 	return func(o *settings) {
 		o.fencing = &s
@@ -59,7 +59,7 @@ var refusedWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
 // exposeRefusals registers the counter, which all Managers of a process share.
 var exposeRefusals = sync.OnceFunc(func() { metrics.Registry.MustRegister(refusedWrites) })
 
-// fencer installs the policies, and knows whether this replica fits them.
+// fencer installs the policies, and checks whether this replica fits them.
 type fencer struct {
 	settings fencing.Settings
 	objects  []client.Object
@@ -124,8 +124,8 @@ func (m *Manager) checkFencing(ctx context.Context) error {
 	return mismatch
 }
 
-// installing has the policies installed at the beginning of each term, beside
-// what next does.
+// installing returns callbacks that install the policies at the beginning of each term, beside what
+// next does.
 func (m *Manager) installing(next elector.Callbacks) elector.Callbacks {
 	all := next
 	all.OnStartedLeading = func(ctx context.Context) {
@@ -152,11 +152,11 @@ func (m *Manager) install(ctx context.Context) {
 		}
 		text, yamlErr := fencing.YAML(f.objects...)
 		if errors.Is(present, fencing.ErrNotInstalled) {
-			m.gate.log.ErrorContext(ctx, "writes of former leaders are not refused: the fencing policies are to be applied by someone who has the permissions",
+			m.gate.log.ErrorContext(ctx, "writes from former leaders may be accepted: the fencing policies are missing or differ, and this replica lacks the permissions to install them",
 				"why", present, "err", errors.Join(err, yamlErr), "apply", text)
 			return nil
 		}
-		m.gate.log.WarnContext(ctx, "cannot tell whether the fencing policies are installed; if not, someone who has the permissions is to apply them",
+		m.gate.log.WarnContext(ctx, "cannot check or install the fencing policies for lack of permissions: apply them if they are missing",
 			"why", present, "err", errors.Join(err, yamlErr), "apply", text)
 		return nil
 	}) // or ctx has ended: the next term will

@@ -24,9 +24,9 @@ type FenceOption func(*fence)
 
 // Stamping makes a fenced client write the token of the request's term, for the policy [fencing.Epoch],
 // into the annotation [fencing.TokenAnnotation] of objects of these types when it creates, updates,
-// patches or applies them or their status. Of the types' fields nothing is read. Only a request in no
-// term, or in a term without a token, is not stamped; a request whose context is of no term has the
-// term that [Fenced] was given.
+// patches or applies them or their status. Nothing is read from the fields of types. The token is that
+// of the term in the request's context, or else of the Elector or Term that [Fenced] was given. A request
+// without a token is not stamped.
 //
 // The annotation stays in the object that was passed in, even if the write fails. Numbers and all else
 // are sent as they were given. Patches that cannot carry the annotation, JSON patches among them, fail
@@ -41,7 +41,13 @@ type FenceOption func(*fence)
 // do not carry an object's annotations. The API server drops the annotation from what is written to the
 // status of a custom resource: see [fencing.Settings.StatusToken] and [StampingGuarded].
 func Stamping(types ...client.Object) FenceOption {
-	return func(f *fence) { f.stamped = append(f.stamped, types...) }
+	return func(f *fence) {
+		for _, obj := range types {
+			if obj != nil {
+				f.stamped = append(f.stamped, obj)
+			}
+		}
+	}
 }
 
 // StampingGuarded makes a fenced client stamp, as [Stamping] does, the types of all resources whose

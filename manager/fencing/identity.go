@@ -13,15 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ErrMismatch is returned by Identity and Check where policies would refuse
-// what this replica writes even while it leads. The text says what to change.
+// ErrMismatch is returned by Identity and Check if the policies would refuse what this replica writes
+// even while it leads. The text says what to change.
 var ErrMismatch = errors.New("this replica does not fit the fencing policies")
 
-// Identity is the one by which the policies Holder and Guard recognise the pod
-// this process runs in: $POD_NAME, "_" and $POD_UID. A container that is
-// restarted has the same one as before, and has to wait for its own Lease to
-// lapse, as after any crash. A pod must not have two of the operator's
-// processes in it.
+// Identity returns the identity by which the policies Holder and Guard recognise the pod of this
+// process: $POD_NAME, "_" and $POD_UID. A restarted container has the same one as before. Two of the
+// operator's processes must not run in one pod: the policies cannot tell them apart.
 func Identity() (string, error) {
 	name, uid := os.Getenv("POD_NAME"), os.Getenv("POD_UID")
 	if name == "" || uid == "" {
@@ -32,10 +30,9 @@ func Identity() (string, error) {
 
 func podIdentity(name, uid string) string { return name + "_" + uid }
 
-// Check asks the API server who it takes this replica for, and returns an error
-// that is ErrMismatch, with everything that does not fit, if the policies would
-// refuse writes made with c while the Lease names identity. It needs no
-// permission but that to create selfsubjectreviews, which everyone has.
+// Check asks the API server who this replica is to it. It returns an error that is ErrMismatch, with
+// everything that does not fit, if the policies would refuse writes made with c while the Lease names
+// identity. It needs only the permission to create selfsubjectreviews, which everyone has.
 func Check(ctx context.Context, c client.Client, s Settings, identity string) error {
 	var review authenticationv1.SelfSubjectReview
 	if err := c.Create(ctx, &review); err != nil {

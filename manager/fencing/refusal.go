@@ -11,21 +11,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// ErrRefused is what the writes of a fenced client return (see
-// manager.Fenced) when a policy has refused them. The write was not done.
+// ErrRefused is returned by the writes of a fenced client (see manager.Fenced) when a policy refused
+// them. The write was not done.
 var ErrRefused = errors.New("refused by fencing")
 
-// Refusal tells who refused a write.
+// A Refusal says which policy refused a write.
 type Refusal struct {
 	Policy Policy
 	Lease  types.NamespacedName // of the policy's Settings
 }
 
-// refusal finds the policy's name, which the API server always puts there.
+// refusal finds the policy's name, which is always in the API server's message.
 var refusal = regexp.MustCompile(`ValidatingAdmissionPolicy '(holder|epoch|guard)\.([a-z0-9.-]+)\.([a-z0-9-]+)\.` + regexp.QuoteMeta(suffix) + `'`)
 
-// RefusalOf tells which policy made the API server refuse a write with this
-// error, if one of this package's did. Any client's error will do.
+// RefusalOf returns which policy made the API server refuse a write with this error, if one of this
+// package's did. It takes any client's error.
 func RefusalOf(err error) (Refusal, bool) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -38,8 +38,8 @@ func RefusalOf(err error) (Refusal, bool) {
 	return Refusal{Policy(found[1]), types.NamespacedName{Name: found[2], Namespace: found[3]}}, true
 }
 
-// IsRefused reports whether a policy of this package made the API server refuse
-// a write with this error. Any client's error will do.
+// IsRefused reports whether a policy of this package made the API server refuse a write with this
+// error. It takes any client's error.
 func IsRefused(err error) bool {
 	_, refused := RefusalOf(err)
 	return refused

@@ -14,20 +14,18 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// TokenAnnotation is where an object has the token of the term that wrote it
-// last, for Epoch.
+// TokenAnnotation is the annotation with the token of the term that wrote the object last, for Epoch.
 const TokenAnnotation = "kube-elector.io/token"
 
-// Touch writes the token of ctx's term into the objects, and nothing else.
-// Called at the beginning of a term, it has Epoch refuse from then on what
-// earlier terms still write into them, instead of from each object's first
-// write. Objects that have been deleted are passed over; other errors are
-// joined, after all objects have been tried. Only names and types are read of
-// the objects, and their fields are replaced by the API server's answer.
+// Touch writes the token of ctx's term into the objects, and nothing else. If it is called at the
+// beginning of a term, Epoch refuses writes of earlier terms from then on, instead of from each
+// object's first write. Objects that have been deleted are passed over. Other errors are joined, after
+// all objects have been tried. Touch reads only names and types of the objects, and replaces their
+// fields by the API server's answer.
 func Touch(ctx context.Context, c client.Client, objects ...client.Object) error {
 	term, ok := elector.TermFromContext(ctx)
 	if !ok || term.Token == "" {
-		return errors.New("fencing: Touch: the context is of no term that has a token")
+		return errors.New("fencing: Touch: the context belongs to no term with a token")
 	}
 	var failures []error
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, TokenAnnotation, term.Token))

@@ -31,7 +31,7 @@ func takeovers(t *testing.T) int {
 }
 
 const (
-	staleWriters    = 2  // of one leader of the past, at the same time
+	staleWriters    = 2  // of one former leader, at the same time
 	staleWritesEach = 20 // after the takeover; if there are policies, refused ones
 )
 
@@ -77,7 +77,7 @@ func TestWokenLeaderIsRefusedByTheAPIServer(t *testing.T) {
 	}
 	t.Run("no policy", func(t *testing.T) {
 		if s := run(t); s.afterTakeover != s.tried || s.overNewer == 0 {
-			t.Error("without policies stale writes were refused: the test has no leader of the past")
+			t.Error("without policies stale writes were refused: the test has no former leader")
 		}
 	})
 	t.Run("holder", func(t *testing.T) {
