@@ -37,8 +37,14 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		return t, err
 	}
 	l.renewed = func(version string, sent moment) {
+		e.worked(ctx, cannotRenew)
 		e.metrics().renewed(sent)
 		e.watcher.wrote(version)
+	}
+	l.failed = func(err error) {
+		if run.Err() == nil { // or it was given up, as the term has ended
+			e.troubled(ctx, cannotRenew, err)
+		}
 	}
 	l.decided = func(err error) {
 		c.err = err
@@ -50,13 +56,10 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		cancel()
 		return nil, fmt.Errorf("client-go refuses the config: %w", err)
 	}
-	logger := e.clientLogger()
-	if e.failing {
-		logger = logger.V(4) // it was said before, and will be every RetryPeriod
-	}
+	e.contest.claiming()
 	go func() {
 		defer close(c.done)
-		le.Run(klog.NewContext(run, logger))
+		le.Run(klog.NewContext(run, e.clientLogger))
 		// A LeaderElector that is stopped between two renewals leaves its metric
 		// at 1. Making one sets it to 0.
 		_, _ = leaderelection.NewLeaderElector(config)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	"k8s.io/client-go/kubernetes"
 )
@@ -44,7 +45,9 @@ type Elector struct {
 	config    Config
 	callbacks Callbacks
 	logger    *slog.Logger
-	self      author
+	// clientLogger is the same for client-go's lines.
+	clientLogger logr.Logger
+	self         author
 
 	leases    *leaseClient
 	view      *view
@@ -60,10 +63,13 @@ type Elector struct {
 	// Only the goroutine of the campaign uses led: there was a term before.
 	led bool
 	// Only Start's goroutine uses these two: since when others are given
-	// precedence, nil if they are not; and whether the last claim failed for
-	// another reason than a lost race.
+	// precedence, nil if they are not; and the claims lost of late.
 	yielding *moment
-	failing  bool
+	contest  contest
+
+	// When, by the monotonic clock: another holder's record was last seen to
+	// change; the API server last answered. At first, when Start was called.
+	rival, contact atomic.Int64
 
 	health   health
 	identity identityGuard
@@ -98,6 +104,7 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}
+	e.clientLogger = newClientLogger(e.logger)
 	if full.Enabled {
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)

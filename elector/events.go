@@ -16,35 +16,40 @@ import (
 func (e *Elector) begun(ctx context.Context, t *term) {
 	e.announce()
 	e.logger.InfoContext(ctx, "leading", "token", t.Token, "transitions", t.Transitions)
-	e.record(corev1.EventTypeNormal, "Leading", short(e.config.Identity)+" became leader")
+	e.record(corev1.EventTypeNormal, reasonElection, "BecomeLeader", short(e.config.Identity)+" became leader")
 }
 
 // ended tells of a term's end, which began at started and is complete now.
 func (e *Elector) ended(ctx context.Context, t *term, cause error, started moment) {
 	took := now().mono - started.mono
 	e.metrics().ended(cause, took.Seconds())
+	e.trouble.forget(cannotRenew) // the line below tells what came of it
 	attrs := []any{"cause", cause, "token", t.Token, "drained", took.Round(time.Microsecond)}
-	level := slog.LevelWarn
-	if voluntary(cause) {
-		level = slog.LevelInfo
+	level, kind := slog.LevelInfo, corev1.EventTypeNormal
+	if !voluntary(cause) || t.overErr != nil {
+		level, kind = slog.LevelWarn, corev1.EventTypeWarning
 	}
 	if t.overErr != nil {
-		level, attrs = max(level, slog.LevelWarn), append(attrs, "err", t.overErr)
+		attrs = append(attrs, "err", t.overErr)
 	}
 	e.logger.Log(ctx, level, "stopped leading", attrs...)
-	e.record(corev1.EventTypeNormal, "StoppedLeading", short(e.config.Identity)+" stopped leading: "+cause.Error())
+	e.record(kind, reasonElection, "StopLeading", short(e.config.Identity)+" stopped leading: "+cause.Error())
 }
 
 // watchRestarted is told by the watcher of every watch but the first.
 func (e *Elector) watchRestarted(err error) {
 	e.metrics().watches.Inc()
 	if err != nil {
-		e.troubled(context.Background(), "the watch of the Lease has failed, opening another", err)
+		e.troubled(context.Background(), cannotWatch, err)
 	}
 }
 
+// reasonElection is the reason of client-go's own Events, which dashboards and
+// alerts look for, as they do for "became leader" and "stopped leading".
+const reasonElection = "LeaderElection"
+
 // record puts an Event on the Lease.
-func (e *Elector) record(kind, reason, note string) {
+func (e *Elector) record(kind, reason, action, note string) {
 	if e.config.EventRecorder == nil || e.view == nil {
 		return
 	}
@@ -55,5 +60,5 @@ func (e *Elector) record(kind, reason, note string) {
 	if obs, _ := e.view.get(); obs.lease != nil {
 		ref.UID = obs.lease.UID
 	}
-	e.config.EventRecorder.Eventf(ref, nil, kind, reason, "LeaderElection", "%s", note)
+	e.config.EventRecorder.Eventf(ref, nil, kind, reason, action, "%s", note)
 }

@@ -66,15 +66,15 @@ func TestTermsAreRecordedAsEventsOnTheLease(t *testing.T) {
 		a.start().leads(time.Second)
 		b.start()
 		synctest.Wait()
-		wantEvents(t, ofA.recorded(), "Normal Leading LeaderElection a became leader")
+		wantEvents(t, ofA.recorded(), "Normal LeaderElection BecomeLeader a became leader")
 		if ref, l := ofA.about, w.lease(); ref == nil || ref.Namespace != l.Namespace || ref.Name != l.Name || ref.UID != l.UID {
 			t.Errorf("about %+v, want the Lease of UID %s", ref, l.UID)
 		}
 		w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = ptr.To("x") })
 		synctest.Wait()
-		wantEvents(t, ofA.recorded(), "Normal StoppedLeading LeaderElection a stopped leading: lease taken over")
+		wantEvents(t, ofA.recorded(), "Warning LeaderElection StopLeading a stopped leading: lease taken over")
 		time.Sleep(10 * time.Minute) // in which one of the two leads and renews
-		if got := append(ofA.recorded(), ofB.recorded()...); len(got) != 1 || !strings.Contains(got[0], "Leading") {
+		if got := append(ofA.recorded(), ofB.recorded()...); len(got) != 1 || !strings.Contains(got[0], "became leader") {
 			t.Errorf("got %q, want the one of the next leader", got)
 		}
 	})
@@ -91,10 +91,10 @@ func TestADuplicateIdentityIsRecordedAsAWarning(t *testing.T) {
 		}
 		w.edit(func(l *leaseObject) { l.Annotations[WriterAnnotation] = "somebody else" })
 		synctest.Wait()
-		wantEvents(t, events.recorded(), "Normal StoppedLeading LeaderElection same stopped leading: lease taken over")
+		wantEvents(t, events.recorded(), "Warning LeaderElection StopLeading same stopped leading: lease taken over")
 		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Second) }) // and goes on
 		synctest.Wait()
-		wantEvents(t, events.recorded(), "Warning DuplicateIdentity LeaderElection another process uses the identity same")
+		wantEvents(t, events.recorded(), "Warning DuplicateIdentity StandBy another process uses the identity same")
 	})
 }
 

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 )
 
 // leaseClient makes every request about the Lease but the watcher's, each bounded
@@ -27,6 +29,9 @@ type leaseClient struct {
 	late            error         // the cause of that end
 	view            *view
 	sighted         func() // called after news
+	// heard is called with every answer, or with the error that stands for it.
+	heard  func(what failure, err error)
+	logger logr.Logger // client-go's
 }
 
 func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
@@ -41,6 +46,8 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 		late:      lateError(attempt),
 		view:      e.view,
 		sighted:   e.sighted,
+		heard:     e.heard,
+		logger:    e.clientLogger,
 	}
 }
 
@@ -59,8 +66,10 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 	case apierrors.IsNotFound(err):
 		lease = nil
 	case err != nil:
+		l.heard(cannotRead, err)
 		return false, fmt.Errorf("read the Lease: %w", err)
 	}
+	l.heard(cannotRead, nil)
 	if news = l.view.sawRead(lease, mark); news {
 		l.sighted()
 	}
@@ -91,6 +100,7 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 	} else {
 		lease, err = l.client.Update(ctx, next, metav1.UpdateOptions{})
 	}
+	l.heard("", err)
 	if err != nil {
 		return nil, sent, err
 	}
@@ -108,5 +118,6 @@ func (e lateError) Error() string {
 }
 
 func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = klog.NewContext(ctx, l.logger)
 	return context.WithTimeoutCause(ctx, l.attempt, l.late)
 }

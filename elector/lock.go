@@ -37,8 +37,10 @@ type lock struct {
 	begin    func(lease *coordinationv1.Lease, sent moment) (*term, error)
 	decided  func(error)                       // told once that the claim has failed
 	renewed  func(version string, sent moment) // told of every renewal
+	failed   func(error)                       // told of every renewal that failed
 
-	term *term // set when the claim succeeded in time
+	term      *term // set when the claim succeeded in time
+	conflicts int   // renewals in a row that met a newer version
 }
 
 // Get is client-go's first step of a claim, and what it does after a failed
@@ -49,7 +51,7 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		lease = l.base.lease
 	} else {
 		if _, err := l.leases.read(ctx); err != nil {
-			return nil, nil, quietIfStopped(err)
+			return nil, nil, err
 		}
 		var err error
 		if lease, err = l.ours(); err != nil {
@@ -93,7 +95,7 @@ func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 		err = fmt.Errorf("%w: %w", errLostRace, err)
 	}
 	l.decided(err)
-	return &quietError{err} // the Elector logs it, and not at every try
+	return err
 }
 
 func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
@@ -105,20 +107,15 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	}
 	lease, sent, err := l.leases.write(ctx, lease, r)
 	if err != nil {
-		return quietIfStopped(err)
+		if l.conflicts++; !apierrors.IsConflict(err) || l.conflicts >= usualConflicts {
+			l.failed(err)
+		}
+		return err
 	}
+	l.conflicts = 0
 	l.term.renewed(sent)
 	l.renewed(lease.ResourceVersion, sent)
 	return nil
-}
-
-// quietIfStopped keeps client-go from reporting that the campaign ended within a
-// renewal. A request that took too long has another error.
-func quietIfStopped(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return &quietError{err}
-	}
-	return err
 }
 
 // ours is the Lease as last seen, if the term still holds it.
@@ -128,7 +125,7 @@ func (l *lock) ours() (*coordinationv1.Lease, error) {
 	// would be overwritten, and a Lease that is gone made anew.
 	l.term.observed(obs)
 	if l.term.held() == 0 {
-		return nil, &quietError{errCampaignOver}
+		return nil, errCampaignOver
 	}
 	return obs.lease, nil
 }

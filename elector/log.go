@@ -5,59 +5,52 @@ package elector
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 
 	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
 )
 
-// withLogger has client-go log through the user's logger: it takes its logger
-// from the context.
-func (e *Elector) withLogger(ctx context.Context) context.Context {
-	return klog.NewContext(ctx, e.clientLogger())
+// newClientLogger returns the logger that client-go takes from the context of
+// everything that the Elector asks of it.
+func newClientLogger(logger *slog.Logger) logr.Logger {
+	return logr.FromSlogHandler(clientHandler{logger.Handler()})
 }
 
-func (e *Elector) clientLogger() logr.Logger {
-	return logr.FromSlogHandler(quietHandler{e.logger.Handler()})
+// clientHandler logs what client-go says as Debug at most: the Elector says the
+// same in words of its own, once, at the level that it deserves.
+type clientHandler struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h clientHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.Handler.Enabled(ctx, min(level, slog.LevelDebug))
 }
 
-// quietError is an error that belongs to a normal day, such as a lost race.
-type quietError struct{ error }
-
-func (q *quietError) Unwrap() error { return q.error }
-
-// quietHandler has client-go's error lines about quietErrors logged as Debug.
-type quietHandler struct{ slog.Handler }
-
-// Handle passes the record on at the level it deserves.
-func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
-	quiet := false
-	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok {
-			quiet = errors.As(err, new(*quietError))
-		}
-		return !quiet
-	})
-	if quiet {
-		r = r.Clone()
-		r.Level = min(r.Level, slog.LevelDebug)
-		if !h.Enabled(ctx, r.Level) {
-			return nil
-		}
+// Handle implements slog.Handler. It leaves out client-go's name of the Lease,
+// which the Elector's logger has already.
+func (h clientHandler) Handle(ctx context.Context, r slog.Record) error {
+	level := min(r.Level, slog.LevelDebug)
+	if !h.Handler.Enabled(ctx, level) {
+		return nil // logr does not ask about errors
 	}
-	return h.Handler.Handle(ctx, r)
+	quiet := slog.NewRecord(r.Time, level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "lock" {
+			quiet.AddAttrs(a)
+		}
+		return true
+	})
+	return h.Handler.Handle(ctx, quiet)
 }
 
 // WithAttrs keeps the wrapper around the derived handler.
-func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return quietHandler{h.Handler.WithAttrs(slices.Clone(attrs))}
+func (h clientHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return clientHandler{h.Handler.WithAttrs(slices.Clone(attrs))}
 }
 
 // WithGroup keeps the wrapper around the derived handler.
-func (h quietHandler) WithGroup(name string) slog.Handler {
-	return quietHandler{h.Handler.WithGroup(name)}
+func (h clientHandler) WithGroup(name string) slog.Handler {
+	return clientHandler{h.Handler.WithGroup(name)}
 }
 
 // short keeps what others wrote from flooding logs and Events.

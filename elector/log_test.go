@@ -5,6 +5,7 @@ package elector
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -72,7 +74,7 @@ func (w *world) talking(id string, level slog.Level) (*candidate, *memoryLog) {
 	return c, log
 }
 
-func TestClientGoLogsThroughTheUsersHandler(t *testing.T) {
+func TestClientGoLogsThroughTheUsersHandlerAsDebug(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, log := w.talking("a", levelAll)
 		a.start().leads(time.Second)
@@ -81,18 +83,16 @@ func TestClientGoLogsThroughTheUsersHandler(t *testing.T) {
 		w.until(time.Minute, "the term ends", func() bool { return !a.IsLeader() })
 		synctest.Wait()
 		lines := log.lines(t)
-		for msg, want := range map[string]struct {
-			level slog.Level
-			err   string
-		}{
-			"Attempting to acquire leader lease...":                            {slog.LevelInfo, ""},
-			"Successfully acquired lease":                                      {slog.LevelInfo, ""},
-			"Successfully renewed lease":                                       {-5, ""},
-			"Failed to update lease optimistically, falling back to slow path": {-2, "no luck"},
-			"Error retrieving lease lock":                                      {slog.LevelError, "no luck"},
-			"Failed to renew lease":                                            {slog.LevelInfo, "context"},
-			"leading":                                                          {slog.LevelInfo, ""},
-			"stopped leading":                                                  {slog.LevelWarn, ""},
+		for msg, want := range map[string]line{
+			"Attempting to acquire leader lease...":                            {Level: slog.LevelDebug},
+			"Successfully acquired lease":                                      {Level: slog.LevelDebug},
+			"Successfully renewed lease":                                       {Level: -5},
+			"Failed to update lease optimistically, falling back to slow path": {Level: slog.LevelDebug, Err: "no luck"},
+			"Error retrieving lease lock":                                      {Level: slog.LevelDebug, Err: "no luck"},
+			"Failed to renew lease":                                            {Level: slog.LevelDebug, Err: "context"},
+			"leading":                                                          {Level: slog.LevelInfo},
+			"cannot renew the Lease":                                           {Level: slog.LevelWarn, Err: "no luck"},
+			"stopped leading":                                                  {Level: slog.LevelWarn},
 		} {
 			found := saying(msg, lines)
 			if len(found) == 0 {
@@ -100,15 +100,52 @@ func TestClientGoLogsThroughTheUsersHandler(t *testing.T) {
 				continue
 			}
 			l := found[0]
-			if l.Level != want.level || !strings.Contains(l.Err, want.err) || l.Lease != "ns/lease" || l.Identity != "a" {
-				t.Errorf("got %+v, want level %v, error %q, and which lease and identity", l, want.level, want.err)
-			}
-			if clientGos := !strings.Contains(msg, "leading"); clientGos && l.Lock != "ns/lease" {
-				t.Errorf("client-go's key lock is lost: %+v", l)
+			if l.Level != want.Level || !strings.Contains(l.Err, want.Err) || l.Lease != "ns/lease" || l.Lock != "" || l.Identity != "a" {
+				t.Errorf("got %+v, want level %v, error %q, and once which lease and identity", l, want.Level, want.Err)
 			}
 		}
 		if t.Failed() {
 			t.Log(log)
+		}
+	})
+}
+
+func TestABeginningAndAnEndAreALineEach(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, log := w.talking("a", slog.LevelInfo)
+		a.start().leads(time.Second)
+		a.stop()
+		if err := a.result(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		lines := log.lines(t)
+		if len(lines) != 2 || lines[0].Msg != "leading" || lines[1].Msg != "stopped leading" {
+			t.Errorf("got %+v", lines)
+		}
+	})
+}
+
+func TestTheWorksContextKeepsTheLoggerOfStarts(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for name, enabled := range map[string]bool{"with an election": true, "without": false} {
+			mine, electors := &memoryLog{}, &memoryLog{}
+			config := testConfig(name)
+			config.Enabled = enabled
+			e, err := New(&config, w.server.Client(name), Callbacks{OnStartedLeading: func(ctx context.Context) {
+				logr.FromContextOrDiscard(ctx).Info("at work")
+				<-ctx.Done()
+			}}, slog.New(slog.NewTextHandler(electors, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(logr.NewContext(t.Context(), logr.FromSlogHandler(slog.NewTextHandler(mine, nil))), time.Second)
+			if err := e.Start(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			if text := mine.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "at work") {
+				t.Errorf("%s: the caller's logger got %q, the Elector's %q", name, text, electors)
+			}
 		}
 	})
 }
@@ -147,7 +184,7 @@ func TestALostRaceIsLoggedAsDebug(t *testing.T) {
 			t.Fatalf("%d claims", raced)
 		}
 		lines := log.lines(t)
-		for _, msg := range []string{"lost the race for the Lease", "Failed to update lease", "Failed to acquire lease"} {
+		for _, msg := range []string{"lost the race for the Lease", "Failed to update lease"} {
 			found := saying(msg, lines)
 			if len(found) != 1 || found[0].Level != slog.LevelDebug {
 				t.Errorf("want %q once, as debug, got %+v", msg, found)
@@ -159,9 +196,9 @@ func TestALostRaceIsLoggedAsDebug(t *testing.T) {
 	})
 }
 
-func TestTheQuietHandlerIsAHandler(t *testing.T) {
+func TestTheHandlerOfClientGosLinesIsAHandler(t *testing.T) {
 	var buffer bytes.Buffer
-	handler := quietHandler{slog.NewJSONHandler(&buffer, nil)}
+	handler := clientHandler{slog.NewJSONHandler(&buffer, &slog.HandlerOptions{Level: slog.LevelDebug})}
 	if err := slogtest.TestHandler(handler, func() (all []map[string]any) {
 		for text := range bytes.Lines(buffer.Bytes()) {
 			entry := map[string]any{}
@@ -176,28 +213,20 @@ func TestTheQuietHandlerIsAHandler(t *testing.T) {
 	}
 }
 
-func TestTheQuietHandlerLowersQuietErrorsOnly(t *testing.T) {
-	quiet, loud := &quietError{errors.New("quiet")}, errors.New("loud")
-	for name, c := range map[string]struct {
-		level slog.Level // the handler's
-		err   error
-		want  []slog.Level
-	}{
-		"loud":                    {levelAll, loud, []slog.Level{slog.LevelError}},
-		"quiet":                   {levelAll, quiet, []slog.Level{slog.LevelDebug}},
-		"quiet inside":            {levelAll, errors.Join(loud, quiet), []slog.Level{slog.LevelDebug}},
-		"quiet, and Debug is off": {slog.LevelInfo, quiet, nil},
-		"none":                    {slog.LevelInfo, nil, []slog.Level{slog.LevelError}},
+func TestTheHandlerOfClientGosLinesRaisesNoLevel(t *testing.T) {
+	for level, want := range map[slog.Level]slog.Level{
+		slog.LevelError: slog.LevelDebug, slog.LevelInfo: slog.LevelDebug, slog.LevelDebug: slog.LevelDebug, -9: -9,
 	} {
 		log := &memoryLog{}
-		logger := slog.New(quietHandler{slog.NewJSONHandler(log, &slog.HandlerOptions{Level: c.level})})
-		logger.With("k", "v").WithGroup("g").Error("failed", "err", c.err, "another", loud)
-		var got []slog.Level
-		for _, l := range log.lines(t) {
-			got = append(got, l.Level)
+		logger := slog.New(clientHandler{slog.NewJSONHandler(log, &slog.HandlerOptions{Level: levelAll})})
+		logger.With("k", "v").Log(t.Context(), level, "here", "lock", "ns/lease", "err", errors.New("no"))
+		if got := log.lines(t); len(got) != 1 || got[0].Level != want || got[0].Err != "no" || got[0].Lock != "" {
+			t.Errorf("%v became %+v", level, got)
 		}
-		if len(got) != len(c.want) || len(got) > 0 && got[0] != c.want[0] {
-			t.Errorf("%s: logged at %v, want %v", name, got, c.want)
+		quiet := clientHandler{slog.NewJSONHandler(log, nil)}
+		logr.FromSlogHandler(quiet).Error(errors.New("no"), "not here")
+		if slog.New(quiet).Enabled(t.Context(), level) || len(log.lines(t)) != 1 {
+			t.Errorf("%v is logged though Debug is not enabled", level)
 		}
 	}
 }

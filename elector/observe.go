@@ -4,6 +4,8 @@
 package elector
 
 import (
+	"context"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -17,10 +19,13 @@ func (e *Elector) sighted() {
 	if t != nil {
 		t.observed(obs)
 	}
+	if holder(obs.lease) != "" && !obs.ours {
+		e.rival.Store(int64(obs.changed.mono))
+	}
 	if e.identity.duplicate(obs, e.self) {
 		e.logger.Error("another process uses this Identity: each candidate needs its own; this one will not lead beside it",
 			"holder", short(holder(obs.lease)))
-		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "another process uses the identity "+short(e.config.Identity))
+		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "StandBy", "another process uses the identity "+short(e.config.Identity))
 	}
 	e.announce()
 }
@@ -29,6 +34,26 @@ func (e *Elector) sighted() {
 func (e *Elector) announce() {
 	leader, changed := e.announcer.tell(e.GetLeader)
 	if changed && leader != "" && leader != e.config.Identity {
+		if _, refused := e.trouble.failing(cannotClaim); !refused {
+			e.trouble.forget(cannotClaim) // there is nothing to claim
+		}
 		e.logger.Info("standing by", "leader", short(leader))
+	}
+}
+
+// heard takes in the API server's answer to a request, or what a watch delivers.
+func (e *Elector) heard(what failure, err error) {
+	if code := statusCode(err); err == nil || 400 <= code && code < 500 {
+		e.contact.Store(int64(now().mono))
+	}
+	if err != nil {
+		return
+	}
+	e.worked(context.Background(), what)
+	if what == cannotWatch {
+		// Nothing may be read for a long time to come.
+		if _, refused := e.trouble.failing(cannotRead); !refused {
+			e.worked(context.Background(), cannotRead)
+		}
 	}
 }

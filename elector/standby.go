@@ -39,7 +39,7 @@ func (e *Elector) confirmLapsed(ctx context.Context) bool {
 	news, err := e.leases.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			e.troubled(ctx, "cannot read the Lease", err)
+			e.troubled(ctx, cannotRead, err)
 		}
 		sleep(ctx, jitter(e.config.RetryPeriod))
 		return false
@@ -53,11 +53,10 @@ func (e *Elector) confirmLapsed(ctx context.Context) bool {
 // claimFailed waits until it makes sense to look again: the Lease has changed,
 // as after a lost race, or a RetryPeriod has passed and it can be read.
 func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err error) {
-	if errors.Is(err, errLostRace) {
+	if err := e.contest.judge(err, time.Duration(e.rival.Load())); errors.Is(err, errLostRace) {
 		e.logger.DebugContext(ctx, "lost the race for the Lease", "err", err)
 	} else {
-		e.failing = true
-		e.troubled(ctx, "cannot claim the Lease", err)
+		e.troubled(ctx, cannotClaim, err)
 	}
 	if awaitChange(ctx, changed, jitter(e.config.RetryPeriod)) || ctx.Err() != nil {
 		return
@@ -66,7 +65,7 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 		if _, err := e.leases.read(ctx); err == nil {
 			return
 		} else if ctx.Err() == nil {
-			e.troubled(ctx, "cannot read the Lease", err)
+			e.troubled(ctx, cannotRead, err)
 		}
 		sleep(ctx, jitter(e.config.RetryPeriod))
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"k8s.io/klog/v2"
 )
 
 // Start stands by, leads when it wins, and stands by again when a term has
@@ -21,9 +23,10 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
 	}
 
-	ctx = e.withLogger(ctx)
+	e.rival.Store(int64(now().mono))
+	e.contact.Store(int64(now().mono))
 	// The helpers outlive ctx: the Lease is watched while a term ends.
-	helpers, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	helpers, cancel := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger))
 	var group sync.WaitGroup
 	group.Go(func() { e.announcer.run(helpers) })
 	if e.watcher != nil {
@@ -68,7 +71,7 @@ func (e *Elector) run(ctx context.Context) error {
 			e.claimFailed(ctx, changed, err)
 			continue
 		}
-		e.failing = false
+		e.worked(ctx, cannotClaim)
 		e.metrics().acquired(base)
 		if err := e.lead(ctx, c, t); err != nil {
 			return fmt.Errorf("elector: %w", err)

@@ -10,36 +10,142 @@ import (
 	"time"
 )
 
-// reminder is how often a trouble that goes on is logged again.
-const reminder = 10 * time.Minute
+const (
+	// reminder is how often a trouble that lasts is logged again.
+	reminder = 10 * time.Minute
+	// settled is how long a reason that was logged before must have been the only
+	// one before it is logged again, because the log names another one.
+	settled = 20 * time.Second
+	// Each trouble is one line when it comes and one when it goes. No more than
+	// troubleBurst may come at once, and then one each troubleSpacing.
+	troubleBurst   = 3
+	troubleSpacing = 40 * time.Second
+)
 
-// troubled logs a failure that will be tried again: loudly when it is a new
-// one, so that a candidate that cannot lead says why, and quietly while it goes
-// on.
-func (e *Elector) troubled(ctx context.Context, what string, err error) {
+// failure is what a candidate cannot do for a while, in the words of the log.
+type failure string
+
+const (
+	cannotRead  failure = "cannot read the Lease"
+	cannotClaim failure = "cannot claim the Lease"
+	cannotRenew failure = "cannot renew the Lease"
+	cannotWatch failure = "cannot watch the Lease, so taking it over is slower"
+)
+
+// over is what is logged when the failure is.
+var over = map[failure]string{
+	cannotRead:  "reading the Lease is again possible",
+	cannotClaim: "claiming the Lease is again possible",
+	cannotRenew: "renewing the Lease is again possible",
+	cannotWatch: "watching the Lease is again possible",
+}
+
+// troubled logs a failure that will be tried again. The log always names the
+// present reason, and stays short: the same reason is a line each reminder.
+func (e *Elector) troubled(ctx context.Context, what failure, err error) {
 	level := slog.LevelDebug
-	if e.trouble.isNew(what) {
+	if e.trouble.failed(what, err, now()) {
 		level = slog.LevelWarn
 	}
-	e.logger.Log(ctx, level, what, "err", err)
+	e.logger.Log(ctx, level, string(what), "err", err)
 }
 
-// trouble remembers what was logged when.
+// worked logs the end of a failure, if the log still tells of it.
+func (e *Elector) worked(ctx context.Context, what failure) {
+	if lasted, told := e.trouble.worked(what, now()); told {
+		e.logger.InfoContext(ctx, over[what], "after", lasted.Round(time.Millisecond))
+	}
+}
+
+// trouble remembers what fails and what the log says about it.
 type trouble struct {
-	mu     sync.Mutex // guards logged
-	logged map[string]moment
+	mu       sync.Mutex // guards all below
+	ailments map[failure]*ailment
+	// full is when a whole burst may be logged again; nil before the first line.
+	full *moment
 }
 
-func (t *trouble) isNew(what string) bool {
+// ailment is one failure and its reasons.
+type ailment struct {
+	failing bool
+	refused bool              // for a reason that the API server gave, and that lasts
+	since   moment            // when it began to fail
+	reason  string            // the present one
+	alone   moment            // since when there has been no other
+	told    string            // the reason that the log names, "" if it says that all is well
+	logged  map[string]moment // when each reason was last logged, for a reminder
+}
+
+// failed takes in a failure and reports whether it must be logged.
+func (t *trouble) failed(what failure, err error, m moment) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last, known := t.logged[what]
-	if known && now().standbySince(last) < reminder {
+	a := t.ailments[what]
+	if a == nil {
+		a = &ailment{logged: map[string]moment{}}
+		if t.ailments == nil {
+			t.ailments = map[failure]*ailment{}
+		}
+		t.ailments[what] = a
+	}
+	reason := reasonOf(err)
+	if !a.failing {
+		a.failing, a.since, a.reason = true, m, ""
+	}
+	if reason != a.reason {
+		a.reason, a.alone = reason, m
+	}
+	a.refused = refused(err)
+	for r, at := range a.logged {
+		if m.standbySince(at) >= reminder {
+			delete(a.logged, r)
+		}
+	}
+	_, known := a.logged[reason]
+	if known && (reason == a.told || m.standbySince(a.alone) < settled) || !t.spendLocked(m) {
 		return false
 	}
-	if t.logged == nil {
-		t.logged = map[string]moment{}
-	}
-	t.logged[what] = now()
+	a.told, a.logged[reason] = reason, m
 	return true
+}
+
+// spendLocked reports whether a line may be logged now, and counts it.
+func (t *trouble) spendLocked(m moment) bool {
+	owed := time.Duration(0)
+	if t.full != nil {
+		owed = max(0, t.full.mono-m.mono)
+	}
+	if owed > (troubleBurst-1)*troubleSpacing {
+		return false
+	}
+	t.full = &moment{mono: m.mono + owed + troubleSpacing}
+	return true
+}
+
+// worked takes in that an operation succeeded. It returns for how long it had
+// failed, and whether the log must say that this is over.
+func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.ailments[what]
+	if a == nil {
+		return 0, false
+	}
+	told = a.told != ""
+	a.failing, a.told = false, ""
+	return m.standbySince(a.since), told
+}
+
+// forget ends a failure that no longer matters, without a word.
+func (t *trouble) forget(what failure) { t.worked(what, now()) }
+
+// failing reports whether the operation failed when it was last tried, and
+// whether the API server refused it for a reason that lasts.
+func (t *trouble) failing(what failure) (failing, refused bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.ailments[what]; a != nil && a.failing {
+		return true, a.refused
+	}
+	return false, false
 }

@@ -45,6 +45,7 @@ type watcher struct {
 
 	mu        sync.Mutex              // guards all below
 	cancel    context.CancelCauseFunc // of the open watch; nil while there is none
+	began     moment                  // when it was opened
 	delivered string                  // the newest version the open watch has delivered
 	awaited   string                  // a version of ours that it must deliver
 	since     moment                  // since when that is awaited
@@ -120,7 +121,7 @@ func (w *watcher) watch(parent context.Context, version string) (string, error) 
 func (w *watcher) opened(cancel context.CancelCauseFunc, version string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cancel, w.delivered, w.awaited = cancel, version, ""
+	w.cancel, w.began, w.delivered, w.awaited = cancel, now(), version, ""
 }
 
 // open waits for the API server to accept the watch no longer than for any
@@ -172,7 +173,11 @@ func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierr
 func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
 	w.mu.Lock()
 	w.delivered = lease.ResourceVersion
+	lasts := now().mono-w.began.mono > w.retry
 	w.mu.Unlock()
+	if lasts { // or it may be one that ends at once, again and again
+		w.leases.heard(cannotWatch, nil)
+	}
 	version := lease.ResourceVersion
 	switch kind {
 	case watch.Bookmark:

@@ -223,7 +223,8 @@ func (m *Manager) campaign(ctx context.Context) error {
 	checking, cancel := context.WithCancel(ctx)
 	if m.config.Enabled {
 		check.Go(func() {
-			preflight(checking, m.clientset, m.config.LeaseNamespace, m.config.LeaseName, m.gate.log)
+			p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, log: m.gate.log}
+			p.preflight(checking)
 		})
 	}
 	err := m.elector.Start(ctx)

@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -53,6 +54,34 @@ func TestMetricsAreServedWhileTheManagerRuns(t *testing.T) {
 		}
 		if n := served(); n != 0 {
 			t.Errorf("elector_leading is served %d times after the end", n)
+		}
+		afterwards()
+	})
+}
+
+func TestManagersWithoutAnElectionDoNotWarnOfEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			enabled  bool
+			warnings int
+		}{"without": {false, 0}, "with": {true, 1}} {
+			var buffer bytes.Buffer
+			server := leasetest.NewServer()
+			var running []*begun
+			for _, replica := range []string{"a", "b"} {
+				m := newReplica(t, server, replica, func(o *ctrl.Options) { o.LeaderElection = c.enabled }, WithLogger(jsonLogger(&buffer)))
+				running = append(running, begin(m.Start))
+				pass(time.Minute)
+			}
+			for _, r := range running {
+				r.stop()
+				if err := r.wait(); err != nil {
+					t.Error(err)
+				}
+			}
+			if n := strings.Count(buffer.String(), `"WARN"`); n != c.warnings {
+				t.Errorf("%s an election: %d warnings, want %d:\n%s", name, n, c.warnings, buffer.String())
+			}
 		}
 		afterwards()
 	})

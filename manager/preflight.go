@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,24 +18,66 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// preflightTimeout bounds the permission check.
-const preflightTimeout = 10 * time.Second
+const (
+	// preflightTimeout bounds one check of the permissions.
+	preflightTimeout = 10 * time.Second
+	// preflightPeriod is the time between two, until nothing is missing.
+	preflightPeriod = 10 * time.Minute
+)
 
-// preflight tells, in one log line, which permissions on the Lease are missing:
-// a replica without them would stand by for ever and never say why. It never
-// keeps a replica from trying, as permissions may come later.
-func preflight(ctx context.Context, clientset kubernetes.Interface, namespace, name string, log *slog.Logger) {
+// leaseVerbs are what a replica does to the Lease.
+var leaseVerbs = []string{"get", "update", "watch", "create"}
+
+// permissions are what this replica may do to the Lease.
+type permissions struct {
+	clientset       kubernetes.Interface
+	namespace, name string
+	log             *slog.Logger
+	told            bool // the log says that some are missing
+}
+
+// preflight logs which permissions on the Lease are missing, and when they have
+// been granted: a replica without them would stand by for ever and never say why.
+// It never keeps a replica from trying. It returns when nothing is missing, or
+// when ctx ends.
+func (p *permissions) preflight(ctx context.Context) {
+	for {
+		missing, err := p.check(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.log.DebugContext(ctx, "cannot check the permissions for leader election", "err", err)
+		}
+		if err == nil || len(missing) > 0 {
+			p.tell(ctx, missing)
+		}
+		if err == nil && len(missing) == 0 || !pause(ctx, preflightPeriod) {
+			return
+		}
+	}
+}
+
+func (p *permissions) tell(ctx context.Context, missing []string) {
+	exposeMissing(p.namespace, p.name, missing)
+	attrs := []any{
+		"verbs", strings.Join(missing, ","), "resource", "leases.coordination.k8s.io",
+		"namespace", p.namespace, "name", p.name, "grant", role(p.namespace, p.name),
+	}
+	switch {
+	case len(missing) == 0:
+		if p.told {
+			p.log.InfoContext(ctx, "the permissions on the Lease that were missing are granted")
+		}
+	case slices.Equal(missing, []string{"watch"}):
+		p.log.WarnContext(ctx, "this replica takes over more slowly: it lacks a permission on the Lease", attrs...)
+	default:
+		p.log.ErrorContext(ctx, "this replica cannot lead: it lacks permissions on the Lease", attrs...)
+	}
+	p.told = len(missing) > 0
+}
+
+func (p *permissions) check(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, preflightTimeout, errors.New("no answer in time"))
 	defer cancel()
-	missing, err := missingVerbs(ctx, clientset, namespace, name)
-	if err != nil {
-		log.DebugContext(ctx, "cannot check the permissions for leader election", "err", err)
-	}
-	if len(missing) > 0 {
-		log.ErrorContext(ctx, "this replica cannot lead: it lacks permissions on the Lease",
-			"verbs", strings.Join(missing, ","), "resource", "leases.coordination.k8s.io",
-			"namespace", namespace, "name", name, "grant", role(namespace, name))
-	}
+	return missingVerbs(ctx, p.clientset, p.namespace, p.name)
 }
 
 // missingVerbs asks the API server what this replica may do to the Lease. To

@@ -5,18 +5,22 @@ package manager
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
@@ -45,6 +49,53 @@ func permitting(verbs ...string) *fake.Clientset {
 	return clientset
 }
 
+func synctestRun(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// checkOnce runs a preflight until shortly after its first check.
+func checkOnce(t *testing.T, clientset kubernetes.Interface, buffer *bytes.Buffer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	p := permissions{clientset: clientset, namespace: "ns", name: "id", log: jsonLogger(buffer)}
+	p.preflight(ctx)
+}
+
+func TestPreflightSaysWhenWhatWasMissingIsGranted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var buffer bytes.Buffer
+		verbs := []string{"get", "watch"}
+		clientset := permitting()
+		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+			review.Status.Allowed = slices.Contains(verbs, review.Spec.ResourceAttributes.Verb)
+			return true, review, nil
+		})
+		p := permissions{clientset: clientset, namespace: "ns", name: "id", log: jsonLogger(&buffer)}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			p.preflight(t.Context())
+		}()
+		time.Sleep(preflightPeriod + time.Minute)
+		synctest.Wait()
+		verbs = leaseVerbs
+		<-done
+		var levels []string
+		for _, l := range decode(t, buffer.String()) {
+			levels = append(levels, l["level"].(string))
+		}
+		if !slices.Equal(levels, []string{"ERROR", "ERROR", "INFO"}) {
+			t.Errorf("want a reminder, the end, and no more:\n%s", buffer.String())
+		}
+		if n := len(clientset.Actions()); n > 15 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "id"}}
 	for name, test := range map[string]struct {
@@ -55,10 +106,11 @@ func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
 		"all allowed":                    {[]string{"get", "update", "watch", "create"}, false, ""},
 		"all but create, and it exists":  {[]string{"get", "update", "watch"}, true, ""},
 		"all but create, and it doesn't": {[]string{"get", "update", "watch"}, false, "create"},
+		"all but watch":                  {[]string{"get", "update", "create"}, true, "watch"},
 		"read only":                      {[]string{"get", "watch"}, true, "update"},
 		"nothing":                        {nil, false, "get,update,watch,create"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		synctestRun(t, name, func(t *testing.T) {
 			clientset := permitting(test.allowed...)
 			if test.exists {
 				if err := clientset.Tracker().Add(lease); err != nil {
@@ -66,8 +118,21 @@ func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
 				}
 			}
 			var buffer bytes.Buffer
-			preflight(t.Context(), clientset, "ns", "id", jsonLogger(&buffer))
+			checkOnce(t, clientset, &buffer)
 			lines := decode(t, buffer.String())
+			level := "ERROR"
+			if test.want == "watch" {
+				level = "WARN"
+			}
+			for _, verb := range leaseVerbs {
+				value := 0.0
+				if slices.Contains(strings.Split(test.want, ","), verb) {
+					value = 1
+				}
+				if got := testutil.ToFloat64(missingPermissions.WithLabelValues("ns", "id", verb)); got != value {
+					t.Errorf("elector_missing_permissions for %s is %v, want %v", verb, got, value)
+				}
+			}
 			if test.want == "" {
 				if len(lines) != 0 {
 					t.Fatalf("logged %v, want nothing", lines)
@@ -78,7 +143,7 @@ func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
 				t.Fatalf("logged %v, want one line", lines)
 			}
 			for key, want := range map[string]string{
-				"level": "ERROR", "verbs": test.want, "resource": "leases.coordination.k8s.io", "namespace": "ns", "name": "id",
+				"level": level, "verbs": test.want, "resource": "leases.coordination.k8s.io", "namespace": "ns", "name": "id",
 			} {
 				if lines[0][key] != want {
 					t.Errorf("%s is %v, want %v", key, lines[0][key], want)
@@ -110,7 +175,7 @@ func TestPreflightPrintsTheRoleThatGrantsIt(t *testing.T) {
 func TestPreflightThatCannotAskRaisesNoAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buffer bytes.Buffer
-		preflight(t.Context(), leasetest.NewServer().Client("a"), "ns", "id", jsonLogger(&buffer))
+		checkOnce(t, leasetest.NewServer().Client("a"), &buffer)
 		lines := decode(t, buffer.String())
 		if len(lines) != 1 || lines[0]["level"] != "DEBUG" || !strings.Contains(lines[0]["err"].(string), "SelfSubjectAccessReview for get") {
 			t.Errorf("logged %v, want one DEBUG line", lines)
