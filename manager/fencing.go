@@ -90,7 +90,9 @@ func (m *Manager) setUpFencing(cfg *rest.Config) error {
 			return fmt.Errorf("manager: %w", err)
 		}
 	}
-	c, err := client.New(cfg, client.Options{})
+	bounded := rest.CopyConfig(cfg)
+	bounded.Timeout = preflightTimeout // discovery heeds no context
+	c, err := client.New(bounded, client.Options{})
 	if err != nil {
 		return fmt.Errorf("manager: %w", err)
 	}
@@ -141,6 +143,9 @@ func (m *Manager) installing(next elector.Callbacks) elector.Callbacks {
 
 func (m *Manager) install(ctx context.Context) {
 	f := m.fencer
+	if err := f.settings.Unserved(f.client.RESTMapper()); err != nil {
+		m.gate.log.WarnContext(ctx, "a rule for fencing matches nothing in this cluster", "err", err)
+	}
 	_ = m.persist(ctx, "cannot install the fencing policies", func(ctx context.Context) error {
 		present := fencing.Installed(ctx, f.client, f.objects...)
 		if present == nil {

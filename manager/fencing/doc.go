@@ -36,7 +36,8 @@
 //   - Epoch does not see CREATE and DELETE, nor an object's first write with a token. It compares what
 //     the writer stamped: a patch without the token keeps the object's token, and passes.
 //   - Subresources other than status do not carry the object's annotations: Epoch accepts every write of
-//     a Scale, for example. The status of a custom resource needs [Settings.StatusToken].
+//     a Scale, for example. The status of a custom resource needs [Settings.StatusToken]. That of a few
+//     built-in types, such as ResourceClaim, cannot carry a token at all.
 //   - While the Lease does not exist, Holder accepts all writes: see [Settings.DenyWithoutLease].
 //   - After etcd was restored from a backup, tokens may be lower than before, and Epoch refuses the
 //     rightful leader, unless etcd's revision was bumped (etcdutl snapshot restore --bump-revision).

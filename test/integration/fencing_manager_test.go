@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -220,9 +221,16 @@ func TestReplicaThatMayNotInstallPrintsPoliciesThatWork(t *testing.T) {
 	o := newOperator(t, restConfig, namespace(t), 1)
 	s := o.settings()
 	o.uninstallAtTheEnd(t, s)
+	s.Resources = append(s.Resources, admissionv1.Rule{
+		APIGroups: []string{"example.com"}, APIVersions: []string{"v1"}, Resources: []string{"nowhere"},
+	})
 	var lines logLines
 	a := newFencedReplica(t, o, o.pods[0], s, &lines)
 	receive(t, a.Elected(), "the election")
+	eventually(t, "the line about a resource that is not served", func() bool {
+		line := lines.find("matches nothing in this cluster")
+		return line != nil && strings.Contains(line["err"].(string), `"nowhere": the cluster has no such resource`)
+	})
 	var line map[string]any
 	eventually(t, "the line about policies", func() bool {
 		line = lines.find("fencing policies")
