@@ -16,8 +16,9 @@ type announcer struct {
 	wake chan struct{} // holds one: there is something to announce; nil if nobody wants to know
 
 	mu      sync.Mutex // guards all below
-	leader  string     // the latest, "" while nobody leads
-	pending bool       // leader has not been announced
+	leader  string     // who leads, "" while nobody does
+	latest  string     // who led last, or still leads
+	pending bool       // latest has not been announced
 }
 
 func newAnnouncer(call func(identity string)) *announcer {
@@ -37,7 +38,11 @@ func (a *announcer) tell(leader func() string) (string, bool) {
 	if identity == a.leader {
 		return identity, false
 	}
-	a.leader, a.pending = identity, identity != ""
+	a.leader = identity
+	if identity == "" {
+		return identity, true // the one before may still have to be announced
+	}
+	a.latest, a.pending = identity, true
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -57,7 +62,7 @@ func (a *announcer) run(ctx context.Context) {
 		case <-a.wake:
 		}
 		a.mu.Lock()
-		identity, pending := a.leader, a.pending
+		identity, pending := a.latest, a.pending
 		a.pending = false
 		a.mu.Unlock()
 		if pending {

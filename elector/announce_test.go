@@ -82,6 +82,29 @@ func TestGuarantee4ASlowAnnouncementSkipsToTheLatest(t *testing.T) {
 	})
 }
 
+func TestGuarantee4TheLatestLeaderIsAnnouncedEvenIfItLeadsNoMore(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var got []string
+		proceed := make(chan struct{})
+		b := w.candidate("b")
+		b.onNewLeader(func(leader string) {
+			got = append(got, leader)
+			<-proceed
+		})
+		w.server.Put(foreignLease("x", ptr.To[int32](15)))
+		b.start()
+		synctest.Wait()
+		w.isHeldBy("y")
+		w.server.Delete(testNamespace, testLease)
+		synctest.Wait()
+		close(proceed)
+		synctest.Wait()
+		if want := []string{"x", "y"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+	})
+}
+
 func TestABlockedAnnouncementHoldsUpTheEndForDrainTimeoutOnly(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hang := make(chan struct{})
@@ -95,8 +118,8 @@ func TestABlockedAnnouncementHoldsUpTheEndForDrainTimeoutOnly(t *testing.T) {
 		a.stop()
 		stopped := time.Now()
 		err := a.result(time.Minute)
-		if took := time.Since(stopped); !errors.Is(err, ErrDrainTimeout) || took != 5*time.Second {
-			t.Errorf("Start returned %v after %v, want ErrDrainTimeout after DrainTimeout", err, took)
+		if took := time.Since(stopped); !errors.Is(err, ErrOnNewLeaderHung) || errors.Is(err, ErrDrainTimeout) || took != 5*time.Second {
+			t.Errorf("Start returned %v after %v, want ErrOnNewLeaderHung alone after DrainTimeout", err, took)
 		}
 		if a.Healthz(nil) == nil {
 			t.Error("healthy with a callback that hangs")

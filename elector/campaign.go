@@ -99,6 +99,13 @@ func (c *campaign) outcome() (*term, error) {
 	}
 }
 
+// halt ends the renewing and does not wait for it.
+func (c *campaign) halt() {
+	if c != nil {
+		c.cancel()
+	}
+}
+
 // stop ends the renewing and waits for it. It may be called more than once, and
 // on nil, when there is no election.
 func (c *campaign) stop() {

@@ -34,8 +34,9 @@ type Callbacks struct {
 	OnStoppedLeading func()
 	// OnNewLeader is called with the holder's Identity, never "", when another
 	// replica or this one is seen to lead. Calls come one at a time and in
-	// order, concurrently to the other callbacks; while one is running later
-	// leaders are skipped, but for the latest.
+	// order, concurrently to the other callbacks. While one is running later
+	// leaders are skipped but for the latest, which is announced even if it leads
+	// no more by then.
 	OnNewLeader func(identity string)
 }
 
@@ -58,7 +59,8 @@ type Elector struct {
 	madeMetrics *metrics // by metrics, which all else calls
 
 	started atomic.Bool
-	term    atomic.Pointer[term] // the current one, from its first moment to its last
+	stopped atomic.Pointer[moment] // when Start's context ended
+	term    atomic.Pointer[term]   // the current one, from its first moment to its last
 
 	// Only the goroutine of the campaign uses led: there was a term before.
 	led bool

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,7 +190,7 @@ func TestAPanicOfTheWorkIsPassedOnAndEndsTheRenewing(t *testing.T) {
 		a := w.candidate("a")
 		a.callbacks.OnStartedLeading = func(context.Context) {
 			time.Sleep(5 * time.Second)
-			panic("boom")
+			panic(fmt.Errorf("boom: %w", io.ErrUnexpectedEOF))
 		}
 		recovered := make(chan any, 1)
 		go func() {
@@ -196,8 +198,9 @@ func TestAPanicOfTheWorkIsPassedOnAndEndsTheRenewing(t *testing.T) {
 			t.Error("Start returned", a.Start(t.Context()))
 		}()
 		v := <-recovered
-		if err, ok := v.(error); !ok || !errors.Is(err, ErrStopped) && err.Error() == "" {
-			t.Errorf("recovered %v", v)
+		err, ok := v.(error)
+		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "OnStartedLeading: boom") {
+			t.Errorf("recovered %v, want an error that wraps the one that was thrown", v)
 		}
 		version := w.lease().ResourceVersion
 		time.Sleep(time.Minute)

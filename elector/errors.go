@@ -25,10 +25,19 @@ var (
 // What the methods return, to be recognised with errors.Is.
 var (
 	// ErrDrainTimeout is returned by Start when OnStartedLeading, or
-	// OnStoppedLeading after it, had not returned DrainTimeout after the end of
-	// its term. The Lease has not been released and the work may still be
-	// running: the process should exit.
-	ErrDrainTimeout = errors.New("the leader's work did not stop within DrainTimeout")
+	// OnStoppedLeading after it, has not returned in time: DrainTimeout after the
+	// term's context ended or, if the Lease was lost, LeaseDuration−RenewDeadline
+	// after that, whichever comes first. The error names the callback, or says that
+	// holds (Term.Hold) are open. The Lease has not been released and the work may
+	// still be running while another replica leads: the process must exit.
+	ErrDrainTimeout = errors.New("the leader's work did not stop in time")
+	// ErrOnNewLeaderHung is returned by Start when OnNewLeader has not returned by
+	// the time Start must. The leader's work has ended all the same.
+	ErrOnNewLeaderHung = errors.New("OnNewLeader did not return")
+	// ErrRequestHung is returned by Start when a request to the API server ignores
+	// its context and still goes on. Nothing waits for such a request, but it can
+	// cost a term, and the log names it too.
+	ErrRequestHung = errors.New("a request to the API server ignores its context")
 	// ErrAlreadyStarted is returned by every call of Start but the first.
 	ErrAlreadyStarted = errors.New("elector was started before")
 	// ErrNotReleased is returned by StepDown when the term has ended but the API

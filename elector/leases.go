@@ -28,6 +28,7 @@ type leaseClient struct {
 	attempt         time.Duration // bounds one request
 	late            error         // the cause of that end
 	view            *view
+	requests        *requests
 	sighted         func() // called after news
 	// heard is called with every answer, or with the error that stands for it.
 	heard  func(what failure, err error)
@@ -45,6 +46,7 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 		attempt:   attempt,
 		late:      lateError(attempt),
 		view:      e.view,
+		requests:  newRequests(e.config),
 		sighted:   e.sighted,
 		heard:     e.heard,
 		logger:    e.clientLogger,
@@ -61,7 +63,10 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	mark := l.view.mark()
-	lease, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	get := func(ctx context.Context) (*coordinationv1.Lease, error) {
+		return l.client.Get(ctx, l.name, metav1.GetOptions{})
+	}
+	lease, err := ask(ctx, l.requests, "get", get, l.lateReply)
 	switch {
 	case apierrors.IsNotFound(err):
 		lease = nil
@@ -95,19 +100,29 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 	// and the others go on counting from the attempt before.
 	r.RenewTime = metav1.Time{Time: sent.wall}
 	l.self.inscribe(next, r)
-	if base == nil {
-		lease, err = l.client.Create(ctx, next, metav1.CreateOptions{})
-	} else {
-		lease, err = l.client.Update(ctx, next, metav1.UpdateOptions{})
+	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
+		return l.client.Update(ctx, next, metav1.UpdateOptions{})
 	}
+	if base == nil {
+		what, store = "create", func(ctx context.Context) (*coordinationv1.Lease, error) {
+			return l.client.Create(ctx, next, metav1.CreateOptions{})
+		}
+	}
+	lease, err = ask(ctx, l.requests, what, store, l.lateReply)
 	l.heard("", err)
 	if err != nil {
 		return nil, sent, err
 	}
-	if l.view.saw(lease, lease.ResourceVersion) {
+	l.lateReply(lease, true)
+	return lease, sent, nil
+}
+
+// lateReply shows the view the reply to a request, which may have been given up.
+// It never begins or extends a term.
+func (l *leaseClient) lateReply(lease *coordinationv1.Lease, wanted bool) {
+	if wanted && l.view.saw(lease, lease.ResourceVersion) {
 		l.sighted()
 	}
-	return lease, sent, nil
 }
 
 // lateError is after how long a request was given up.

@@ -14,23 +14,31 @@ import (
 
 // Start stands by, leads when it wins, and stands by again when a term has
 // ended, until ctx is cancelled; then it ends the term there may be, in order,
-// and returns nil. It returns ErrDrainTimeout when the leader's work does not
-// stop, and passes a panic of OnStartedLeading on. Losing the leadership, or
-// the API server, never ends it. What it has started has ended when it returns,
-// except for callbacks that do not return. It can be called once.
+// and returns nil. Losing the leadership, or the API server, never ends it.
+//
+// It returns [ErrDrainTimeout] when the leader's work does not stop, also when
+// the term was lost: the process must exit then. It returns [ErrOnNewLeaderHung]
+// or [ErrRequestHung] when one of those goes on, and passes a panic of a callback
+// on, as an error that wraps the value that was thrown, if that is an error.
+//
+// After the end of ctx it returns within DrainTimeout and one short attempt more
+// (half of RenewDeadline, 1s at most), whatever the callbacks, the API server and
+// the network do. What it has started has ended when it returns, except for what
+// its error names. It can be called once.
 func (e *Elector) Start(ctx context.Context) (err error) {
 	if !e.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
 	}
 
+	defer context.AfterFunc(ctx, e.noteStop)()
 	e.rival.Store(int64(now().mono))
 	e.contact.Store(int64(now().mono))
 	// The helpers outlive ctx: the Lease is watched while a term ends.
 	helpers, cancel := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger))
-	var group sync.WaitGroup
-	group.Go(func() { e.announcer.run(helpers) })
+	var announcing, watching sync.WaitGroup
+	announcing.Go(func() { e.announcer.run(helpers) })
 	if e.watcher != nil {
-		group.Go(func() { e.watcher.run(helpers) })
+		watching.Go(func() { e.watcher.run(helpers) })
 	}
 	returned := false
 	defer func() {
@@ -39,8 +47,8 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 			e.health.set(errPanicked)
 			return // nothing is worth waiting for: the process is about to end
 		}
-		if !waitFor(&group, e.config.DrainTimeout) {
-			err = errors.Join(err, fmt.Errorf("elector: OnNewLeader: %w", ErrDrainTimeout))
+		if !errors.Is(err, ErrDrainTimeout) { // then nothing may be waited for
+			err = errors.Join(err, e.finish(&announcing, &watching))
 		}
 		e.health.set(err)
 	}()

@@ -32,7 +32,8 @@ type term struct {
 
 	mu      sync.Mutex // guards all below
 	sent    moment     // when the last acknowledged write was sent
-	isLost  bool
+	ended   *moment    // when the context ended
+	lostAt  *moment
 	retired bool          // the work has ended; only the Lease is still held
 	holds   int           // how many Holds are open
 	free    chan struct{} // if not nil, closed when none is
@@ -44,8 +45,29 @@ func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.D
 		lost: make(chan struct{}), stepDown: make(chan struct{}), over: make(chan struct{}),
 	}
 	t.state = t
-	t.ctx, t.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), termKey{}, t))
+	var cancel context.CancelCauseFunc
+	t.ctx, cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), termKey{}, t))
+	t.cancel = func(cause error) {
+		t.mu.Lock()
+		if t.ended == nil {
+			m := now()
+			t.ended = &m
+		}
+		t.mu.Unlock()
+		cancel(cause)
+	}
 	return t
+}
+
+// ends returns when the context ended, now if it has not, and when the hold on
+// the Lease was lost, nil if it was not.
+func (t *term) ends() (ended moment, lost *moment) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended == nil {
+		return now(), t.lostAt
+	}
+	return *t.ended, t.lostAt
 }
 
 // held is how long the Lease is still certain to be ours. Finding that its time
@@ -62,7 +84,7 @@ func (t *term) held() time.Duration {
 
 func (t *term) heldLocked(m moment) time.Duration {
 	switch {
-	case t.isLost:
+	case t.lostAt != nil:
 		return 0
 	case t.renewDeadline == 0:
 		return math.MaxInt64
@@ -110,8 +132,11 @@ func (t *term) observed(obs observation) {
 // lose ends the term involuntarily, in all three respects at once.
 func (t *term) lose(cause error) {
 	t.mu.Lock()
-	first := !t.isLost
-	t.isLost = true
+	first := t.lostAt == nil
+	if first {
+		m := now()
+		t.lostAt = &m
+	}
 	t.mu.Unlock()
 	if first {
 		t.cancel(cause)
@@ -133,7 +158,7 @@ func (t *term) hold() bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.retired || t.isLost {
+	if t.retired || t.lostAt != nil {
 		return false
 	}
 	t.holds++

@@ -132,12 +132,15 @@ func (w *watcher) open(ctx context.Context, cancel context.CancelCauseFunc, vers
 	})
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
-	stream, err := w.leases.client.Watch(ctx, metav1.ListOptions{
-		FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.leases.name).String(),
-		ResourceVersion:     version,
-		AllowWatchBookmarks: true,
-		TimeoutSeconds:      ptr.To(seconds),
-	})
+	start := func(ctx context.Context) (watch.Interface, error) {
+		return w.leases.client.Watch(ctx, metav1.ListOptions{
+			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.leases.name).String(),
+			ResourceVersion:     version,
+			AllowWatchBookmarks: true,
+			TimeoutSeconds:      ptr.To(seconds),
+		})
+	}
+	stream, err := ask(ctx, w.leases.requests, "watch", start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}

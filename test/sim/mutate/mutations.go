@@ -19,10 +19,10 @@ var mutations = []mutation{
 		"	r.RenewTime = metav1.Time{Time: sent.wall}\n", "",
 	}, {
 		"skips the compare-and-swap", "leases.go",
-		"		lease, err = l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
+		"		return l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
 		"		if latest, e := l.client.Get(ctx, l.name, metav1.GetOptions{}); e == nil {\n" +
 			"			next.ResourceVersion = latest.ResourceVersion\n		}\n" +
-			"		lease, err = l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
+			"		return l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
 	}, {
 		"has no time limit for a request", "leases.go",
 		"context.WithTimeoutCause(ctx, l.attempt,", "context.WithTimeoutCause(ctx, 1000*l.attempt,",
@@ -30,13 +30,16 @@ var mutations = []mutation{
 		"releases before the work has ended", "lead.go",
 		"	t.overErr = e.drain(c, t, w)\n", "	_ = e.hand(ctx, t, cause)\n	t.overErr = e.drain(c, t, w)\n",
 	}, {
-		"does not wait for the work when the Lease is lost", "lead.go",
-		"			lost = nil\n			c.stop()\n", "			c.stop()\n			return nil\n",
+		"does not wait for the work when the Lease is lost", "drain.go",
+		"			lost = nil\n			c.halt()\n", "			return nil\n",
+	}, {
+		"has no bound of its own for a lost term's end", "drain.go",
+		"	if lost != nil && t.renewDeadline > 0 {\n", "	if false {\n",
 	}, {
 		"has no watchdog", "lead.go",
 		"t.watchdog(stop, e.config.tick())", "_ = e.config.tick()",
 	}, {
-		"stops before the work has returned", "lead.go",
+		"stops before the work has returned", "work.go",
 		"			f(t.ctx)\n", "			go f(t.ctx)\n",
 	}, {
 		"leads on beside another holder", "termstate.go",

@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// maxHung is how many requests may go on although they were given up. While there
+// are as many, new ones fail at once.
+const maxHung = 8
+
+// requests makes every request to the API server in a goroutine of its own. A
+// token source, an exec plugin or a transport wrapper may ignore the request's
+// context, and none of them may keep a term, a drain or Start waiting.
+type requests struct {
+	grace time.Duration // how long a request may take to return after its context's end
+
+	running sync.WaitGroup
+	mu      sync.Mutex // guards all below
+	hung    int        // requests that were given up and go on
+	what    string     // the latest of these
+	closed  bool       // nobody wants late replies any more
+}
+
+func newRequests(c Config) *requests {
+	return &requests{grace: min(c.RenewDeadline/20, 100*time.Millisecond)}
+}
+
+// hungError is the error of a request that was given up.
+type hungError struct {
+	what  string
+	n     int
+	cause error
+}
+
+func (h *hungError) Error() string {
+	return fmt.Sprintf("%v: %s (%d such requests go on; look at the token source, exec plugin or transport wrapper): %v",
+		ErrRequestHung, h.what, h.n, h.cause)
+}
+
+func (h *hungError) Unwrap() []error { return []error{ErrRequestHung, h.cause} }
+
+// ask returns what call returns. If call goes on after the end of ctx, ask
+// gives it up and returns an error that is ErrRequestHung. A value that it returns
+// later goes to late, if that is not nil; nobody wants it once Start has ended.
+func ask[T any](ctx context.Context, r *requests, what string, call func(context.Context) (T, error), late func(value T, wanted bool)) (T, error) {
+	var none T
+	if err := r.check(what); err != nil {
+		return none, err
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	results, givenUp := make(chan result), make(chan struct{})
+	r.running.Go(func() {
+		value, err := call(ctx)
+		select {
+		case results <- result{value, err}:
+			return
+		case <-givenUp:
+		}
+		if wanted := r.returned(); err == nil && late != nil {
+			late(value, wanted)
+		}
+	})
+	select {
+	case got := <-results:
+		return got.value, got.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(r.grace)
+	defer timer.Stop()
+	select {
+	case got := <-results:
+		return got.value, got.err
+	case <-timer.C:
+		defer close(givenUp)
+		return none, r.giveUp(what, context.Cause(ctx))
+	}
+}
+
+// check returns an error if too many requests hang for another one to be made.
+func (r *requests) check(what string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hung < maxHung {
+		return nil
+	}
+	return &hungError{what, r.hung, errors.New("not sent")}
+}
+
+func (r *requests) giveUp(what string, cause error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hung++
+	r.what = what
+	return &hungError{what, r.hung, cause}
+}
+
+// returned takes in that a request which was given up has ended after all.
+func (r *requests) returned() (wanted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hung--
+	return !r.closed
+}
+
+// close waits for what still runs, d at most, and returns an error if something
+// goes on. Late replies are of no interest any more.
+func (r *requests) close(d time.Duration) error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	if waitFor(&r.running, d) {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hung == 0 {
+		return nil
+	}
+	return &hungError{r.what, r.hung, ErrStopped}
+}

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// lastWait is how long the end of what has been cancelled is waited for when
+// there is no time left.
+const lastWait = 100 * time.Millisecond
+
+// shortAttempt returns how long the last try of something takes at most. With
+// what follows it, it stays below a second.
+func (c Config) shortAttempt() time.Duration { return min(c.attemptTimeout(), 700*time.Millisecond) }
+
+// noteStop keeps when Start's context ended.
+func (e *Elector) noteStop() {
+	m := now()
+	e.stopped.CompareAndSwap(nil, &m)
+}
+
+// stopLeft returns how much of DrainTimeout is left after the end of Start's
+// context, which it takes to have ended.
+func (e *Elector) stopLeft() time.Duration {
+	e.noteStop() // in case that nobody has come to it yet
+	return max(0, e.config.DrainTimeout-now().standbySince(*e.stopped.Load()))
+}
+
+// finish waits for the helpers, which have been cancelled, and for requests that
+// were given up.
+func (e *Elector) finish(announcing, watching *sync.WaitGroup) error {
+	var faults []error
+	if !waitFor(watching, max(e.stopLeft(), lastWait)) {
+		faults = append(faults, errors.New("elector: the watch of the Lease does not end"))
+	}
+	if e.leases != nil {
+		if err := e.leases.requests.close(lastWait); err != nil {
+			faults = append(faults, fmt.Errorf("elector: %w", err))
+		}
+	}
+	if !waitFor(announcing, max(e.stopLeft(), lastWait)) {
+		faults = append(faults, fmt.Errorf("elector: %w", ErrOnNewLeaderHung))
+	}
+	return errors.Join(faults...)
+}
