@@ -153,23 +153,29 @@ func (p stampedPatch) Data(obj client.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Type() == types.ApplyYAMLPatchType && !json.Valid(data) {
-		if data, err = yaml.YAMLToJSON(data); err != nil {
-			return nil, stampError(err)
-		}
-	}
 	return p.stamp.data(data)
 }
 
-// data returns the JSON object, or nil for an empty one, with the stamp in it.
-func (s stamp) data(data []byte) (_ []byte, err error) {
-	if data, err = with(data, string(s.token), "metadata", "annotations", fencing.TokenAnnotation); err == nil && s.status != "" {
+// data returns the object in JSON or YAML, or nil for an empty one, as JSON with the stamp in it.
+func (s stamp) data(data []byte) ([]byte, error) {
+	data, err := stampJSON(data, s.token)
+	if err == nil && s.status != "" {
 		data, err = with(data, string(s.token), "status", s.status)
 	}
 	if err != nil {
 		return nil, stampError(err)
 	}
 	return data, nil
+}
+
+// stampJSON returns the object as JSON with the token in its annotation.
+func stampJSON(data []byte, token elector.Token) (_ []byte, err error) {
+	if data != nil && !json.Valid(data) { // an apply patch may be YAML, as which the API server reads it
+		if data, err = yaml.YAMLToJSON(data); err != nil {
+			return nil, err
+		}
+	}
+	return with(data, string(token), "metadata", "annotations", fencing.TokenAnnotation)
 }
 
 // with returns the JSON object with the value at a path, on which null counts as empty. All else is

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 )
 
 // builtin returns the types that are part of Kubernetes.
@@ -61,7 +62,7 @@ func (s Settings) resourceFaults() faults {
 					return why
 				}
 			}
-			return coveredBy(name, rule.Resources)
+			return s.coveredBy(name, i)
 		})
 		if len(rule.APIVersions) > 1 && slices.Contains(rule.APIVersions, "*") {
 			f.add(field+"APIVersions", "*", "must be the only version, as it stands for all")
@@ -135,11 +136,23 @@ func singular(group, name string) (plural string, ok bool) {
 	return "", false
 }
 
-// coveredBy returns a fault if the resource is named a second time, by "resource/*".
-func coveredBy(name string, all []string) string {
+// coveredBy returns a fault if the resource of the rule at i is named a second time, by "resource/*" or
+// by an earlier rule.
+func (s Settings) coveredBy(name string, i int) string {
 	base, sub, _ := strings.Cut(name, "/")
-	if sub != "*" && slices.Contains(all, base+"/*") {
+	rule := s.Resources[i]
+	if sub != "*" && slices.Contains(rule.Resources, base+"/*") {
 		return fmt.Sprintf("is covered by %q", base+"/*")
 	}
+	for j, other := range s.Resources[:i] {
+		if slices.Contains(other.Resources, name) && ptr.Equal(other.Scope, rule.Scope) &&
+			overlap(other.APIGroups, rule.APIGroups) && overlap(other.APIVersions, rule.APIVersions) {
+			return fmt.Sprintf("is in Resources[%d] already", j)
+		}
+	}
 	return ""
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }

@@ -9,6 +9,7 @@ const (
 	exempt    = "cannot be guarded: the API server asks no policy about the objects that configure admission"
 	asked     = "cannot be guarded: the API server asks no policy about reviews"
 	connected = "cannot be guarded: it is connected to (CONNECT), and policies look at CREATE, UPDATE and DELETE"
+	partly    = "cannot be guarded: some of its subresources are connected to (CONNECT), name the others"
 	read      = "cannot be guarded: it is only read"
 )
 
@@ -51,4 +52,5 @@ var unguardableSubresources = map[string]string{
 	"pods/attach": connected, "pods/exec": connected, "pods/portforward": connected, "pods/proxy": connected,
 	"services/proxy": connected, "nodes/proxy": connected,
 	"pods/log": read,
+	"pods/*":   partly, "services/*": partly, "nodes/*": partly,
 }
