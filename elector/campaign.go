@@ -29,9 +29,12 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
 	l := &lock{identity: e.config.Identity, leases: e.leases, base: base}
+	led := false // client-go's goroutine uses it
 	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
 		t, err := e.newTerm(ctx, base, lease, sent)
 		if err == nil {
+			statuses.begun(e.config.LeaseName)
+			led = true
 			c.began <- t
 		}
 		return t, err
@@ -51,7 +54,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		cancel()
 	}
 	config := e.clientGoConfig(l)
-	le, err := leaderelection.NewLeaderElector(config)
+	le, err := statuses.newLeaderElector(config)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("client-go refuses the config: %w", err)
@@ -60,11 +63,19 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	go func() {
 		defer close(c.done)
 		le.Run(klog.NewContext(run, e.clientLogger))
-		// A LeaderElector that is stopped between two renewals leaves its metric
-		// at 1. Making one sets it to 0.
-		_, _ = leaderelection.NewLeaderElector(config)
+		if led {
+			statuses.ended(config)
+		}
 	}()
 	return c, nil
+}
+
+// showStatus shows client-go's metric of a candidate that does not lead.
+func (e *Elector) showStatus() error {
+	if _, err := statuses.newLeaderElector(e.clientGoConfig(&lock{identity: e.config.Identity})); err != nil {
+		return fmt.Errorf("elector: client-go refuses the config: %w", err)
+	}
+	return nil
 }
 
 func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {

@@ -4,6 +4,7 @@
 package elector
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,8 @@ import (
 
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // masterStatus is the metric leader_election_master_status, as a metrics
@@ -41,6 +44,60 @@ func (m *masterStatus) is(name string) (on, known bool) {
 	defer m.mu.Unlock()
 	on, known = m.status[name]
 	return on, known
+}
+
+func TestAStandbyThatNeverLedShowsMasterStatusZero(t *testing.T) {
+	leaderelection.SetProvider(status)
+	inWorld(t, func(t *testing.T, w *world) {
+		const name = "never-led"
+		w.server.Put(foreignLease("x", nil)) // of another name: nobody leads the one below, and nobody may
+		b := w.candidate("b", func(c *Config) { c.LeaseName = name })
+		b.client.Fail(errors.New("no"), -1)
+		b.start()
+		synctest.Wait()
+		if on, known := status.is(name); !known || on {
+			t.Errorf("the status is on: %t, known: %t", on, known)
+		}
+	})
+}
+
+func TestMasterStatusIsOnWhileALikeNamedLeaseIsLed(t *testing.T) {
+	leaderelection.SetProvider(status)
+	inWorld(t, func(t *testing.T, w *world) {
+		const name = "like-named"
+		in := func(namespace string) func(*Config) {
+			return func(c *Config) { c.LeaseName, c.LeaseNamespace = name, namespace }
+		}
+		is := func(want bool, when string) {
+			t.Helper()
+			synctest.Wait()
+			if on, known := status.is(name); !known || on != want {
+				t.Errorf("%s: the status is on: %t, known: %t", when, on, known)
+			}
+		}
+		a := w.candidate("a", in("one")).start()
+		a.leads(time.Second)
+		is(true, "one leads")
+		refused := w.server.Client("refused")
+		refused.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			if op.Lease != nil {
+				f.Err = errors.New("no")
+			}
+			return f
+		})
+		w.candidateOn(refused, "refused", in("two")).start()
+		time.Sleep(time.Minute)
+		is(true, "another claims in vain")
+		b := w.candidate("b", in("three")).start()
+		b.leads(time.Second)
+		is(true, "two lead")
+		a.stop()
+		time.Sleep(time.Second)
+		is(true, "the first has stopped")
+		b.client.Partition()
+		time.Sleep(20 * time.Second)
+		is(false, "the second has lost its term")
+	})
 }
 
 func TestClientGosMasterStatusIsKept(t *testing.T) {

@@ -5,17 +5,18 @@ package elector
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are what Collector gives, but for what is read at the scrape.
 type metrics struct {
-	elector                    *Elector
-	terms                      *prometheus.CounterVec
-	renewals, drains, handOver prometheus.Histogram
-	watches                    prometheus.Counter
-	leading, age               *prometheus.Desc
+	elector                               *Elector
+	terms                                 *prometheus.CounterVec
+	renewals, drains, handOver            prometheus.Histogram
+	watches, failedRenewals, failedClaims prometheus.Counter
+	leading, age, contact, cannotLead     *prometheus.Desc
 }
 
 // causes are the values of the label cause, and all errors a term ends with.
@@ -34,14 +35,20 @@ func newMetrics(e *Elector) *metrics {
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets, ConstLabels: labels})
 	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels})
+	}
 	m := &metrics{
 		elector: e,
 		terms: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "elector_terms_total", ConstLabels: labels,
 			Help: "Terms of this replica that have ended, by cause."}, []string{"cause"}),
-		watches: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "elector_watch_restarts_total", ConstLabels: labels,
-			Help: "Attempts to open a watch of the Lease after the first."}),
+		watches: counter("elector_watch_restarts_total",
+			"Attempts to open a watch of the Lease after the first."),
+		failedRenewals: counter("elector_renew_failures_total",
+			"Renewals that failed, other than by an edit of the Lease. The leader tries again until RenewDeadline."),
+		failedClaims: counter("elector_claim_failures_total",
+			"Claims of the Lease that failed, other than because another candidate was faster."),
 		renewals: histogram("elector_renew_duration_seconds",
 			"How long acknowledged renewals took.", prometheus.ExponentialBuckets(.001, 2, 14)),
 		drains: histogram("elector_drain_duration_seconds",
@@ -52,6 +59,10 @@ func newMetrics(e *Elector) *metrics {
 			"Whether this replica leads (1) or stands by (0).", nil, labels),
 		age: prometheus.NewDesc("elector_last_renewal_age_seconds",
 			"Time since the last acknowledged renewal was sent; absent when not leading.", nil, labels),
+		contact: prometheus.NewDesc("elector_last_contact_age_seconds",
+			"Time since the API server last answered a request about the Lease or the watch of it said something, at first since Start; absent before Start and without an election.", nil, labels),
+		cannotLead: prometheus.NewDesc("elector_cannot_lead",
+			"Whether this replica's last try to read or claim the Lease failed, so that it could not lead now (1). A lost race is no failure.", nil, labels),
 	}
 	for cause := range causes {
 		m.terms.WithLabelValues(cause)
@@ -70,20 +81,44 @@ func (e *Elector) metrics() *metrics {
 // may not.
 func (e *Elector) Collector() prometheus.Collector { return e.metrics() }
 
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+// kept are the metrics that keep their values themselves.
+func (m *metrics) kept() []prometheus.Collector {
+	return []prometheus.Collector{m.terms, m.watches, m.failedRenewals, m.failedClaims, m.renewals, m.drains, m.handOver}
+}
+
+// Describe implements prometheus.Collector. It describes all that Collect may
+// ever give: what is known of a registered Collector must not change.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.kept() {
+		c.Describe(ch)
+	}
+	for _, d := range []*prometheus.Desc{m.leading, m.age, m.contact, m.cannotLead} {
+		ch <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.terms, m.watches, m.renewals, m.drains, m.handOver} {
+	for _, c := range m.kept() {
 		c.Collect(ch)
 	}
-	leading := 0.0
-	if t := m.elector.term.Load(); t != nil && t.remaining() > 0 {
-		leading = 1
-		ch <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, now().leaderSince(t.lastSent()).Seconds())
+	gauge := func(desc *prometheus.Desc, value float64) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}
-	ch <- prometheus.MustNewConstMetric(m.leading, prometheus.GaugeValue, leading)
+	e, leading := m.elector, 0.0
+	if t := e.term.Load(); t != nil && t.remaining() > 0 {
+		leading = 1
+		gauge(m.age, now().leaderSince(t.lastSent()).Seconds())
+	}
+	gauge(m.leading, leading)
+	if e.config.Enabled && e.started.Load() {
+		gauge(m.contact, (now().mono - time.Duration(e.contact.Load())).Seconds())
+	}
+	cannot := 0.0
+	if leading == 0 && (e.trouble.failing(cannotClaim) || e.trouble.failing(cannotRead)) {
+		cannot = 1
+	}
+	gauge(m.cannotLead, cannot)
 }
 
 func (m *metrics) acquired(base observation) {

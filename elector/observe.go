@@ -34,7 +34,7 @@ func (e *Elector) sighted() {
 func (e *Elector) announce() {
 	leader, changed := e.announcer.tell(e.GetLeader)
 	if changed && leader != "" && leader != e.config.Identity {
-		if _, refused := e.trouble.failing(cannotClaim); !refused {
+		if !e.trouble.refused(cannotClaim) {
 			e.trouble.forget(cannotClaim) // there is nothing to claim
 		}
 		e.logger.Info("standing by", "leader", short(leader))
@@ -52,7 +52,7 @@ func (e *Elector) heard(what failure, err error) {
 	e.worked(context.Background(), what)
 	if what == cannotWatch {
 		// Nothing may be read for a long time to come.
-		if _, refused := e.trouble.failing(cannotRead); !refused {
+		if !e.trouble.refused(cannotRead) {
 			e.worked(context.Background(), cannotRead)
 		}
 	}

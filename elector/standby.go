@@ -54,6 +54,7 @@ func (e *Elector) confirmLapsed(ctx context.Context) bool {
 // as after a lost race, or a RetryPeriod has passed and it can be read.
 func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err error) {
 	if err := e.contest.judge(err, time.Duration(e.rival.Load())); errors.Is(err, errLostRace) {
+		e.worked(ctx, cannotClaim)
 		e.logger.DebugContext(ctx, "lost the race for the Lease", "err", err)
 	} else {
 		e.troubled(ctx, cannotClaim, err)

@@ -65,6 +65,9 @@ func (e *Elector) run(ctx context.Context) error {
 		e.announce()
 		return e.lead(ctx, nil, t)
 	}
+	if err := e.showStatus(); err != nil {
+		return err
+	}
 	for {
 		base, changed, ok := e.standby(ctx)
 		if !ok {

@@ -43,6 +43,12 @@ var over = map[failure]string{
 // troubled logs a failure that will be tried again. The log always names the
 // present reason, and stays short: the same reason is a line each reminder.
 func (e *Elector) troubled(ctx context.Context, what failure, err error) {
+	switch what {
+	case cannotClaim:
+		e.metrics().failedClaims.Inc()
+	case cannotRenew:
+		e.metrics().failedRenewals.Inc()
+	}
 	level := slog.LevelDebug
 	if e.trouble.failed(what, err, now()) {
 		level = slog.LevelWarn
@@ -139,13 +145,19 @@ func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told boo
 // forget ends a failure that no longer matters, without a word.
 func (t *trouble) forget(what failure) { t.worked(what, now()) }
 
-// failing reports whether the operation failed when it was last tried, and
-// whether the API server refused it for a reason that lasts.
-func (t *trouble) failing(what failure) (failing, refused bool) {
+// failing reports whether the operation failed when it was last tried.
+func (t *trouble) failing(what failure) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.ailments[what]; a != nil && a.failing {
-		return true, a.refused
-	}
-	return false, false
+	a := t.ailments[what]
+	return a != nil && a.failing
+}
+
+// refused reports whether it failed because the API server refused it, for a
+// reason that lasts.
+func (t *trouble) refused(what failure) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.ailments[what]
+	return a != nil && a.failing && a.refused
 }
