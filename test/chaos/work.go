@@ -186,13 +186,12 @@ func (w *work) patch(ctx context.Context, do patcher) error {
 func (w *work) patchAll(ctx context.Context, do patcher) {
 	tick := time.NewTicker(patchEvery)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
+		w.report(occurrence{Kind: reconciles})
+		_ = w.patch(ctx, do) // What became of it has been reported.
 		select {
 		case <-ctx.Done():
-			return
 		case <-tick.C:
-			w.report(occurrence{Kind: reconciles})
-			_ = w.patch(ctx, do) // What became of it has been reported.
 		}
 	}
 }
