@@ -54,7 +54,7 @@ func (t tenure) does(k kind) func(occurrence) bool {
 }
 
 // drainLimit gives all replicas a short DrainTimeout.
-func drainLimit(int) behaviour { return behaviour{Drain: quick.RenewDeadline} }
+func drainLimit(int) behaviour { return behaviour{Drain: 10 * time.Second} }
 
 // hung makes a process's requests about the Lease hang for good.
 var hung = ailment{
