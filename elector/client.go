@@ -4,7 +4,6 @@
 package elector
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -46,7 +45,9 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 //
 // config gives the durations; its zero ones have their defaults. It returns an
 // error if cfg is nil or cannot be used, or config is invalid. Requests are
-// bounded by their contexts, as the Elector's are. It is for those who make a
+// bounded by their contexts, as the Elector's are. Their user agent is that of
+// cfg, or client-go's default, with "/leader-election" after it. When Start of the
+// last Elector that uses the connections returns, they are closed. It is for those who make a
 // smaller clientset than the whole of Kubernetes' API, which adds some 8 MB to a
 // binary.
 func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
@@ -61,25 +62,27 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
 	own.Timeout = 0 // it would cut the watch too
 	if own.Dial == nil {
-		dialer := &net.Dialer{Timeout: config.attemptTimeout(), KeepAlive: config.RetryPeriod}
-		own.Dial = dialer.DialContext
-	} else {
-		// A function of our own, or the transport would be shared with others
-		// that dial the same way.
-		dial := own.Dial
-		own.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dial(ctx, network, address)
-		}
+		own.Dial = (&net.Dialer{Timeout: config.attemptTimeout(), KeepAlive: config.RetryPeriod}).DialContext
 	}
+	// A function of our own in any case, or the transport would be shared with
+	// others that dial the same way.
+	connections := newConnections()
+	own.Dial = connections.dialing(own.Dial)
 	apart, err := apartFrom(own)
 	if err != nil {
 		return nil, fmt.Errorf("elector: rest.Config: %w", err)
 	}
 	// Below the caller's wrappers, which may hide the connections from it.
 	own.WrapTransport = transport.Wrappers(func(shared http.RoundTripper) http.RoundTripper {
-		return newLeaseTransport(shared, apart, config.attemptTimeout())
+		t := newLeaseTransport(shared, apart, config.attemptTimeout())
+		t.connections = connections
+		return t
 	}, own.WrapTransport)
-	return rest.AddUserAgent(own, "leader-election"), nil
+	if own.UserAgent == "" {
+		own.UserAgent = rest.DefaultKubernetesUserAgent()
+	}
+	own.UserAgent += "/leader-election"
+	return own, nil
 }
 
 // apartFrom gives what makes a transport whose connections are as those of cfg, but

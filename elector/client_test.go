@@ -195,11 +195,18 @@ type wrapper func(*http.Request) (*http.Response, error)
 
 func (f wrapper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTheLeaseClientSaysWhatItIs(t *testing.T) {
-	s := serve(t, nil)
-	mustGet(t, newClientset(t, s.config()))
-	if got, want := s.seen()[0].UserAgent(), rest.DefaultKubernetesUserAgent()+"/leader-election"; got != want {
-		t.Errorf("user agent %q, want %q", got, want)
+func TestTheLeaseClientSaysWhatItIsAndWhose(t *testing.T) {
+	for own, want := range map[string]string{
+		"":               rest.DefaultKubernetesUserAgent() + "/leader-election",
+		"my-operator/v1": "my-operator/v1/leader-election",
+	} {
+		s := serve(t, nil)
+		cfg := s.config()
+		cfg.UserAgent = own
+		mustGet(t, newClientset(t, cfg))
+		if got := s.seen()[0].UserAgent(); got != want {
+			t.Errorf("user agent %q, want %q", got, want)
+		}
 	}
 }
 

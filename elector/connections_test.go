@@ -6,8 +6,12 @@ package elector
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +108,76 @@ func TestGuarantee12AfterARequestWithoutAnswerTheNextHasAConnectionApart(t *test
 	mustGet(t, clientset)
 	if s.last() == apart {
 		t.Error("went by a connection from before the second request without an answer")
+	}
+}
+
+// countedConn tells when it is closed.
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+func TestTheLastElectorClosesTheConnections(t *testing.T) {
+	for _, protocol := range []string{"h2", "http/1.1"} {
+		t.Run(protocol, func(t *testing.T) {
+			watching := make(chan struct{}, 2)
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+				if !r.URL.Query().Has("watch") {
+					return false
+				}
+				_ = http.NewResponseController(w).Flush()
+				watching <- struct{}{}
+				<-r.Context().Done()
+				return true
+			})
+			var open atomic.Int32
+			cfg := s.config()
+			cfg.NextProtos = []string{protocol}
+			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				open.Add(1)
+				return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
+			}
+			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { // one that hides what is below
+				return wrapper(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
+			})
+			clientset := newClientset(t, cfg)
+			var stop [2]func()
+			for i, id := range []string{"a", "b"} {
+				config := testConfig(id)
+				e, err := New(&config, clientset, Callbacks{}, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- e.Start(ctx) }()
+				stop[i] = func() {
+					cancel()
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				}
+				<-watching
+			}
+			stop[0]()
+			if open.Load() == 0 {
+				t.Error("the first to end has closed the connections of the other")
+			}
+			stop[1]()
+			if n := open.Load(); n != 0 {
+				t.Errorf("%d connections are open after the end of the last Elector", n)
+			}
+			mustGet(t, clientset) // opens another one
+		})
 	}
 }
 

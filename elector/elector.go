@@ -73,6 +73,8 @@ type Elector struct {
 	// change; the API server last answered. At first, when Start was called.
 	rival, contact atomic.Int64
 
+	usage usage
+
 	health   health
 	identity identityGuard
 	trouble  trouble

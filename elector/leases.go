@@ -33,6 +33,7 @@ type leaseClient struct {
 	// heard is called with every answer, or with the error that stands for it.
 	heard  func(what failure, err error)
 	logger logr.Logger // client-go's
+	usage  *usage
 }
 
 func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
@@ -50,6 +51,7 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 		sighted:   e.sighted,
 		heard:     e.heard,
 		logger:    e.clientLogger,
+		usage:     &e.usage,
 	}
 }
 
@@ -133,6 +135,6 @@ func (e lateError) Error() string {
 }
 
 func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = klog.NewContext(ctx, l.logger)
+	ctx = l.usage.in(klog.NewContext(ctx, l.logger))
 	return context.WithTimeoutCause(ctx, l.attempt, l.late)
 }

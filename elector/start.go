@@ -30,11 +30,12 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
 	}
 
+	defer e.usage.end()
 	defer context.AfterFunc(ctx, e.noteStop)()
 	e.rival.Store(int64(now().mono))
 	e.contact.Store(int64(now().mono))
 	// The helpers outlive ctx: the Lease is watched while a term ends.
-	helpers, cancel := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger))
+	helpers, cancel := context.WithCancel(e.usage.in(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger)))
 	var announcing, watching sync.WaitGroup
 	announcing.Go(func() { e.announcer.run(helpers) })
 	if e.watcher != nil {

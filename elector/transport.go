@@ -39,6 +39,7 @@ type leaseTransport struct {
 	makeApart         func() (http.RoundTripper, error) // nil if there is only the shared one
 	silence           time.Duration                     // how long an open watch may say nothing
 	requests, watches turns
+	connections       *connections // nil if they are not kept
 
 	mu      sync.Mutex // guards all below
 	open    int        // watches
@@ -66,6 +67,7 @@ func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer turns.giveBack()
+	t.connections.usedFor(r.Context())
 	var response *http.Response
 	var err error
 	if watch || t.makeApart == nil || t.trusted() {
