@@ -42,7 +42,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	l.renewed = func(version string, sent moment) {
 		e.worked(ctx, cannotRenew)
 		e.metrics().renewed(sent)
-		e.watcher.wrote(version)
+		e.watcher.expect(version)
 	}
 	l.failed = func(err error) {
 		if run.Err() == nil { // or it was given up, as the term has ended

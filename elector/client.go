@@ -30,11 +30,11 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 
 // RESTConfig makes of a copy of cfg what a client for lease traffic should have:
 //   - connections of its own, so that controllers cannot exhaust them: one, by
-//     HTTP/2, as long as the watch on it keeps telling things. When it has said
-//     nothing for half a RenewDeadline, and for a minute after a request without
-//     an answer, requests have connections apart, by HTTP/1.1, where a dead one
-//     fails a single request. With NextProtos in cfg, that is what is spoken
-//     instead of HTTP/2; with a Transport in it, all of this is up to that;
+//     HTTP/2, as long as the Elector's watch on it keeps telling things. When it
+//     has said nothing for one and a half RetryPeriods, and for a minute after a
+//     request without an answer, requests have connections apart, by HTTP/1.1,
+//     where a dead one fails a single request. With NextProtos in cfg, that is what
+//     is spoken instead of HTTP/2; with a Transport in it, all of this is up to that;
 //   - after a request without an answer, idle connections are closed, so that
 //     the next attempt does not meet another dead one;
 //   - no client-side rate limit: the Elector sends a request every RetryPeriod;
@@ -74,7 +74,7 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	}
 	// Below the caller's wrappers, which may hide the connections from it.
 	own.WrapTransport = transport.Wrappers(func(shared http.RoundTripper) http.RoundTripper {
-		t := newLeaseTransport(shared, apart, config.attemptTimeout())
+		t := newLeaseTransport(shared, apart)
 		t.connections = connections
 		return t
 	}, own.WrapTransport)

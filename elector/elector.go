@@ -64,9 +64,10 @@ type Elector struct {
 
 	// Only the goroutine of the campaign uses led: there was a term before.
 	led bool
-	// Only Start's goroutine uses these two: since when others are given
-	// precedence, nil if they are not; and the claims lost of late.
+	// Only Start's goroutine uses these: since when others are given precedence, nil
+	// if they are not; the claims lost of late; and what it has tried.
 	yielding *moment
+	tries    tries
 	contest  contest
 
 	// When, by the monotonic clock: another holder's record was last seen to
@@ -113,6 +114,7 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		e.view = newView(e.self, full.LeaseDuration)
 		e.leases = newLeaseClient(e, clientset)
 		e.watcher = newWatcher(e)
+		e.tries = newTries(full)
 	} else if full.LeaseName != "" || !isNil(clientset) {
 		e.logger.Warn("Enabled is false in the Config: every replica leads, although a LeaseName or a clientset was given")
 	}

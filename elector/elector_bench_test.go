@@ -33,7 +33,7 @@ func leading(tb testing.TB) (*Elector, *lock) {
 		},
 		renewed: func(version string, sent moment) {
 			e.metrics().renewed(sent)
-			e.watcher.wrote(version)
+			e.watcher.expect(version)
 		},
 	}
 	if err := l.Create(tb.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 600}); err != nil {

@@ -30,6 +30,7 @@ type leaseClient struct {
 	view            *view
 	requests        *requests
 	sighted         func() // called after news
+	watcher         *watcher
 	// heard is called with every answer, or with the error that stands for it.
 	heard  func(what failure, err error)
 	logger logr.Logger // client-go's
@@ -62,21 +63,20 @@ func (c Config) attemptTimeout() time.Duration { return c.RenewDeadline / 2 }
 // read reads the Lease from the API server. That there is none is no error.
 // news tells whether it said something that had not been seen yet.
 func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
-	ctx, cancel := l.bound(ctx)
+	ctx, call, cancel := l.bound(ctx)
 	defer cancel()
 	mark := l.view.mark()
 	get := func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return l.client.Get(ctx, l.name, metav1.GetOptions{})
 	}
 	lease, err := ask(ctx, l.requests, "get", get, l.lateReply)
-	switch {
-	case apierrors.IsNotFound(err):
-		lease = nil
-	case err != nil:
-		l.heard(cannotRead, err)
-		return false, fmt.Errorf("read the Lease: %w", err)
+	if apierrors.IsNotFound(err) {
+		lease, err = nil, nil
 	}
-	l.heard(cannotRead, nil)
+	l.heard(cannotRead, err)
+	if err != nil {
+		return false, fmt.Errorf("read the Lease: %w", call.failure(err))
+	}
 	if news = l.view.sawRead(lease, mark); news {
 		l.sighted()
 	}
@@ -87,7 +87,7 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 // It is a compare-and-swap: it fails if the Lease is no longer as base says.
 // sent is when the request was sent.
 func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord) (lease *coordinationv1.Lease, sent moment, err error) {
-	ctx, cancel := l.bound(ctx)
+	ctx, call, cancel := l.bound(ctx)
 	defer cancel()
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name, Namespace: l.namespace}}
 	if base != nil {
@@ -113,7 +113,7 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 	lease, err = ask(ctx, l.requests, what, store, l.lateReply)
 	l.heard("", err)
 	if err != nil {
-		return nil, sent, err
+		return nil, sent, call.failure(err)
 	}
 	l.lateReply(lease, true)
 	return lease, sent, nil
@@ -134,7 +134,11 @@ func (e lateError) Error() string {
 	return fmt.Sprintf("no answer from the API server within %v", time.Duration(e))
 }
 
-func (l *leaseClient) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = l.usage.in(klog.NewContext(ctx, l.logger))
-	return context.WithTimeoutCause(ctx, l.attempt, l.late)
+// bound returns a context for one request. It has as much time as a request may take, and the watch's
+// connection is avoided if it may be dead.
+func (l *leaseClient) bound(ctx context.Context) (context.Context, *call, context.CancelFunc) {
+	call := &call{apart: l.watcher.silent()}
+	ctx = l.usage.in(klog.NewContext(call.in(ctx), l.logger))
+	ctx, cancel := context.WithTimeoutCause(ctx, l.attempt, l.late)
+	return ctx, call, cancel
 }

@@ -22,7 +22,7 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 	var failure error
 	// Also after a conflict there is a pause: what refuses this write may refuse
 	// all, and nothing else would slow the tries.
-	for pause := time.Duration(0); ; pause = min(max(2*pause, firstBackoff), e.config.RetryPeriod) {
+	for pause := time.Duration(0); ; pause = min(max(2*pause, firstPause), e.config.RetryPeriod) {
 		sleep(ctx, pause)
 		obs, _ := e.view.get()
 		if !e.self.holds(obs.lease) {

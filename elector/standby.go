@@ -13,63 +13,160 @@ import (
 // to other candidates. client-go's look at it every 1 to 2.2 RetryPeriods.
 const yieldPeriods = 3
 
+// never is the time until something that only news can bring.
+const never = time.Duration(-1)
+
+// tries is what a candidate remembers of its requests. Only Start's goroutine uses it.
+type tries struct {
+	requests pace // after requests that failed
+	terms    pace // after terms that ended too soon
+
+	claimed   moment          // when the last claim was decided on
+	looked    moment          // when the last read that was answered was sent
+	deaf      bool            // the read after that got no answer
+	polls     int             // such reads in place of a watch, since the watch was last healthy
+	interval  time.Duration   // from one poll to the next
+	idle      time.Duration   // factor for the time until the next look at a holder that shows nothing
+	rhythm    rhythm          // of the holder's renewals
+	unclaimed <-chan struct{} // a claim has failed on what was known until this is closed
+	unread    <-chan struct{} // a read was refused while that was known
+}
+
+func newTries(c Config) tries {
+	return tries{
+		requests: pace{first: firstPause, factor: 2, forget: c.slow()},
+		terms:    pace{free: 1, first: c.slow() / 30, factor: 30, forget: c.slow()},
+		looked:   now(),
+		interval: c.pollInterval(0),
+		idle:     1,
+	}
+}
+
 // standby waits until the Lease can be claimed, and returns it as it is then
 // with the channel that is closed when it is seen to change. It returns false
 // when ctx has ended.
 func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bool) {
 	for ctx.Err() == nil {
 		obs, changed := e.view.get()
-		wait := time.Duration(-1)
-		if obs.known {
-			wait = max(obs.claimableIn(now()), e.yield(obs))
-		}
-		switch {
-		case wait != 0:
-			awaitChange(ctx, changed, wait)
-		case obs.guard == 0, e.confirmLapsed(ctx):
-			return obs, changed, true
+		watch := e.watcher.state()
+		e.tries.rhythm.saw(obs, watch.trusted)
+		claim := e.claimIn(obs, now())
+		switch look := e.lookIn(obs, watch, now()); {
+		case claim == 0:
+			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) {
+				e.tries.claimed = now()
+				return obs, changed, true
+			}
+		case look == 0:
+			e.look(ctx, changed, watch)
+		default:
+			awaitAny(ctx, sooner(claim, look), changed, watch.turned)
 		}
 	}
 	return observation{}, nil, false
 }
 
-// confirmLapsed reads the Lease once before a lapsed one is claimed: the watch
-// may have died silently, or this process may have been stopped for a while.
-func (e *Elector) confirmLapsed(ctx context.Context) bool {
-	news, err := e.leases.read(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			e.troubled(ctx, cannotRead, err)
-		}
-		sleep(ctx, jitter(e.config.RetryPeriod))
-		return false
+// claimIn returns how long the Lease must not be claimed yet.
+func (e *Elector) claimIn(obs observation, m moment) time.Duration {
+	if !obs.known {
+		return never
 	}
-	if news {
-		e.watcher.distrust()
-	}
-	return !news
+	return max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.terms.in(m))
 }
 
-// claimFailed waits until it makes sense to look again: the Lease has changed,
-// as after a lost race, or a RetryPeriod has passed and it can be read.
+// mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since
+// the watch may have died silently or this process may have been stopped for a while, and after a
+// claim that failed for no visible reason. Where reading is refused a claim, which is a
+// compare-and-swap, shows as much.
+func (e *Elector) mustConfirm(obs observation, changed <-chan struct{}) bool {
+	return (obs.guard > 0 || e.tries.unclaimed == changed) && e.tries.unread != changed
+}
+
+// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and
+// when its holder should have renewed it but the watch shows nothing.
+func (e *Elector) lookIn(obs observation, watch watchState, m moment) time.Duration {
+	t := &e.tries
+	due := m.mono
+	switch {
+	case !obs.known || watch.trusted && watch.blind:
+	case !watch.trusted:
+		due = max(t.looked.mono, watch.since.mono) + t.interval
+	case holder(obs.lease) != "" && !obs.ours:
+		if watch.last.mono >= t.looked.mono {
+			t.idle = 1
+		}
+		due = max(t.looked.mono, watch.last.mono) + t.idle*t.rhythm.patience(e.config.RetryPeriod)
+	default:
+		return never
+	}
+	return max(0, due-m.mono, t.requests.in(m))
+}
+
+// look reads the Lease, and reports whether that brought no news. It ends early when other news
+// arrives.
+func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch watchState) bool {
+	began, t := now(), &e.tries
+	until, cancel := untilClosed(ctx, changed)
+	defer cancel()
+	news, err := e.leases.read(until)
+	e.watcher.allow()
+	switch {
+	case err == nil:
+		if t.deaf {
+			e.watcher.again()
+		}
+		if began.mono-t.looked.mono >= e.config.slow() {
+			t.polls = 0
+		}
+		if !watch.trusted {
+			t.polls++
+		}
+		t.deaf, t.looked, t.interval, t.idle = false, began, e.config.pollInterval(t.polls), min(2*t.idle, 64)
+		e.watcher.followed(watch)
+		if news {
+			e.watcher.expect(e.watcher.newest())
+		}
+		return !news
+	case until.Err() == nil:
+		t.deaf = true
+		e.troubled(ctx, cannotRead, err)
+		t.requests.ended(began, e.limit(err, e.config.steadyPoll()), retryAfter(err))
+		if refused(err) {
+			t.unread = changed
+		}
+	}
+	return false
+}
+
+// limit returns how long the pauses between requests that fail with err can become.
+func (e *Elector) limit(err error, otherwise time.Duration) time.Duration {
+	if refused(err) {
+		return e.config.slow()
+	}
+	return otherwise
+}
+
+// claimFailed takes in that the claim of what was known until changed has failed. If another candidate
+// is seen to have won it was a lost race. After everything else the next claim waits, and is preceded by
+// a read.
 func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err error) {
-	if err := e.contest.judge(err, time.Duration(e.rival.Load())); errors.Is(err, errLostRace) {
+	t := &e.tries
+	race := errors.Is(err, errLostRace)
+	if race && e.watcher.state().trusted {
+		awaitAny(ctx, e.config.RetryPeriod/2, changed, nil) // for the winner
+	}
+	rival := time.Duration(e.rival.Load())
+	if judged := e.contest.judge(err, rival); errors.Is(judged, errLostRace) {
 		e.worked(ctx, cannotClaim)
 		e.logger.DebugContext(ctx, "lost the race for the Lease", "err", err)
 	} else {
-		e.troubled(ctx, cannotClaim, err)
+		e.troubled(ctx, cannotClaim, judged)
 	}
-	if awaitChange(ctx, changed, jitter(e.config.RetryPeriod)) || ctx.Err() != nil {
+	if race && rival > t.claimed.mono {
 		return
 	}
-	for ctx.Err() == nil {
-		if _, err := e.leases.read(ctx); err == nil {
-			return
-		} else if ctx.Err() == nil {
-			e.troubled(ctx, cannotRead, err)
-		}
-		sleep(ctx, jitter(e.config.RetryPeriod))
-	}
+	t.unclaimed, t.unread = changed, nil
+	t.requests.ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), retryAfter(err))
 }
 
 // yield is how long the Lease is still left to others after a StepDown: until

@@ -165,24 +165,31 @@ func TestGuarantee9ASilentlyDeadWatchIsFoundOutByOneRead(t *testing.T) {
 	})
 }
 
-func TestGuarantee9WithoutAWatchTheStandbyReadsAtRetryPeriod(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		a := w.candidate("a").start()
-		a.leads(time.Second)
-		b := w.candidate("b")
-		b.client.Intercept(noWatch)
-		b.start()
-		time.Sleep(time.Minute)
-		w.server.ResetRequests()
-		time.Sleep(10 * time.Minute)
-		if n := w.server.Requests("b", "get"); n < 200 || n > 400 {
-			t.Errorf("%d reads in 10 minutes, want about 300", n)
-		}
-		a.stop()
-		if took := b.leads(time.Minute); took > 3*time.Second {
-			t.Errorf("claimed %v after the release, want within RetryPeriod and its jitter", took)
-		}
-	})
+func TestGuarantee9WithoutAWatchTheStandbyReads(t *testing.T) {
+	for after, want := range map[time.Duration]struct{ took, every time.Duration }{
+		30 * time.Second: {DefaultRetryPeriod * 12 / 10, 2200 * time.Millisecond},
+		10 * time.Minute: {DefaultRetryPeriod * 7 / 4, 3500 * time.Millisecond},
+	} {
+		t.Run("after "+after.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a").start()
+				a.leads(time.Second)
+				b := w.candidate("b")
+				b.client.Intercept(noWatch)
+				b.start()
+				time.Sleep(after - 10*time.Second)
+				w.server.ResetRequests()
+				time.Sleep(10 * time.Second)
+				if n, want := w.server.Requests("b", "get"), int(10*time.Second/want.every); n < want-1 || n > want+1 {
+					t.Errorf("%d reads in 10 seconds, want about %d", n, want)
+				}
+				a.stop()
+				if took := b.leads(time.Minute); took > want.took+time.Millisecond {
+					t.Errorf("claimed %v after the release, want %v", took, want.took)
+				}
+			})
+		})
+	}
 }
 
 func TestABrokenWatchIsReplacedWithoutLosingAnything(t *testing.T) {

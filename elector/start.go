@@ -85,8 +85,12 @@ func (e *Elector) run(ctx context.Context) error {
 		}
 		e.worked(ctx, cannotClaim)
 		e.metrics().acquired(base)
+		began := now()
 		if err := e.lead(ctx, c, t); err != nil {
 			return fmt.Errorf("elector: %w", err)
+		}
+		if !voluntary(context.Cause(t.ctx)) {
+			e.tries.terms.ended(began, e.config.slow(), 0)
 		}
 	}
 }

@@ -28,29 +28,27 @@ const (
 // word, and waits 15 s for an answer.
 const avoidance = time.Minute
 
-// leaseTransport makes every call one attempt, and has calls wait for their turn.
+// leaseTransport makes every call one attempt, and makes calls wait for their turn.
 //
 // Watches share HTTP/2 connections, and requests go along with them: a claim
 // needs no new connection, and a leader has one in all. But a connection that
-// dies silently takes all that shares it along. So it is trusted only while
-// watches keep telling things; otherwise requests go apart, by HTTP/1.1.
+// dies silently takes everything that shares it along. So requests go apart, by
+// HTTP/1.1, when their caller asks for it because its watch is silent, and for a
+// while after a request that got no answer.
 type leaseTransport struct {
 	shared            http.RoundTripper
 	makeApart         func() (http.RoundTripper, error) // nil if there is only the shared one
-	silence           time.Duration                     // how long an open watch may say nothing
 	requests, watches turns
 	connections       *connections // nil if they are not kept
 
-	mu      sync.Mutex // guards all below
-	open    int        // watches
-	heard   time.Duration
+	mu      sync.Mutex        // guards all below
 	avoided time.Duration     // until then, if not 0
 	apart   http.RoundTripper // nil until it is needed: most candidates never do
 }
 
-func newLeaseTransport(shared http.RoundTripper, makeApart func() (http.RoundTripper, error), silence time.Duration) *leaseTransport {
+func newLeaseTransport(shared http.RoundTripper, makeApart func() (http.RoundTripper, error)) *leaseTransport {
 	return &leaseTransport{
-		shared: shared, makeApart: makeApart, silence: silence,
+		shared: shared, makeApart: makeApart,
 		requests: make(turns, maxRequests), watches: make(turns, maxWatches),
 	}
 }
@@ -68,9 +66,10 @@ func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer turns.giveBack()
 	t.connections.usedFor(r.Context())
+	call := callOf(r.Context())
 	var response *http.Response
 	var err error
-	if watch || t.makeApart == nil || t.trusted() {
+	if watch || t.makeApart == nil || !call.apart && t.trusted() {
 		response, err = t.roundTripShared(r, watch)
 	} else {
 		response, err = t.roundTripApart(r)
@@ -78,18 +77,19 @@ func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// client-go would sleep, in this call and up to ten times.
-	response.Header.Del("Retry-After")
+	call.hide(response)
 	return response, nil
 }
 
 func (t *leaseTransport) roundTripShared(r *http.Request, watch bool) (*http.Response, error) {
 	response, err := t.shared.RoundTrip(r)
 	if err != nil {
-		t.failed()
+		t.failed(r.Context())
 		return nil, err
 	}
-	response.Body = t.listen(response.Body, watch)
+	if !watch { // a watch ends by an error, too
+		response.Body = &sharedBody{ReadCloser: response.Body, transport: t, request: r.Context()}
+	}
 	return response, nil
 }
 
@@ -135,70 +135,48 @@ func closeBody(r *http.Request) {
 }
 
 // trusted reports whether a request may go by a connection that it shares with
-// watches. Where none is open there is none yet, or it was used just now.
+// watches.
 func (t *leaseTransport) trusted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := now().mono
-	return (t.avoided == 0 || m >= t.avoided) && (t.open == 0 || m-t.heard < t.silence)
+	return t.avoided == 0 || now().mono >= t.avoided
 }
 
-// failed has the next attempts not meet the same dead connection.
-func (t *leaseTransport) failed() {
+// failed keeps the next attempts from meeting the same dead connection, unless
+// request got no answer because its caller no longer wanted one.
+func (t *leaseTransport) failed(request context.Context) {
+	if abandoned(request) {
+		return
+	}
 	t.mu.Lock()
 	t.avoided = now().mono + avoidance
 	t.mu.Unlock()
 	utilnet.CloseIdleConnectionsFor(t.shared)
 }
 
-func (t *leaseTransport) hear() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.heard = now().mono
+// abandoned reports whether ctx was cancelled for another reason than that its
+// time had passed.
+func abandoned(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.As(context.Cause(ctx), new(lateError))
 }
 
 // WrappedRoundTripper lets client-go find the transport below.
 func (t *leaseTransport) WrappedRoundTripper() http.RoundTripper { return t.shared }
 
-// listen is the body of an answer that comes by a shared connection.
-func (t *leaseTransport) listen(body io.ReadCloser, watch bool) io.ReadCloser {
-	t.hear()
-	if watch {
-		t.opened(1)
-	}
-	return &sharedBody{ReadCloser: body, transport: t, watch: watch}
-}
-
-func (t *leaseTransport) opened(n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.open += n
-}
-
-// sharedBody tells the transport of what comes, and of what does not.
+// sharedBody is the body of an answer that comes by a shared connection. It
+// tells the transport when the rest of it does not come.
 type sharedBody struct {
 	io.ReadCloser
 	transport *leaseTransport
-	watch     bool
-	closed    sync.Once
+	request   context.Context
 }
 
 func (b *sharedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case n > 0:
-		b.transport.hear()
-	case err != nil && !errors.Is(err, io.EOF) && !b.watch: // a watch is ended like this, too
-		b.transport.failed()
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.transport.failed(b.request)
 	}
 	return n, err
-}
-
-func (b *sharedBody) Close() error {
-	if b.watch {
-		b.closed.Do(func() { b.transport.opened(-1) })
-	}
-	return b.ReadCloser.Close()
 }
 
 // turns bounds how many go on at once. The first to come is the first to go.

@@ -61,7 +61,7 @@ func request(ctx context.Context, t *testing.T, query string) *http.Request {
 func TestRequestsWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowServer{now: map[string]int{}, answer: make(chan struct{})}
-		transport := newLeaseTransport(server, only(server), time.Second)
+		transport := newLeaseTransport(server, only(server))
 		var calls sync.WaitGroup
 		call := func(query string) {
 			calls.Go(func() {
@@ -100,7 +100,7 @@ func TestRequestsWaitForTheirTurn(t *testing.T) {
 func TestWhoWaitsForATurnWaitsNoLongerThanItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowServer{now: map[string]int{}, answer: make(chan struct{})}
-		transport := newLeaseTransport(server, only(server), time.Second)
+		transport := newLeaseTransport(server, only(server))
 		var calls sync.WaitGroup
 		for i := range maxRequests + maxWatches {
 			calls.Go(func() {
@@ -154,12 +154,13 @@ func (c *closed) Close() error {
 	return nil
 }
 
-// cable is a connection, or none: it answers, fails, or has a watch say something.
+// cable is a connection, or none: it answers, fails, or hangs.
 type cable struct {
 	requests int
 	dead     bool // nothing comes
 	halfDead bool // no more than the beginning of an answer comes
-	watch    *io.PipeWriter
+	// hangs and hangsLater: nothing comes, not even an error, or nothing after the beginning of an answer.
+	hangs, hangsLater bool
 }
 
 var errDead = errors.New("no answer")
@@ -169,15 +170,26 @@ func (l *cable) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.dead {
 		return nil, errDead
 	}
+	if l.hangs {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
 	answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}
 	switch {
-	case r.URL.Query().Has("watch"):
-		answer.Body, l.watch = io.Pipe()
 	case l.halfDead:
 		answer.Body = io.NopCloser(iotest.ErrReader(errDead))
+	case l.hangsLater:
+		answer.Body = io.NopCloser(readerFunc(func([]byte) (int, error) {
+			<-r.Context().Done()
+			return 0, r.Context().Err()
+		}))
 	}
 	return answer, nil
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // cables are a transport and what its requests go by.
 type cables struct {
@@ -188,69 +200,49 @@ type cables struct {
 
 func newCables(t *testing.T) *cables {
 	l := &cables{t: t}
-	l.leaseTransport = newLeaseTransport(&l.shared, only(&l.apart), 5*time.Second)
+	l.leaseTransport = newLeaseTransport(&l.shared, only(&l.apart))
 	return l
 }
 
-// open opens a watch, which is read from until it is closed.
-func (l *cables) open() io.Closer {
+// send makes a request and reads its answer.
+func (l *cables) send(ctx context.Context, query string) {
 	l.t.Helper()
-	response, err := l.RoundTrip(request(l.t.Context(), l.t, "watch=true")) //nolint:bodyclose // the caller closes it
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	go func() { _, _ = io.Copy(io.Discard, response.Body) }()
-	return response.Body
-}
-
-// expect makes a request and says by which of the two it is to go.
-func (l *cables) expect(when string, shared, apart int) {
-	l.t.Helper()
-	l.shared.requests, l.apart.requests = 0, 0
-	response, err := l.RoundTrip(request(l.t.Context(), l.t, ""))
+	response, err := l.RoundTrip(request(ctx, l.t, query))
 	if err == nil {
 		_, _ = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()
 	}
+}
+
+// expect makes a request and says by which of the two it must go.
+func (l *cables) expect(when string, shared, apart int) {
+	l.t.Helper()
+	l.expectOf(l.t.Context(), when, shared, apart)
+}
+
+func (l *cables) expectOf(ctx context.Context, when string, shared, apart int) {
+	l.t.Helper()
+	l.shared.requests, l.apart.requests = 0, 0
+	l.send(ctx, "")
 	if l.shared.requests != shared || l.apart.requests != apart {
 		l.t.Errorf("%s: %d by the shared connection, %d apart, want %d, %d", when, l.shared.requests, l.apart.requests, shared, apart)
 	}
 }
 
-func TestRequestsGoWithTheWatchWhileItTellsThings(t *testing.T) {
+func TestARequestWhoseWatchIsSilentGoesApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCables(t)
 		l.expect("at first", 1, 0)
-		time.Sleep(time.Hour)
-		l.expect("after an hour without a watch", 1, 0)
-		watch := l.open()
-		time.Sleep(4 * time.Second)
-		l.expect("soon after the watch began", 1, 0)
-		time.Sleep(6 * time.Second)
-		l.expect("long after the last word", 0, 1)
-		if _, err := l.shared.watch.Write([]byte("news")); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		l.expect("after an event", 1, 0)
-		time.Sleep(6 * time.Second)
-		l.expect("long after the event", 0, 1)
-		_, _ = watch.Close(), watch.Close()
-		l.expect("when the watch was closed", 1, 0)
+		l.expectOf((&call{apart: true}).in(t.Context()), "with a silent watch", 0, 1)
+		l.expect("of another candidate", 1, 0)
 	})
 }
 
 func TestGuarantee12ADeadConnectionCostsOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCables(t)
-		watch := l.open()
 		l.shared.dead = true
 		l.expect("the first attempt", 1, 0)
-		// Another watch, on a connection that lives, proves nothing.
-		if _, err := l.shared.watch.Write([]byte("news")); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
 		l.expect("the second", 0, 1)
 		l.apart.dead = true
 		l.expect("one that fails there, too", 0, 1)
@@ -258,11 +250,58 @@ func TestGuarantee12ADeadConnectionCostsOneAttempt(t *testing.T) {
 		time.Sleep(avoidance - time.Second)
 		l.expect("within a minute", 0, 1)
 		time.Sleep(2 * time.Second)
-		_ = watch.Close()
 		l.shared.halfDead = true
 		l.expect("when it must have been closed", 1, 0)
 		l.expect("after the beginning of an answer", 0, 1)
 	})
+}
+
+func TestOnlyARequestWhoseTimeHasPassedShowsADeadConnection(t *testing.T) {
+	late := lateError(time.Second)
+	for name, c := range map[string]struct {
+		end  func(context.Context) (context.Context, context.CancelFunc)
+		dead bool
+	}{
+		"its caller has gone": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, false},
+		"its caller has gone for a reason": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(time.Second, func() { cancel(ErrStopped) })
+			return ctx, func() { cancel(nil) }
+		}, false},
+		"its time has passed": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, time.Second, late)
+		}, true},
+		"a watch was not accepted in time": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(time.Second, func() { cancel(late) })
+			return ctx, func() { cancel(nil) }
+		}, true},
+	} {
+		for part, body := range map[string]bool{"no answer": false, "half an answer": true} {
+			for _, query := range []string{"", "watch=true"} {
+				t.Run(name+", "+part+", "+query, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						l := newCables(t)
+						ctx, cancel := c.end(t.Context())
+						defer cancel()
+						l.shared.hangs, l.shared.hangsLater = !body, body
+						l.send(ctx, query)
+						l.shared.hangs, l.shared.hangsLater = false, false
+						// The body of a watch ends by an error whenever it is closed.
+						if dead := c.dead && !(body && query != ""); dead {
+							l.expect("the next request", 0, 1)
+						} else {
+							l.expect("the next request", 1, 0)
+						}
+					})
+				})
+			}
+		}
+	}
 }
 
 func TestATransportOfTheCallersOwnIsTheOnlyOne(t *testing.T) {

@@ -5,14 +5,13 @@ package elector
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
 
-// awaitChange waits until changed is closed, which it reports, or d has passed
-// (for ever if negative), or ctx has ended.
-func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
+// awaitAny waits until one of the channels is closed or delivers (never if nil), d has passed
+// (never if negative), or ctx has ended. It reports whether it was a channel.
+func awaitAny(ctx context.Context, d time.Duration, first, second <-chan struct{}) bool {
 	var timeout <-chan time.Time
 	if d >= 0 {
 		timer := time.NewTimer(d)
@@ -20,12 +19,35 @@ func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) 
 		timeout = timer.C
 	}
 	select {
-	case <-changed:
+	case <-first:
+		return true
+	case <-second:
 		return true
 	case <-timeout:
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// untilClosed returns a context that ends when c is closed, too.
+func untilClosed(ctx context.Context, c <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-c:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// sooner returns the shorter of two times, of which negative ones never come.
+func sooner(a, b time.Duration) time.Duration {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // waitFor reports whether the group's goroutines end within d.
@@ -43,15 +65,6 @@ func waitFor(group *sync.WaitGroup, d time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
-}
-
-// jitter keeps candidates that lost the API server together from coming back
-// together.
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return d/2 + rand.N(d) //nolint:gosec // not a secret
 }
 
 // sleep waits for d, or less if ctx ends.

@@ -77,8 +77,8 @@ var mutations = []mutation{
 		"releases again and again without a pause", "release.go",
 		"		sleep(ctx, pause)\n", "",
 	}, {
-		"trusts a watch that has died", "watch.go",
-		"	case now().mono-w.since.mono > w.retry/2:\n", "	case false:\n",
+		"trusts a watch that has died", "trust.go",
+		"		if t.awaited == timer {\n", "		if t.awaited == timer && false {\n",
 	}, {
 		"says it leads until the term is put away", "elector.go",
 		"IsLeader() bool { return e.Remaining() > 0 }", "IsLeader() bool { return e.term.Load() != nil }",

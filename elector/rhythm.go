@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import "time"
+
+// rhythm is how often a holder renews, as far as it was seen. Its RetryPeriod may be another than
+// ours.
+type rhythm struct {
+	holder  string
+	changed moment
+	every   time.Duration
+}
+
+// saw takes in what is known of the Lease. Times between renewals are learned only from a watch that
+// is trusted, since reads show only some of them.
+func (r *rhythm) saw(obs observation, trusted bool) {
+	name := holder(obs.lease)
+	if name != r.holder {
+		*r = rhythm{holder: name, changed: obs.changed}
+		return
+	}
+	gap := obs.changed.mono - r.changed.mono
+	if gap <= 0 {
+		return
+	}
+	r.changed = obs.changed
+	if trusted {
+		r.every = max(gap, r.every-r.every/8)
+	}
+}
+
+// patience returns how long a living holder may show nothing.
+func (r *rhythm) patience(retryPeriod time.Duration) time.Duration {
+	return max(r.every, retryPeriod) * 3 / 2
+}
