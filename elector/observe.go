@@ -5,6 +5,7 @@ package elector
 
 import (
 	"context"
+	"log/slog"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -37,7 +38,11 @@ func (e *Elector) announce() {
 		if !e.trouble.refused(cannotClaim) {
 			e.trouble.forget(cannotClaim) // there is nothing to claim
 		}
-		e.logger.Info("standing by", "leader", short(leader))
+		level := slog.LevelInfo
+		if !e.trouble.mayTellLeader(now()) { // leaders that follow each other without end
+			level = slog.LevelDebug
+		}
+		e.logger.Log(context.Background(), level, "standing by", "leader", short(leader))
 	}
 }
 

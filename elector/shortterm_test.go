@@ -35,7 +35,7 @@ func TestTermsThatEndAtOnceAreSpacedOut(t *testing.T) {
 				a.config.EventRecorder = recorder
 				a.client.Latency(2*time.Millisecond, 2*time.Millisecond)
 				a.start()
-				for minute := range 5 {
+				for minute := range 2 {
 					w.server.ResetRequests()
 					terms, lines, told := w.log.count("a started"), len(log.lines(t)), len(recorder.Events)
 					for range 6000 {
@@ -43,7 +43,11 @@ func TestTermsThatEndAtOnceAreSpacedOut(t *testing.T) {
 						end(w)
 					}
 					terms, lines, told = w.log.count("a started")-terms, len(log.lines(t))-lines, len(recorder.Events)-told
-					if terms < 1 || terms > 5 || lines > 10 || told > 10 || w.server.Requests("a", "") > 32 {
+					most := 10
+					if minute == 0 {
+						most = 12 // a few terms follow each other at first
+					}
+					if terms < 1 || terms > 4 || lines > most || told > 10 || w.server.Requests("a", "") > 32 {
 						t.Errorf("minute %d: %d terms, %d lines, %d Events, %d requests", minute+1, terms, lines, told, w.server.Requests("a", ""))
 					}
 				}

@@ -67,8 +67,13 @@ func (e *Elector) worked(ctx context.Context, what failure) {
 type trouble struct {
 	mu       sync.Mutex // guards all below
 	ailments map[failure]*ailment
-	// full is when a whole burst may be logged again; nil before the first line.
-	full *moment
+	budget   budget // of lines about troubles
+	changes  budget // of lines about leaders
+}
+
+// budget limits how many lines are logged.
+type budget struct {
+	full *moment // when a whole burst may be logged again; nil before the first line
 }
 
 // ailment is one failure and its reasons.
@@ -108,24 +113,31 @@ func (t *trouble) failed(what failure, err error, m moment) bool {
 		}
 	}
 	_, known := a.logged[reason]
-	if known && (reason == a.told || m.standbySince(a.alone) < settled) || !t.spendLocked(m) {
+	if known && (reason == a.told || m.standbySince(a.alone) < settled) || !t.budget.spend(m) {
 		return false
 	}
 	a.told, a.logged[reason] = reason, m
 	return true
 }
 
-// spendLocked reports whether a line may be logged now, and counts it.
-func (t *trouble) spendLocked(m moment) bool {
+// spend reports whether a line may be logged now, and counts it.
+func (b *budget) spend(m moment) bool {
 	owed := time.Duration(0)
-	if t.full != nil {
-		owed = max(0, t.full.mono-m.mono)
+	if b.full != nil {
+		owed = max(0, b.full.mono-m.mono)
 	}
 	if owed > (troubleBurst-1)*troubleSpacing {
 		return false
 	}
-	t.full = &moment{mono: m.mono + owed + troubleSpacing}
+	b.full = &moment{mono: m.mono + owed + troubleSpacing}
 	return true
+}
+
+// mayTellLeader reports whether another change of the leader may be logged.
+func (t *trouble) mayTellLeader(m moment) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changes.spend(m)
 }
 
 // worked takes in that an operation succeeded. It returns for how long it had
