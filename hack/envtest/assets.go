@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-// checkAssets says whether dir, the value of KUBEBUILDER_ASSETS, has the binaries.
+// checkAssets returns an error unless dir, the value of KUBEBUILDER_ASSETS, has the binaries.
 func checkAssets(dir string) error {
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("KUBEBUILDER_ASSETS is %q: must be an absolute path, as tests run in many directories", dir)
@@ -25,7 +25,7 @@ func checkAssets(dir string) error {
 	return errors.Join(errs...)
 }
 
-// executableSize is the size in bytes of a file that can be run, else an error.
+// executableSize returns the size in bytes of an executable file.
 func executableSize(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -37,13 +37,13 @@ func executableSize(path string) (int64, error) {
 	return info.Size(), nil
 }
 
-// A stamp beside each binary says what the binary is. It has the size too: a binary that was cut off is no match.
+// A stamp beside each binary names its build and its size. A truncated binary does not match.
 
 func stampPath(dir, name string) string { return filepath.Join(dir, "."+name+".stamp") }
 
 func stampText(identity string, size int64) string { return fmt.Sprintf("%s %d\n", identity, size) }
 
-// installed says whether dir has the named binary with one of the identities.
+// installed reports whether dir has the named binary with one of the identities.
 func installed(dir, name string, identities ...string) bool {
 	size, err := executableSize(filepath.Join(dir, name))
 	if err != nil {
@@ -61,8 +61,8 @@ func installed(dir, name string, identities ...string) bool {
 	return false
 }
 
-// install moves a finished binary into dir; from is on the same file system. The stamp goes first and comes back
-// last: whenever this is cut short, what is left is a whole binary without a stamp, or no binary.
+// install moves a finished binary into dir, from the same file system. It removes the stamp first and writes it last. If
+// it is interrupted, dir has a whole binary without a stamp, or none.
 func install(dir, name, identity, from string) error {
 	size, err := executableSize(from)
 	if err != nil {

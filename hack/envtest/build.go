@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// buildAll builds and installs, one after the other, the binaries that are not there yet.
+// buildAll builds and installs the missing binaries, one after the other.
 func (j *job) buildAll(ctx context.Context, staging string) error {
 	var missing []pinned
 	for _, p := range j.pins {
@@ -41,14 +41,14 @@ func (j *job) buildAll(ctx context.Context, staging string) error {
 	return nil
 }
 
-// build leaves the binary in staging, having seen that it tells the right version.
+// build builds the binary in staging and checks the version that it prints.
 func (j *job) build(ctx context.Context, staging string, p pinned, label string) error {
 	t := newTracker(p.pkg, p.modules)
 	watch := func(line string) {
 		t.line(line)
 		j.show.set("%s: %s", label, t.status())
 	}
-	// Files on their way are in staging too: they go away with it, and the linked binary need not be copied.
+	// Temporary files are in staging too. They are removed with it, and the linked binary need not be copied.
 	env := append([]string{"GOTMPDIR=" + staging}, buildEnv...)
 	run := func(args ...string) ([]byte, error) {
 		j.show.set("%s: %s", label, t.status())
@@ -75,7 +75,7 @@ func (j *job) build(ctx context.Context, staging string, p pinned, label string)
 	return err
 }
 
-// greeting is the first line that a binary prints when asked for its version.
+// greeting returns the first line that a binary prints for --version.
 func greeting(ctx context.Context, binary string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -15,7 +15,7 @@ const (
 	logEvery  = 10 * time.Second
 )
 
-// display shows what is going on: on a terminal in one line that changes, elsewhere in a line now and then.
+// A display shows progress, on a terminal in one line that changes, elsewhere in a line now and then.
 // It may be used concurrently.
 type display struct {
 	out   io.Writer
@@ -24,9 +24,9 @@ type display struct {
 	done  chan struct{}
 	ended chan struct{}
 
-	mu    sync.Mutex // guards what is below, and writing to out
-	text  string     // what is going on, "" for nothing
-	shown bool       // there is a live line to wipe out
+	mu    sync.Mutex // guards the fields below and writes to out
+	text  string     // the current activity, "" for none
+	shown bool       // a live line is on the screen
 }
 
 // newDisplay starts a display. It must be closed.
@@ -65,19 +65,19 @@ func (d *display) draw() {
 		fmt.Fprintln(d.out, line)
 		return
 	}
-	// One column stays free: a terminal may wrap when the last one is written.
+	// One column stays free, since a terminal may wrap after the last one.
 	fmt.Fprintf(d.out, "\r%.*s\x1b[K", max(0, d.width()-1), line)
 	d.shown = true
 }
 
-// set says what is going on from now on; it is shown when its time comes.
+// set sets the current activity. The display shows it at its next update.
 func (d *display) set(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.text = fmt.Sprintf(format, args...)
 }
 
-// say prints a line that stays, and ends what was going on.
+// say prints a line that stays, and clears the current activity.
 func (d *display) say(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,7 +93,7 @@ func (d *display) wipe() {
 	}
 }
 
-// close ends the display and wipes out its live line.
+// close stops the display and erases its live line.
 func (d *display) close() {
 	close(d.done)
 	<-d.ended

@@ -15,7 +15,7 @@ import (
 
 const setupEnvtest = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1"
 
-// publishedMinor is the minor version to download, like 1.36: not every patch release is published.
+// publishedMinor returns the minor version to download, such as 1.36. Not every patch release is published.
 func publishedMinor(pins []pinned) string {
 	for _, p := range pins {
 		if p.module == "k8s.io/kubernetes" {
@@ -48,7 +48,7 @@ func (j *job) fetch(ctx context.Context, staging string) error {
 			publishedTitle(j.pins), t.explain(err))
 	}
 	from := strings.TrimSpace(stdout.String())
-	if err := os.Chmod(from, 0o755); err != nil { // It is read-only: nothing could be moved out.
+	if err := os.Chmod(from, 0o755); err != nil { // It is read-only, and nothing could be moved out.
 		return fmt.Errorf("setup-envtest printed no directory: %w", err)
 	}
 	for _, p := range j.pins {

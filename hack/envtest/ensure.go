@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// job is one run of the program: what goes where.
+// A job is one run of the program.
 type job struct {
 	dir      string
 	pins     []pinned
@@ -22,8 +22,8 @@ type job struct {
 	show     *display
 }
 
-// ensure returns with the binaries of the pinned versions in dir, or with an error and nothing half-made in dir.
-// Several processes may do it at once: one works, the others wait for it.
+// ensure installs the binaries of the pinned versions in dir. After an error nothing incomplete is left there. Several
+// processes may call it at once. One of them works and the others wait.
 func ensure(ctx context.Context, dir string, download bool, show *display) error {
 	j := job{dir: dir, download: download, show: show}
 	for _, r := range recipes {
@@ -53,8 +53,8 @@ func ensure(ctx context.Context, dir string, download bool, show *display) error
 	return j.work(ctx)
 }
 
-// ready says whether there is nothing to do. Published binaries do where built ones would, not the other way round:
-// who asks for them wants them.
+// ready reports whether dir has what the job needs. Published binaries satisfy a build, but built ones do not satisfy a
+// download, since the user asked for it.
 func (j *job) ready() bool {
 	for _, p := range j.pins {
 		if !j.has(p) {
@@ -80,8 +80,8 @@ func (j *job) title() string {
 	return titles(j.pins)
 }
 
-// work makes the binaries in a staging directory, with the lock held. The name of the directory is new each time: a
-// compiler that outlived its killed parent cannot write into it.
+// work builds or downloads the binaries in a staging directory, with the lock held. The directory has a new name each
+// time, so that a compiler that outlived its killed parent cannot write into it.
 func (j *job) work(ctx context.Context) (err error) {
 	left, err := filepath.Glob(filepath.Join(j.dir, ".staging-*"))
 	if err != nil {

@@ -28,7 +28,7 @@ func wantCalls(t *testing.T, calls func() []string, want ...string) {
 	}
 }
 
-// wantFiles fails unless dir has just these, and the lock, which stays.
+// wantFiles fails the test unless dir holds exactly these files and the lock.
 func wantFiles(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	want = append(want, ".lock")
@@ -168,7 +168,7 @@ func TestPublishedBinariesAreTakenWhenAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Built first, then downloaded as asked, once, and good enough for the last who did not ask.
+	// Built first, then downloaded once on request. The last job accepts the download.
 	wantCalls(t, calls, "etcd", "kube-apiserver", "1.36.x")
 	wantFiles(t, dir, ".etcd.stamp", ".kube-apiserver.stamp", "etcd", "kube-apiserver")
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // The test binary plays three parts. Called go, it is a go command that does as FAKE_GO says: builds at once ("ok"),
-// goes on compiling for ever ("slow"), fails ("fails") or builds another version ("liar"). With ENVTEST_RUN set it is
+// compiles forever ("slow"), fails ("fails") or builds another version ("liar"). With ENVTEST_RUN set it is
 // the program itself.
 func TestMain(m *testing.M) {
 	switch {
@@ -48,7 +48,7 @@ func useFakeGo(t *testing.T, mode string) (calls func() []string) {
 	t.Setenv("FAKE_GO_DIR", bin)
 	t.Setenv("KUBEBUILDER_ASSETS", "")
 	t.Setenv("ENVTEST_DOWNLOAD", "")
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // With -race each of the many processes would take a second to end.
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // With -race each process would take a second to end.
 	return func() []string {
 		log, err := os.ReadFile(filepath.Join(bin, "calls"))
 		if err != nil && !os.IsNotExist(err) {
@@ -97,7 +97,7 @@ func fakeBuild(mode, pkg, output string) {
 	fakeCalled(p.name)
 }
 
-// fakeSlow has started a compiler and written half of its output, and names a package now and then.
+// fakeSlow starts a compiler, writes half of the output and names a package now and then.
 func fakeSlow(output string) {
 	fakeAlive("go")
 	compiler := exec.Command(filepath.Join(os.Getenv("FAKE_GO_DIR"), "go"), "compile")
@@ -115,7 +115,7 @@ func fakeSlow(output string) {
 	}
 }
 
-// fakeCompiler works, saying nothing, until the test is over.
+// fakeCompiler works silently until the test is over.
 func fakeCompiler() {
 	fakeAlive("compile")
 	fakeCalled("slow")
@@ -127,7 +127,7 @@ func fakeCompiler() {
 	}
 }
 
-// fakeAlive locks a file as long as this process lives.
+// fakeAlive locks a file for the life of this process.
 func fakeAlive(name string) {
 	lock, err := os.Create(filepath.Join(os.Getenv("FAKE_GO_DIR"), name+".alive"))
 	if err == nil {
@@ -139,7 +139,7 @@ func fakeAlive(name string) {
 	alive = append(alive, lock)
 }
 
-// alive keeps the locked files from being closed by the garbage collector.
+// alive keeps the garbage collector from closing the locked files.
 var alive []*os.File
 
 // fakeSetupEnvtest leaves a read-only directory, as the real one does.

@@ -14,10 +14,9 @@ import (
 	"syscall"
 )
 
-// runGroup runs a command that exec.CommandContext made with ctx, and gives line the lines of its standard error. When
-// ctx ends it kills the command and all its children: they write into the staging directory and the go command's
-// caches, which bear it. If this process is killed outright, the go command dies by SIGPIPE when it names the next
-// package.
+// runGroup runs a command made by exec.CommandContext with ctx, and calls line for each line of its standard error. When
+// ctx ends it kills the command and all its children. They write into the staging directory and the go command's caches,
+// which tolerate that. If this process is killed, the go command dies by SIGPIPE at its next line.
 func runGroup(ctx context.Context, cmd *exec.Cmd, env []string, line func(string)) error {
 	lines := &lineWriter{line: line}
 	cmd.Stderr = lines
@@ -42,7 +41,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, env []string, line func(string
 	return nil
 }
 
-// lineWriter gives whole lines, without their ends, to line.
+// A lineWriter calls line with whole lines, without their ends.
 type lineWriter struct {
 	line func(string)
 	part []byte

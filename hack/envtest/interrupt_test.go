@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// eventually fails the test if the condition does not come to hold.
+// eventually fails the test unless the condition becomes true in time.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
@@ -43,7 +43,7 @@ func startProgram(t *testing.T, dir string, calls func() []string, args ...strin
 	return cmd, &stderr
 }
 
-// isDead says whether the fake go command, or the compiler it started, has ended.
+// isDead reports whether the fake go command, or the compiler it started, has ended.
 func isDead(name string) bool {
 	file, err := os.Open(filepath.Join(os.Getenv("FAKE_GO_DIR"), name+".alive"))
 	if err != nil {
@@ -55,7 +55,7 @@ func isDead(name string) bool {
 
 func TestInterruptedBuildLeavesNothing(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if signal.Ignored(sig) { // as nohup has it, for us and for all we start
+		if signal.Ignored(sig) { // by nohup, for this process and its children
 			continue
 		}
 		t.Run(sig.String(), func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 func TestBuildEndsWithTheCommandThatStartedIt(t *testing.T) {
 	calls := useFakeGo(t, "slow")
 	dir := t.TempDir()
-	// The shell stands for `go run`, which ends at once at SIGTERM and tells its child nothing.
+	// The shell plays `go run`, which ends at once on SIGTERM and does not pass the signal on.
 	cmd, _ := startProgram(t, dir, calls, "sh", "-c", `"$0" -out "$OUT"; true`, os.Args[0])
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ import (
 	"golang.org/x/term"
 )
 
-// errOrphaned is why the work stops when `go run`, which does not pass SIGTERM on, has gone.
+// errOrphaned is the cause when the work stops because `go run`, which does not pass SIGTERM on, has ended.
 var errOrphaned = errors.New("the process that started it has gone")
 
 func main() {
@@ -107,7 +107,8 @@ func watchParent(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// terminalWidth tells how to find the columns of standard error, nil if that is not a terminal with a live line.
+// terminalWidth returns a function that returns the columns of standard error. It returns nil if standard error is not a
+// terminal that can show a live line.
 func terminalWidth() func() int {
 	fd := int(os.Stderr.Fd())
 	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// recipe says how one binary comes out of its pinned Go module. The two have a go.mod each, so that each is built
-// with just the dependencies of its own release.
+// A recipe describes how to build one binary from its pinned Go module. Each binary has a go.mod of its own, so that it
+// is built with the dependencies of its own release.
 type recipe struct {
 	name    string // of the binary
 	dir     string // of the go.mod
@@ -43,7 +43,8 @@ var recipes = []recipe{
 	},
 }
 
-// kubeLDFlags sets what Kubernetes' own release build sets. The commit is emptied: the source says "$Format:%H$".
+// kubeLDFlags sets the variables that Kubernetes' own release build sets. It clears the commit, which reads
+// "$Format:%H$" in the source.
 func kubeLDFlags(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	flags := "-s -w"
@@ -58,12 +59,12 @@ func kubeLDFlags(version string) string {
 	return flags
 }
 
-// pinned is a recipe with its versions read from go.mod.
+// A pinned recipe has its versions read from go.mod.
 type pinned struct {
 	recipe
 	version  string // with its v
 	modules  int    // that go.mod requires
-	identity string // of what gets built: another identity means another binary
+	identity string // of the build: another identity means another binary
 }
 
 var (
@@ -98,10 +99,10 @@ func (r recipe) pin(root string) (pinned, error) {
 	return p, nil
 }
 
-// buildEnv makes static binaries, and keeps a go.work around the clone out of it.
+// buildEnv makes the binaries static and ignores a go.work around the clone.
 var buildEnv = []string{"CGO_ENABLED=0", "GOWORK=off"}
 
-// buildArgs are the flags that `go build` and `go list` are both given, or the list would not know what is built.
+// buildArgs returns the flags for both `go build` and `go list`. With other flags the list would not match the build.
 func (p pinned) buildArgs() []string {
 	return []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + p.ldflags(p.version)}
 }

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// listFormat makes `go list -deps` tell of each package whether the build cache has it. For binaries that are not
-// installed where `go install` would put them, Stale alone is not that.
+// listFormat makes `go list -deps` report for each package whether the build cache has it. Stale alone does not say that
+// for binaries that are installed elsewhere than `go install` would put them.
 const listFormat = `{{.ImportPath}} {{if and .Stale (ne .StaleReason "not installed but available in build cache")}}compile{{end}}`
 
-// tracker makes out of what the go command prints how far it is.
+// A tracker follows a build by the output of the go command.
 type tracker struct {
 	main       string          // the package that is compiled last, before linking
-	modules    int             // at most so many are downloaded
+	modules    int             // the most that are downloaded
 	downloaded int             // modules, begun
-	packages   map[string]bool // of the build → has to be compiled; nil until known
+	packages   map[string]bool // whether each package must be compiled; nil until known
 	total      int             // packages to compile
 	compiled   int             // packages, begun
 	current    string          // module or package
-	rest       []string        // the last lines that were no progress
+	rest       []string        // the last lines that showed no progress
 }
 
 func newTracker(main string, modules int) *tracker { return &tracker{main: main, modules: modules} }
@@ -71,7 +71,7 @@ func (t *tracker) status() string {
 	}
 }
 
-// explain adds the go command's last words to its error.
+// explain adds the go command's last lines to its error.
 func (t *tracker) explain(err error) error {
 	if len(t.rest) == 0 {
 		return err
