@@ -89,7 +89,7 @@ func TestADuplicateIdentityIsRecordedAsAWarning(t *testing.T) {
 		if got := events.recorded(); len(got) != 1 {
 			t.Errorf("the first got %q, which has seen nobody else", got)
 		}
-		w.edit(func(l *leaseObject) { l.Annotations[WriterAnnotation] = "somebody else" })
+		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Second) }) // by another process
 		synctest.Wait()
 		wantEvents(t, events.recorded(), "Warning LeaderElection StopLeading same stopped leading: lease taken over")
 		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Second) }) // and goes on

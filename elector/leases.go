@@ -85,23 +85,22 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 
 // write stores the record in place of base, or in a new Lease if base is nil.
 // It is a compare-and-swap: it fails if the Lease is no longer as base says.
-// sent is when the request was sent.
-func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord) (lease *coordinationv1.Lease, sent moment, err error) {
+// sent is when the request was sent. labels are set beside those that are there.
+func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, labels map[string]string) (lease *coordinationv1.Lease, sent moment, err error) {
 	ctx, call, cancel := l.bound(ctx)
 	defer cancel()
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name, Namespace: l.namespace}}
 	if base != nil {
 		next = base.DeepCopy()
 	}
-	for k, v := range l.labels {
+	for k, v := range labels {
 		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
 	}
 	sent = now()
 	// client-go's time may be that of an attempt before this one, whose reply was
 	// lost. Written again it would change nothing: the API server would say yes,
 	// and the others go on counting from the attempt before.
-	r.RenewTime = metav1.Time{Time: sent.wall}
-	l.self.inscribe(next, r)
+	l.self.inscribe(next, r, l.view.writing(base, sent))
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return l.client.Update(ctx, next, metav1.UpdateOptions{})
 	}

@@ -84,7 +84,7 @@ func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 }
 
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	lease, sent, err := l.leases.write(ctx, l.base.lease, r)
+	lease, sent, err := l.leases.write(ctx, l.base.lease, r, l.leases.labels)
 	if err == nil {
 		l.term, err = l.begin(lease, sent)
 	}
@@ -105,7 +105,11 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	if err != nil {
 		return err
 	}
-	lease, sent, err := l.leases.write(ctx, lease, r)
+	// client-go writes what it read at the claim. An administrator may have edited that since.
+	if n := lease.Spec.LeaseTransitions; n != nil {
+		r.LeaderTransitions = int(*n)
+	}
+	lease, sent, err := l.leases.write(ctx, lease, r, nil)
 	if err != nil {
 		if l.conflicts++; !apierrors.IsConflict(err) || l.conflicts >= usualConflicts {
 			l.failed(err)

@@ -5,6 +5,7 @@ package elector
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -13,29 +14,43 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// WriterAnnotation on the Lease says which process wrote its spec, and with
-// which renewTime. client-go keeps annotations it does not know when it writes,
-// so the nonce alone would not show that another process has rewritten the spec
-// under the same Identity; the renewTime, which every writer changes, does.
+// WriterAnnotation on the Lease names the process that wrote its record, and the write. It is for
+// other processes and for people. A process recognizes its own record without it, so that an
+// administrator or an admission webhook may remove it.
 const WriterAnnotation = "kube-elector.io/writer"
 
-// author is this process as the writer of Leases: its Identity, and a nonce that
-// no other process has.
+// maxAnnotations is how many bytes all annotations of an object may have, by the API server's
+// validation.
+const maxAnnotations = 256 << 10
+
+// An author is this process as the writer of Leases: its Identity, and a nonce that no other
+// process has.
 type author struct{ identity, nonce string }
 
-// signature is the WriterAnnotation's value for a spec of this renewTime.
-func (a author) signature(renewed *metav1.MicroTime) string {
-	return a.nonce + " " + renewed.UTC().Format(metav1.RFC3339Micro)
+// A writing is one write of this process that names it as the holder.
+type writing struct {
+	base    string    // the resourceVersion that it replaces, "" if it creates the Lease
+	renewed time.Time // its renewTime, which no other write of this process has
+	id      string    // tells it from a write that a clone of this process sends at the same time
 }
 
-// holds reports whether the Lease names this very process as its holder, as it
-// wrote it. Edits of labels and annotations by others do not change that.
-func (a author) holds(lease *coordinationv1.Lease) bool {
-	return holder(lease) == a.identity && lease.Spec.RenewTime != nil &&
-		lease.Annotations[WriterAnnotation] == a.signature(lease.Spec.RenewTime)
+// signature returns the WriterAnnotation's value for a write.
+func (a author) signature(w writing) string {
+	return a.nonce + " " + w.renewed.UTC().Format(metav1.RFC3339Micro) + " " + w.id
 }
 
-// holder is the Lease's holder, "" if it was released or there is no Lease.
+// wrote reports whether the Lease's record is that of the write.
+func (a author) wrote(w writing, lease *coordinationv1.Lease) bool {
+	if holder(lease) != a.identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewed) {
+		return false
+	}
+	// A clone of this process, with the same nonce, may have written at the same microsecond.
+	signature := lease.Annotations[WriterAnnotation]
+	twin := strings.TrimSuffix(a.signature(w), w.id)
+	return !strings.HasPrefix(signature, twin) || signature == twin+w.id
+}
+
+// holder returns the Lease's holder, "" if it was released or there is no Lease.
 func holder(lease *coordinationv1.Lease) string {
 	if lease == nil {
 		return ""
@@ -43,26 +58,34 @@ func holder(lease *coordinationv1.Lease) string {
 	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
-// inscribe puts the record client-go wants to see stored into the Lease and
-// signs it, if it names a holder. What others wrote beside it stays: labels, annotations, and the
-// spec's fields for coordinated election.
-func (a author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElectionRecord) {
+// inscribe puts the record that client-go wants to store into the Lease. A write that names a
+// holder is signed, unless the annotations have no room. What others wrote beside the record
+// stays: labels, annotations, and the spec's fields for coordinated election.
+func (a author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, w writing) {
 	spec := &lease.Spec
 	spec.HolderIdentity = ptr.To(r.HolderIdentity)
 	spec.LeaseDurationSeconds = ptr.To(int32(r.LeaseDurationSeconds)) //nolint:gosec // at most MaxLeaseDuration
 	spec.AcquireTime = micro(r.AcquireTime.Time)
-	spec.RenewTime = micro(r.RenewTime.Time)
-	// A hand may have written the largest number there is; one more would be
-	// refused by the API server for ever.
+	spec.RenewTime = &metav1.MicroTime{Time: w.renewed}
+	// Somebody may have written the largest number there is. The API server would refuse one more
+	// for ever.
 	spec.LeaseTransitions = ptr.To(int32(min(max(r.LeaderTransitions, 0), math.MaxInt32))) //nolint:gosec // bounded here
-	if r.HolderIdentity == "" {
-		delete(lease.Annotations, WriterAnnotation)
-		return
+	delete(lease.Annotations, WriterAnnotation)
+	if signature := a.signature(w); r.HolderIdentity != "" && room(lease.Annotations) >= len(WriterAnnotation)+len(signature) {
+		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, WriterAnnotation, signature)
 	}
-	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, WriterAnnotation, a.signature(spec.RenewTime))
 }
 
-// micro is t as the Lease stores it, so that what was signed is what is read.
+// room returns how many more bytes the annotations may have.
+func room(annotations map[string]string) int {
+	left := maxAnnotations
+	for k, v := range annotations {
+		left -= len(k) + len(v)
+	}
+	return left
+}
+
+// micro returns t as the Lease stores it.
 func micro(t time.Time) *metav1.MicroTime {
 	return &metav1.MicroTime{Time: t.Truncate(time.Microsecond)}
 }

@@ -25,7 +25,7 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 	for pause := time.Duration(0); ; pause = min(max(2*pause, firstPause), e.config.RetryPeriod) {
 		sleep(ctx, pause)
 		obs, _ := e.view.get()
-		if !e.self.holds(obs.lease) {
+		if !obs.ours {
 			return nil // released by a write whose reply was lost, or no longer ours
 		}
 		if ctx.Err() != nil {
@@ -36,7 +36,7 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 		// One second, as client-go writes it: the API server wants a duration.
 		_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
 			LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
-		})
+		}, nil)
 		if err == nil {
 			return nil
 		}

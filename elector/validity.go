@@ -3,7 +3,11 @@
 
 package elector
 
-import "time"
+import (
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+)
 
 // moment is one reading of both clocks. They are kept apart because each lies
 // in its own way: the monotonic clock stands still while the machine is
@@ -51,11 +55,25 @@ func reaction(renewDeadline time.Duration) time.Duration {
 	return min(renewDeadline/100, 50*time.Millisecond)
 }
 
-// guard is how long a holder's record is left alone after it was last seen to
-// change: the duration it records, if that is a sane one, or else our own.
-func guard(recorded *int32, own time.Duration) time.Duration {
-	if recorded == nil || *recorded <= 0 {
+// maxPlausible is the longest recorded duration that is honoured before its holder was seen to
+// renew.
+const maxPlausible = 24 * time.Hour
+
+// guard returns how long a holder's record must not be claimed after its holder was last seen to
+// write, at m. That is the duration it records, or own if it records none. One above
+// [MaxLeaseDuration] counts only if its holder is renewing, or if it is at most maxPlausible and
+// the record's renewTime lies within it by our wall clock: the first renewal may be due after
+// MaxLeaseDuration.
+func guard(spec *coordinationv1.LeaseSpec, renewing bool, m moment, own time.Duration) time.Duration {
+	if spec.LeaseDurationSeconds == nil || *spec.LeaseDurationSeconds <= 0 {
 		return own
 	}
-	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)
+	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second
+	if recorded <= MaxLeaseDuration || renewing {
+		return recorded
+	}
+	if t := spec.RenewTime; t != nil && recorded <= maxPlausible && m.wall.Sub(t.Time).Abs() < recorded {
+		return recorded
+	}
+	return MaxLeaseDuration
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/utils/ptr"
 )
 
@@ -105,25 +106,42 @@ func TestGuarantee1TheClocksMayDifferByTheRatioOfTheDurations(t *testing.T) {
 	}
 }
 
-func TestGuarantee10NoRecordedDurationIsWaitedForLongerThanTheCap(t *testing.T) {
+func TestGuarantee10ADurationAboveTheCapCountsOnlyIfItsHolderMayBeAlive(t *testing.T) {
 	const own = 20 * time.Second
+	m := at(time.Hour, 40*365*24*time.Hour)
 	for _, c := range []struct {
 		recorded *int32
+		age      time.Duration // of the renewTime, by our wall clock
+		renewing bool
 		want     time.Duration
 	}{
-		{nil, own},
-		{ptr.To[int32](math.MinInt32), own},
-		{ptr.To[int32](-1), own},
-		{ptr.To[int32](0), own},
-		{ptr.To[int32](1), time.Second},
-		{ptr.To[int32](15), 15 * time.Second},
-		{ptr.To[int32](600), MaxLeaseDuration},
-		{ptr.To[int32](601), MaxLeaseDuration},
-		{ptr.To[int32](math.MaxInt32), MaxLeaseDuration},
+		{nil, 0, true, own},
+		{ptr.To[int32](math.MinInt32), 0, true, own},
+		{ptr.To[int32](-1), 0, false, own},
+		{ptr.To[int32](0), 0, true, own},
+		{ptr.To[int32](1), time.Hour, false, time.Second},
+		{ptr.To[int32](15), time.Hour, false, 15 * time.Second},
+		{ptr.To[int32](600), time.Hour, false, MaxLeaseDuration},
+		// Its holder has not renewed, as far as was seen.
+		{ptr.To[int32](3600), 0, false, time.Hour},
+		{ptr.To[int32](3600), time.Hour - time.Second, false, time.Hour},
+		{ptr.To[int32](3600), time.Second - time.Hour, false, time.Hour},
+		{ptr.To[int32](3600), time.Hour, false, MaxLeaseDuration},
+		{ptr.To[int32](3600), -time.Hour, false, MaxLeaseDuration},
+		{ptr.To[int32](86400), time.Second, false, 24 * time.Hour},
+		{ptr.To[int32](86401), time.Second, false, MaxLeaseDuration},
+		{ptr.To[int32](math.MaxInt32), 0, false, MaxLeaseDuration},
+		// It has.
+		{ptr.To[int32](3600), 1000 * time.Hour, true, time.Hour},
+		{ptr.To[int32](7 * 86400), 0, true, 7 * 24 * time.Hour},
 	} {
-		if got := guard(c.recorded, own); got != c.want {
-			t.Errorf("recorded %v: %v, want %v", ptr.Deref(c.recorded, -99), got, c.want)
+		spec := &coordinationv1.LeaseSpec{LeaseDurationSeconds: c.recorded, RenewTime: micro(m.wall.Add(-c.age))}
+		if got := guard(spec, c.renewing, m, own); got != c.want {
+			t.Errorf("recorded %v, renewTime %v ago, renewing %t: %v, want %v", ptr.Deref(c.recorded, -99), c.age, c.renewing, got, c.want)
 		}
+	}
+	if got := guard(&coordinationv1.LeaseSpec{LeaseDurationSeconds: ptr.To[int32](601)}, false, m, own); got != MaxLeaseDuration {
+		t.Errorf("601 without a renewTime: %v, want %v", got, MaxLeaseDuration)
 	}
 }
 

@@ -12,57 +12,63 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// observation is what a candidate knows of the Lease.
+// An observation is what a candidate knows of the Lease.
 type observation struct {
 	// known is false until the Lease, or its absence, was seen once.
 	known bool
 	// lease is nil when there is none. It is never written to.
 	lease *coordinationv1.Lease
-	// ours is whether this very process holds it.
+	// ours reports whether this very process holds it.
 	ours bool
-	// changed is when the election's record was last seen to change. Edits of
-	// labels and annotations are no sign of life.
+	// changed is when the holder was last seen to write. Edits by others are no sign of life.
 	changed moment
-	// guard is how long after changed the Lease is left alone, because its
-	// holder may still lead: 0 when it is free.
+	// guard is how long after changed the Lease must not be claimed, because its holder, or the
+	// holder whose record was replaced, may still lead. It is 0 when the Lease is free.
 	guard time.Duration
+	// renewing reports whether the holder was seen to renew this record.
+	renewing bool
 }
 
-// claimableIn is how long the Lease must still be left alone at m.
+// claimableIn returns how much longer, as of m, the Lease must not be claimed.
 func (o observation) claimableIn(m moment) time.Duration {
+	if o.guard == 0 {
+		return 0 // changed says nothing when nothing was seen
+	}
 	return max(0, o.guard-m.standbySince(o.changed))
 }
 
-// after is the observation that follows o when lease, or nil for none, is seen
-// at m by the candidate self, whose LeaseDuration is own.
-func (o observation) after(lease *coordinationv1.Lease, m moment, self author, own time.Duration) observation {
-	next := observation{known: true, lease: lease, ours: self.holds(lease), changed: m}
+// after returns the observation that follows o when lease, or nil for none, is seen at m. ours
+// reports whether this process wrote its record. own is the candidate's LeaseDuration.
+func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own time.Duration) observation {
+	next := observation{known: true, lease: lease, ours: ours, changed: m}
 	same := o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
+	keep := func() observation {
+		next.changed, next.guard, next.renewing = o.changed, o.guard, o.renewing
+		return next
+	}
 	switch {
-	case same && sameRecord(&o.lease.Spec, &lease.Spec) && o.ours == next.ours:
-		next.changed, next.guard = o.changed, o.guard
+	case ours:
+		// Our own record can only be of a term that is over, since the caller is standing by. It
+		// replaced the record before by compare-and-swap, when that had become claimable.
+	case same && o.ours == ours && sameWriting(&o.lease.Spec, &lease.Spec):
+		return keep()
 	case holder(lease) != "":
-		// Our own record can only be of a term that is over: whoever asks is
-		// standing by.
-		if !next.ours {
-			next.guard = guard(lease.Spec.LeaseDurationSeconds, own)
-		}
-	case o.known && !same:
-		// Gone, or a blank one in its place. Whoever held it may not have
-		// noticed yet, so its time must pass all the same.
-		next.changed, next.guard = o.changed, o.guard
+		next.renewing = same && holder(o.lease) == holder(lease) && !o.ours && lease.Spec.RenewTime != nil
+		// The record may have been put in the place of another, by an administrator or from a
+		// backup, while the other's holder still leads.
+		next.guard = max(guard(&lease.Spec, next.renewing, m, own), o.claimableIn(m))
+	case o.known && (!same || holder(o.lease) == ""):
+		// Gone, or a blank one in its place, or a blank one edited. The holder before may not
+		// have noticed yet, so its time must pass all the same.
+		return keep()
 	}
 	return next
 }
 
-// sameRecord reports whether the election's record, which is all of the spec,
-// is the same in both. A renewal, which is most of what is ever seen, shows at a
-// glance.
-func sameRecord(a, b *coordinationv1.LeaseSpec) bool {
-	return a.RenewTime.Equal(b.RenewTime) && a.AcquireTime.Equal(b.AcquireTime) &&
-		ptr.Equal(a.HolderIdentity, b.HolderIdentity) && ptr.Equal(a.LeaseDurationSeconds, b.LeaseDurationSeconds) &&
-		ptr.Equal(a.LeaseTransitions, b.LeaseTransitions) &&
-		ptr.Equal(a.Strategy, b.Strategy) && ptr.Equal(a.PreferredHolder, b.PreferredHolder)
+// sameWriting reports whether both specs are of the same write of a holder. Each write has a
+// renewTime of its own. Whatever else differs was edited by somebody else.
+func sameWriting(a, b *coordinationv1.LeaseSpec) bool {
+	return a.RenewTime.Equal(b.RenewTime) && ptr.Deref(a.HolderIdentity, "") == ptr.Deref(b.HolderIdentity, "")
 }
 
 // view keeps the newest observation. Replies and watch events arrive in any
@@ -73,6 +79,7 @@ type view struct {
 
 	mu      sync.Mutex // guards all below
 	obs     observation
+	writes  []writing     // of ours that are the record, or may become it
 	version string        // the newest resourceVersion seen
 	seen    uint64        // how many observations were made
 	changed chan struct{} // closed at the next observation
@@ -136,7 +143,7 @@ func (v *view) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 		lease.ManagedFields = nil
 	}
 	before := v.obs
-	v.obs = before.after(lease, now(), v.self, v.own)
+	v.obs = before.after(lease, v.recognizeLocked(lease), now(), v.own)
 	v.version = version
 	v.seen++
 	if before.known && (lease == nil) == (before.lease == nil) &&

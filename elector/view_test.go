@@ -4,7 +4,7 @@
 package elector
 
 import (
-	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,29 +37,13 @@ func with(lease *coordinationv1.Lease, change func(*coordinationv1.Lease)) *coor
 	return lease
 }
 
-func TestARecordIsTheSameIfAllOfTheSpecIs(t *testing.T) {
-	full := func() *coordinationv1.LeaseSpec {
-		return &coordinationv1.LeaseSpec{
-			HolderIdentity: ptr.To("x"), LeaseDurationSeconds: ptr.To[int32](1), AcquireTime: micro(time.Unix(1, 0)),
-			RenewTime: micro(time.Unix(1, 0)), LeaseTransitions: ptr.To[int32](1),
-			Strategy: ptr.To(coordinationv1.OldestEmulationVersion), PreferredHolder: ptr.To("x"),
-		}
-	}
-	if !sameRecord(full(), full()) {
-		t.Error("the same is not")
-	}
-	for field := range reflect.TypeFor[coordinationv1.LeaseSpec]().Fields() {
-		other := full()
-		reflect.ValueOf(other).Elem().FieldByIndex(field.Index).SetZero()
-		if reflect.DeepEqual(full(), other) || sameRecord(full(), other) {
-			t.Errorf("another %s goes unnoticed", field.Name)
-		}
-	}
-}
-
 func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 	mine := held("me", 1)
-	mine.Annotations = map[string]string{WriterAnnotation: me.signature(mine.Spec.RenewTime)}
+	written := writing{renewed: mine.Spec.RenewTime.Time}
+	edited := func(l *coordinationv1.Lease) {
+		l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = ptr.To[int32](5), ptr.To[int32](7)
+	}
+	short := func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To[int32](10) }
 	labelled := with(held("x", 1), func(l *coordinationv1.Lease) { l.Labels = map[string]string{"k": "v"} })
 	other := with(held("x", 1), func(l *coordinationv1.Lease) { l.UID = "second" })
 	type leases []*coordinationv1.Lease
@@ -90,12 +74,21 @@ func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 		"released, vanished":               {leases{held("x", 1), blank("first"), nil}, 1, 0},
 		"ours, vanished":                   {leases{mine, nil}, 0, 0},
 		"none, then a blank one":           {leases{nil, blank("first")}, 0, 0},
+		"edited":                           {leases{held("x", 1), with(held("x", 1), edited)}, 0, 40 * time.Second},
+		"edited, then renewed":             {leases{held("x", 1), with(held("x", 1), edited), held("x", 2)}, 2, 40 * time.Second},
+		"replaced by a shorter one":        {leases{held("x", 1), with(held("y", 1), short)}, 1, 39 * time.Second},
+		"replaced, renewed":                {leases{held("x", 1), with(held("y", 1), short), with(held("y", 2), short)}, 2, 38 * time.Second},
+		"replaced, vanished":               {leases{held("x", 1), with(held("y", 1), short), nil}, 1, 39 * time.Second},
+		"replaced, released":               {leases{held("x", 1), with(held("y", 1), short), blank("first")}, 1, 0},
+		"replaced by ours":                 {leases{held("x", 1), mine}, 1, 0},
+		"a blank one in its place, edited": {leases{held("x", 1), blank("second"), with(blank("second"), edited)}, 0, 40 * time.Second},
+		"ours, then an edit of it":         {leases{mine, with(held("me", 1), edited)}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var obs observation
 			for i, lease := range c.seen {
 				d := time.Duration(i) * time.Second
-				obs = obs.after(lease, at(d, d), me, DefaultLeaseDuration)
+				obs = obs.after(lease, slices.Contains(c.seen, mine) && me.wrote(written, lease), at(d, d), DefaultLeaseDuration)
 				if !obs.known || obs.lease != lease {
 					t.Fatalf("after %v: known: %t, lease %v", d, obs.known, obs.lease)
 				}

@@ -137,7 +137,7 @@ func (e Event) changesRecord() bool {
 // changesHolder says whether the record is another's afterwards: it is signed with its renewTime.
 func (e Event) changesHolder() bool {
 	before, after := deref(e.Before), deref(e.After)
-	return before.UID != after.UID || before.Holder != after.Holder || before.Writer != after.Writer || before.Renewed != after.Renewed
+	return before.UID != after.UID || before.Holder != after.Holder || before.Renewed != after.Renewed
 }
 
 func deref(r *Record) Record {

@@ -49,18 +49,23 @@ var mutations = []mutation{
 		"	case obs.lease == nil || obs.lease.UID != t.uid:\n", "	case obs.lease == nil:\n	case obs.lease.UID != t.uid:\n",
 	}, {
 		"claims when RenewDeadline has passed", "validity.go",
-		"	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)\n",
-		"	return min(time.Duration(*recorded)*time.Second*2/3, MaxLeaseDuration)\n",
+		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n",
+		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second * 2 / 3\n",
 	}, {
 		"waits its own duration instead of the holder's", "validity.go",
-		"	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)\n", "	return own\n",
+		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n", "	recorded := own\n",
 	}, {
 		"waits for any duration a hand has written", "validity.go",
-		"	return min(time.Duration(*recorded)*time.Second, MaxLeaseDuration)\n",
-		"	return time.Duration(*recorded) * time.Second\n",
+		"	if recorded <= MaxLeaseDuration || renewing {\n", "	if true {\n",
 	}, {
 		"takes a deleted Lease for free", "view.go",
-		"		// noticed yet, so its time must pass all the same.\n		next.changed, next.guard = o.changed, o.guard\n", "",
+		"		// have noticed yet, so its time must pass all the same.\n		return keep()\n", "",
+	}, {
+		"forgets the guard of a record that was replaced", "view.go",
+		"max(guard(&lease.Spec, next.renewing, m, own), o.claimableIn(m))", "guard(&lease.Spec, next.renewing, m, own)",
+	}, {
+		"believes an old copy of its own record", "writes.go",
+		"		return w.base != version\n", "		return w.base != version && false\n",
 	}, {
 		"believes a stale event of the watch", "view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
@@ -69,10 +74,11 @@ var mutations = []mutation{
 		"			c.began <- t\n", "			if base.lease != nil {\n				t.Token = Token(base.lease.ResourceVersion)\n			}\n			c.began <- t\n",
 	}, {
 		"knows itself by its Identity alone", "record.go",
-		"		lease.Annotations[WriterAnnotation] == a.signature(lease.Spec.RenewTime)\n", "		a.nonce != \"\"\n",
+		"	if holder(lease) != a.identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewed) {\n",
+		"	if holder(lease) != a.identity {\n",
 	}, {
 		"releases whoever holds the Lease", "release.go",
-		"		if !e.self.holds(obs.lease) {\n", "		if holder(obs.lease) == \"\" {\n",
+		"		if !obs.ours {\n", "		if holder(obs.lease) == \"\" {\n",
 	}, {
 		"releases again and again without a pause", "release.go",
 		"		sleep(ctx, pause)\n", "",
