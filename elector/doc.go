@@ -44,12 +44,17 @@
 //     is deleted and made anew.
 //  8. Two processes with one Identity are found out and never lead together. A
 //     process restarted under its old Identity waits for its old record to lapse
-//     like anybody else.
+//     like anybody else. A process knows its record by its own writes, so a clone
+//     of it is found out by the first write of either. Until then a clone made
+//     while it leads takes itself for the leader, too.
 //  9. A standby costs one watch and does not poll. While it cannot watch it reads
 //     every RetryPeriod; should the watch have died silently, one read before
 //     every claim shows it. A claim is a compare-and-swap.
-//  10. Whatever somebody writes into the Lease causes no panic, no wait longer
-//     than MaxLeaseDuration, and is not overwritten by a leader.
+//  10. Whatever somebody writes into the Lease causes no panic and no unbounded
+//     wait. A recorded duration above MaxLeaseDuration counts only if the holder
+//     was seen to renew, or if it is a day at most and the renewTime lies within
+//     it. A leader whose record another process has rewritten stops and does not
+//     overwrite it. Edits of labels and annotations change no term and are kept.
 //  11. Bad configuration is refused by New, all of it in one error that names
 //     field, value and rule.
 //  12. On a clientset from NewClientset the lease traffic shares no rate limit
@@ -65,9 +70,15 @@
 // Work that ignores its cancelled context may run beside another leader's.
 //
 // A candidate that starts when there is no Lease, or finds it blanked, takes it
-// for free. An admin who deletes or blanks the Lease of a leader that the API
-// server cannot reach, or shortens the duration in it, takes guarantee 1 away,
-// for RenewDeadline at most.
+// for free. An administrator who blanks the Lease of a leader that cannot reach
+// the API server, or deletes it before a candidate starts, voids guarantee 1 for
+// up to RenewDeadline. Candidates that saw the leader's record wait for its time
+// when the Lease is deleted, or replaced by another record, and an edit of the
+// duration does not shorten their wait.
+//
+// A renewal writes the holder, the duration and the times again. An edit of these
+// lasts until then. It keeps leaseTransitions, the fields for coordinated
+// election, labels and annotations. Config.Labels are written at the election.
 //
 // After etcd was restored from a backup tokens may repeat, unless its revision
 // was bumped.

@@ -97,9 +97,8 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
 	}
 	sent = now()
-	// client-go's time may be that of an attempt before this one, whose reply was
-	// lost. Written again it would change nothing: the API server would say yes,
-	// and the others go on counting from the attempt before.
+	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost.
+	// Written again it would change nothing, and the others would count from that attempt.
 	l.self.inscribe(next, r, l.view.writing(base, sent))
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return l.client.Update(ctx, next, metav1.UpdateOptions{})

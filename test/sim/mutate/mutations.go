@@ -15,9 +15,6 @@ var mutations = []mutation{
 		"counts a renewal from its reply", "leases.go",
 		"	return lease, sent, nil\n", "	return lease, now(), nil\n",
 	}, {
-		"renews with what is there already", "leases.go",
-		"	r.RenewTime = metav1.Time{Time: sent.wall}\n", "",
-	}, {
 		"skips the compare-and-swap", "leases.go",
 		"		return l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
 		"		if latest, e := l.client.Get(ctx, l.name, metav1.GetOptions{}); e == nil {\n" +
