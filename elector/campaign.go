@@ -28,7 +28,7 @@ type campaign struct {
 func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaign, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
-	l := &lock{identity: e.config.Identity, leases: e.leases, base: base}
+	l := &lock{identity: e.config.Identity, leases: e.leases, base: base, retry: e.config.RetryPeriod}
 	led := false // client-go's goroutine uses it
 	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
 		t, err := e.newTerm(ctx, base, lease, sent)

@@ -174,7 +174,7 @@ func (c Config) durationFaults() []error {
 		"RetryPeriod: %v: must be positive", c.RetryPeriod)
 	// As floating-point numbers: the product may be too large for a Duration.
 	rule(float64(c.RenewDeadline) <= jitterFactor*float64(c.RetryPeriod),
-		"RenewDeadline: %v: must be greater than RetryPeriod (%v) times %v, or one lost renewal loses the term", c.RenewDeadline, c.RetryPeriod, jitterFactor)
+		"RenewDeadline: %v: must be greater than RetryPeriod (%v) times %v, or a renewal that is lost leaves no time for another", c.RenewDeadline, c.RetryPeriod, jitterFactor)
 	rule(c.DrainTimeout < 0,
 		"DrainTimeout: %v: must not be negative", c.DrainTimeout)
 	return faults

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,8 +40,10 @@ type lock struct {
 	renewed  func(version string, sent moment) // told of every renewal
 	failed   func(error)                       // told of every renewal that failed
 
-	term      *term // set when the claim succeeded in time
-	conflicts int   // renewals in a row that met a newer version
+	retry     time.Duration // between two renewals
+	term      *term         // set when the claim succeeded in time
+	conflicts int           // renewals in a row that met a newer version
+	failure   error         // of the last renewal
 }
 
 // Get is client-go's first step of a claim, and what it does after a failed
@@ -50,11 +53,8 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	if l.term == nil {
 		lease = l.base.lease
 	} else {
-		if _, err := l.leases.read(ctx); err != nil {
-			return nil, nil, err
-		}
 		var err error
-		if lease, err = l.ours(); err != nil {
+		if lease, err = l.again(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -98,7 +98,35 @@ func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	return err
 }
 
+// renew renews the term. If that fails and the deadline is so near that client-go's next try might
+// come too late, it tries again itself, unless the API server has given an answer that stands.
 func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	for {
+		left, began := l.term.held(), now()
+		l.failure = l.renewWithin(ctx, l.share(left), r)
+		switch err := l.failure; {
+		case err == nil, errors.Is(err, errCampaignOver), apierrors.IsConflict(err), refused(err), ctx.Err() != nil:
+			return err
+		}
+		pause := left / 3
+		if l.term.held() >= 2*l.retry || pause < l.retry/32 { // enough time, or none to speak of
+			return l.failure
+		}
+		sleep(ctx, pause-now().standbySince(began))
+	}
+}
+
+// share returns how much of the time left until the deadline one request may take. The rest is for
+// another one: an eighth of RenewDeadline, while there is twice as much.
+func (l *lock) share(left time.Duration) time.Duration {
+	return max(left/2, left-l.term.renewDeadline/8)
+}
+
+// renewWithin renews the term by one request that takes no longer than d, so that another is possible
+// before the deadline.
+func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.LeaderElectionRecord) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, d, lateError(d))
+	defer cancel()
 	// The newest version seen, which may carry other people's labels, or a
 	// renewal of ours whose reply was lost.
 	lease, err := l.ours()
@@ -120,6 +148,21 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	l.term.renewed(sent)
 	l.renewed(lease.ResourceVersion, sent)
 	return nil
+}
+
+// again returns the Lease for another try at a renewal that met a newer version. After other failures
+// client-go must wait for its next try.
+func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
+	if l.failure != nil && !apierrors.IsConflict(l.failure) {
+		return nil, l.failure
+	}
+	d := l.share(l.term.held())
+	ctx, cancel := context.WithTimeoutCause(ctx, d, lateError(d))
+	defer cancel()
+	if _, err := l.leases.read(ctx); err != nil {
+		return nil, err
+	}
+	return l.ours()
 }
 
 // ours is the Lease as last seen, if the term still holds it.

@@ -242,7 +242,7 @@ func TestFailuresCanBeAlertedOn(t *testing.T) {
 				t.Errorf("%s, in a healthy minute: %v", c.id, m)
 			}
 		}
-		a.client.Fail(errRefused, 2)
+		a.client.Fail(errRefused, 1)
 		time.Sleep(5 * time.Second)
 		if n := a.gather(t)[renewals]; n != 1 {
 			t.Errorf("%v renewals failed, want 1", n)
