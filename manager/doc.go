@@ -1,62 +1,69 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager puts an Elector into a controller-runtime manager. An
-// operator that kubebuilder scaffolded moves over by one line of its main.go:
+// Package manager puts an Elector into a controller-runtime manager. An operator that kubebuilder scaffolded moves over
+// by one line of its main.go:
 //
 //	mgr, err := manager.New(ctrl.GetConfigOrDie(), ctrl.Options{…}) // was ctrl.NewManager
 //
+// Controllers live as long as the process. Their requests are gated: handed out in a term of this replica, and kept
+// otherwise. See [Gate] for the same with a manager and an Elector of your own.
+//
 // # What is promised
 //
-//  1. Leader-gated runnables run within one term: from its beginning, when the
-//     caches have synced, until its context ends. That context carries the term
-//     (elector.TermFromContext works in Reconcile) and ends with its cause.
-//  2. The Lease is released after the gated runnables have returned, never
-//     before, and renewed until then. Then the caches stop, then webhooks, then
-//     servers. It is not released at all if gated work does not stop in the time
-//     GracefulShutdownTimeout gives it; Start then returns an error that names
-//     what hangs.
-//  3. When a term is lost, gated runnables are told to stop, and waited for.
-//     Those that were given to Add have had their one run: Start returns
-//     ErrLeadershipLost. Those built by EachTerm are built anew: a process that
-//     has no others leads again, any number of times, and nothing of earlier
-//     terms is left in it.
-//  4. EachTerm's controllers are built, and have their queues filled, while the
-//     replica stands by. Those given to Add do so with controller-runtime's own
-//     option, ctrl.Options.Controller.EnableWarmup.
-//  5. No controller, of the usual request type, begins a Reconcile after the
-//     term's context has ended.
-//  6. The client EachTerm's set-up is given writes only while its own term
-//     covers the request. Fenced gives other clients that property.
-//  7. All else (caches, webhooks, servers, runnables whose NeedLeaderElection is
-//     false, warm-ups) runs on every replica, as ever. Elected is closed at the
-//     first election.
-//  8. WithFencing has the API server refuse what a leader of the past still
-//     writes: see package fencing.
+//  1. Leader-gated work runs within a term: from its beginning, when the caches have synced, until its context ends. A
+//     controller starts a Reconcile only while a term lasts, and never after the term's context has ended. That context
+//     carries the term ([elector.TermFromContext] works in Reconcile) and ends with its cause.
+//  2. The Lease is released after gated work has returned, never before, and is renewed until then. Then the caches
+//     stop, then webhooks, then servers. The Lease is not released at all if gated work does not stop in the time
+//     GracefulShutdownTimeout gives it. Start then returns an error that names what hangs, requests included.
+//  3. After a lost term, gated work has until LeaseDuration - RenewDeadline after the end of its context, or until the
+//     end of its part of GracefulShutdownTimeout if that is sooner. If it has not returned by then, Start returns at
+//     once with an error that names it, so that the process can exit before another replica leads.
+//  4. No request of a controller is lost between terms. One that was cut short by the end of its term is repeated in
+//     the next, whatever Reconcile returned.
+//  5. An outage is a pause. If the term that follows a lost one took over this process's own record
+//     ([elector.Term.Resumed]), nobody led in between, and work goes on where it stopped: RequeueAfter and back-off
+//     included.
+//  6. When another replica leads after a lost term, or may have, Start returns [ErrLeadershipLost]: what reconcilers
+//     remember may be stale. With [WithReElection] the process stays, and every object is reconciled once more in its
+//     next term.
+//  7. Where something relies on the process ending with the leadership, a lost term ends it at once, in a pause too:
+//     runnables that are not controllers and had their one run, controllers that cannot be gated, and callers of
+//     [Manager.Elected]. A line in the log says which rule applies and why.
+//  8. A standby is warm: its caches and sources are ready, unless [WithColdStandby] or EnableWarmup says otherwise. It
+//     collects no requests for objects. A controller is told of all objects when its replica is elected.
+//  9. The Manager's client writes, in a context that descends from a term, only while that term covers the write. Other
+//     writes pass.
+//  10. All else (caches, webhooks, servers, runnables and controllers whose NeedLeaderElection is false) runs on every
+//     replica, as ever. Elected is closed at the first election and stays closed.
+//  11. WithFencing makes the API server reject writes from a former leader: see package fencing.
 //
-// A process whose Start has returned an error is to exit: gated work may still
-// be running after elector.ErrDrainTimeout, and controllers cannot be started
-// twice. Kubernetes starts the next one.
+// A process whose Start has returned an error must exit: gated work may still be running after elector.ErrDrainTimeout,
+// and controllers cannot be started twice. Kubernetes starts the next one.
 //
 // # What differs from controller-runtime's manager, and why
 //
-//   - After a lost lease Start returns when the gated work has ended, not at
-//     once; or there would be two leaders for as long as main takes to exit. The
-//     error is ErrLeadershipLost and the reason, not an anonymous one.
-//   - A clean stop releases the Lease without LeaderElectionReleaseOnCancel, as
-//     that is safe here; see WithoutRelease.
-//   - Gated work and the runnables of every replica are told to stop at the same
-//     time, instead of one after the other: the Elector is one of the latter,
-//     and holds the Lease until the former has ended.
-//   - Of GracefulShutdownTimeout a tenth, a second at most, is kept for what
-//     comes after the gated work. If it is 0, Start returns without waiting, and
-//     the Lease is released only if the process lives until the work has ended.
-//   - Contexts of gated runnables end with their term, which may be long before
-//     the manager's end, and tell the cause.
-//   - A LeaderElectionResourceLockInterface, or a resource lock other than
-//     "leases", is refused: nothing could be promised about it. LeaseDuration
-//     must be whole seconds, as the Lease stores it that way.
-//   - A replica whose EachTerm set-up fails does not campaign.
-//   - A replica that lacks permissions on the Lease says so, once, with the Role
-//     that would grant them.
+//   - A lost lease does not end the process unless another replica leads, or something relies on it. An outage of the
+//     API server alone is no reason to restart every operator in the cluster.
+//   - When it does, Start returns after the gated work has ended, not at once; or there would be two leaders for as
+//     long as main takes to exit. The error is ErrLeadershipLost and the reason, not an anonymous one.
+//   - A clean stop releases the Lease without LeaderElectionReleaseOnCancel, as that is safe here; see WithoutRelease.
+//   - EnableWarmup is true where it was not set. A standby then has the leader's informers, polls the sources that poll,
+//     reads the channels of source.Channel, and ends with an error if a kind it watches does not exist after
+//     CacheSyncTimeout.
+//   - Event handlers are called only while this replica leads, and in pauses. At an election they are called with a
+//     Create event for every object, while the first requests are being reconciled. Events that cannot be replayed, of
+//     a source.Channel, a source.Func or a source on another cluster's cache, are taken in at any time, and their
+//     requests kept until this replica leads. For other clusters' caches see [Gate.Cache].
+//   - Gated work and the runnables of every replica are told to stop at the same time, instead of one after the other:
+//     the Elector is one of the latter, and holds the Lease until the former has ended.
+//   - Of GracefulShutdownTimeout a tenth, a second at most, is kept for what comes after the gated work. If it is 0,
+//     Start returns without waiting, and the Lease is released only if the process lives until the work has ended.
+//   - Contexts of gated work end with their term, which may be long before the manager's end, and carry the cause. What
+//     a Reconcile returns after that is ignored: an error is logged at level V(1) only.
+//   - The metrics workqueue_depth and workqueue_adds_total do not count requests that are kept between terms.
+//   - A LeaderElectionResourceLockInterface, or a resource lock other than "leases", is refused: nothing could be
+//     promised about it. LeaseDuration must be whole seconds, as the Lease stores it that way.
+//   - A replica that lacks permissions on the Lease says so, once, with the Role that would grant them.
 package manager

@@ -62,7 +62,7 @@ func (m *Manager) AddHealthzCheck(name string, check healthz.Checker) error {
 	if name == m.settings.healthz && name != "" {
 		return fmt.Errorf("manager: AddHealthzCheck: %q: is the name of the Elector's check (WithHealthzCheck): choose another", name)
 	}
-	return m.inner.AddHealthzCheck(name, check) //nolint:wrapcheck // it is the embedded manager's answer
+	return m.managed.Manager.AddHealthzCheck(name, check) //nolint:wrapcheck // it is the embedded manager's answer
 }
 
 // leaseEvents records the Elector's Events through the manager's recorder. It

@@ -25,7 +25,11 @@ type fence struct {
 	stamped []client.Object    // types
 	guarded []fencing.Settings // whose resources are stamped
 	status  bool               // writes are of the subresource status
+	outside bool               // lets writes pass whose context is of no term
 }
+
+// outsideTerms makes a fenced client pass the writes that belong to no term.
+func outsideTerms(f *fence) { f.outside = true }
 
 // of returns the fence for a subresource.
 func (f fence) of(subresource string) *fence {
@@ -100,7 +104,7 @@ func (f *fence) remaining(ctx context.Context) (left time.Duration, over bool) {
 	case ok:
 		left = term.Remaining()
 		over = left == 0
-	case f.lead != nil:
+	case f.lead != nil, f.outside:
 		left = math.MaxInt64
 	}
 	if f.lead != nil {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kube-elector/elector/elector"
@@ -17,164 +18,147 @@ import (
 
 var _ manager.LeaderElectionRunnable = (*Gate)(nil)
 
-// Gate runs runnables while an Elector leads. Manager has one inside. For a
-// manager and an Elector of your own:
+// A Gate runs work while an Elector leads. [Manager] has one inside. For a manager and an Elector of your own:
 //
 //	gate := manager.NewGate(logger)
 //	e, err := elector.New(config, clientset, gate.Callbacks(elector.Callbacks{}), logger)
-//	err = gate.Add(reconciler)
-//	err = mgr.Add(gate) // mgr was made with LeaderElection: false
+//	err = (&Reconciler{}).SetupWithManager(gate.Manage(mgr)) // mgr was made with LeaderElection: false
+//	err = mgr.Add(gate)
 //	err = mgr.Add(e)
 //
-// The gated runnables start when both the Gate has been started and a term has
-// begun. They stop when the term ends, and the Elector waits for them before it
-// releases the Lease. All methods may be called concurrently.
+// There are three kinds of gated work. Controllers start in the first term and go on until the Gate is stopped, but
+// their requests are handed out only while a term lasts. Functions given to [Gate.EachTerm] run in every term. All
+// other runnables run once, in the first term. When a term ends, the Elector waits for requests, functions and
+// runnables before it releases the Lease. All methods may be called concurrently.
 type Gate struct {
-	log     *slog.Logger
-	terms   *termSource // what EachTerm has; nil without
-	leading func()      // called when a term's runnables have been started
+	log       *slog.Logger
+	settings  settings
+	unelected bool // there is no election to lose
+	tenures   *tenures
+	listeners *listeners
+	leading   func()                     // called when a term's work has been started
+	resumed   func(context.Context) bool // reports whether nobody led between the last term and this one
 
-	ready   chan struct{} // closed when runnables may start
+	ready   chan struct{} // closed when work may start
+	elected chan struct{} // closed when the first term begins
 	stopped chan struct{} // closed when Start returns
 	failed  chan error    // holds the first failure
 
-	mu      sync.Mutex // guards all below
-	waiting []manager.Runnable
-	warm    *group // warm-ups; nil before Start
-	term    *group // nil between terms
-	spent   bool   // runnables have run that cannot run again
-	started bool
-	closed  bool
+	mu       sync.Mutex // guards all below
+	work     work
+	life     *group    // controllers, and their warm-ups; nil before Start
+	warm     *group    // warm-ups of run-once runnables, whose queues end with the first term; nil before Start
+	term     *termWork // nil between terms
+	past     past
+	reliance []string // why the end of a term must be the end of the process
+	closed   bool     // failed or stopped: nothing starts any more
+	failedBy error    // why it failed, if it did
+	stopping bool     // Start returns
 }
 
-// NewGate makes a Gate with nothing in it. A nil logger means slog.Default().
-func NewGate(logger *slog.Logger) *Gate {
+// work is what has been added.
+type work struct {
+	gated   bool               // there are gated controllers
+	waiting []manager.Runnable // gated controllers, until the Gate is started
+	once    []manager.Runnable // runnables that have not had their run
+	each    []func(context.Context) error
+}
+
+// termWork is what runs in the current term.
+type termWork struct {
+	*group
+	tenure *tenure
+}
+
+// NewGate returns an empty Gate. A nil logger means slog.Default(). Of the options those about a Gate have a meaning:
+// [WithReElection], [WithColdStandby].
+func NewGate(logger *slog.Logger, options ...Option) *Gate {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return &Gate{
-		log: logger, leading: func() {},
-		ready: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
+	g := &Gate{
+		log: logger, tenures: newTenures(), listeners: &listeners{log: logger}, leading: func() {}, resumed: resumed,
+		ready: make(chan struct{}), elected: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
 	}
+	for _, option := range options {
+		if option != nil {
+			option(&g.settings)
+		}
+	}
+	return g
 }
 
-// Add gates a runnable, whatever it says about leader election: it is started
-// in the first term, or at once if one has begun. It runs in one term only, as
-// most runnables (controllers among them) cannot be started twice; see
-// ErrLeadershipLost. If it has controller-runtime's Warmup method, that is
-// called when the Gate is started. Add returns ErrStopped once the Gate has
-// stopped or failed.
+// Add gates a runnable, whatever it says about leader election.
+//
+// A controller, of controller-runtime's own type, whose requests are reconcile.Requests or that was built with
+// [GatedOptions], has its requests gated. Unless its EnableWarmup says otherwise, or with [WithColdStandby], it warms
+// up when the Gate has been started. It starts in the first term, or at once if there was one.
+//
+// Other runnables start in the first term, or at once in the current one, and are told to stop when it ends. They
+// cannot be started twice: once one has run, the end of its term makes Start return [ErrLeadershipLost]. If such a
+// runnable has controller-runtime's Warmup method, that is called when the Gate has been started.
+//
+// Add returns [ErrStopped] once the Gate has stopped or failed.
 func (g *Gate) Add(r manager.Runnable) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return fmt.Errorf("%s: %w", describe(r), ErrStopped)
 	}
-	guard(r)
-	g.warmUpLocked(r)
-	g.waiting = append(g.waiting, r)
-	g.releaseLocked()
+	ok, why := gate(r, g)
+	if why != "" {
+		g.log.Warn("the requests of this controller cannot be gated: it runs in one term, and the end of that term ends the process",
+			"controller", describe(r), "reason", why)
+	}
+	if ok {
+		g.work.gated = true
+		g.work.waiting = append(g.work.waiting, r)
+	} else {
+		g.work.once = append(g.work.once, r)
+		g.warmUpLocked(r)
+	}
+	g.startLocked()
 	return nil
 }
 
-// warmUpLocked calls the runnable's Warmup if the Gate has been started.
-func (g *Gate) warmUpLocked(r manager.Runnable) {
-	if w, ok := r.(warmable); ok && g.warm != nil {
-		g.warm.start("warm-up of "+describe(r), w.Warmup)
+// EachTerm makes f run in every term, from its beginning; in the current term at once, if there is one. f must return
+// when its context ends. Its context carries the term. If f returns an error before, the Gate fails with it. If it
+// returns nil, the term goes on.
+func (g *Gate) EachTerm(f func(ctx context.Context) error) error {
+	if f == nil {
+		return errors.New("manager: EachTerm: f must not be nil")
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return fmt.Errorf("%s: %w", describe(manager.RunnableFunc(f)), ErrStopped)
+	}
+	g.work.each = append(g.work.each, f)
+	if g.term != nil {
+		g.term.start(describe(manager.RunnableFunc(f)), f)
+	}
+	return nil
 }
 
-// releaseLocked starts what waits, if a term has begun and is not over.
-func (g *Gate) releaseLocked() {
-	for g.term != nil && len(g.waiting) > 0 {
-		r := g.waiting[0]
-		if !g.term.start(describe(r), r.Start) {
-			return
-		}
-		g.spent = true
-		g.waiting = g.waiting[1:]
+// Cache returns c, but for gated controllers: their sources hear of its objects while this replica leads, and of all of
+// them at its election. Use it for sources on caches that are not the Manager's own, such as those of other clusters:
+//
+//	source.Kind(gate.Cache(cluster.GetCache()), …)
+//
+// What a source on any other cache, a source.Channel or a source.Func has a controller reconcile while this replica
+// does not lead is kept until it does: each key once, about 100 bytes.
+func (g *Gate) Cache(c cache.Cache) cache.Cache {
+	if _, done := c.(*gatedCache); done {
+		return c
 	}
+	return &gatedCache{c}
 }
 
 // NeedLeaderElection returns false: every replica's manager runs its Gate.
 func (g *Gate) NeedLeaderElection() bool { return false }
 
-// Start lets gated runnables run, until ctx ends; then it returns nil. It
-// returns the first error of a gated runnable, or of its warm-up, as soon as
-// there is one, and ErrLeadershipLost when a term has been lost. When it
-// returns, the gated runnables have been told to stop; it is the Elector that
-// waits for them. It can be called once.
-func (g *Gate) Start(ctx context.Context) error {
-	if err := g.open(ctx); err != nil {
-		return err
-	}
-	defer g.stop()
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var terms sync.WaitGroup
-	defer func() { cancel(); terms.Wait() }()
-	if g.terms == nil {
-		close(g.ready)
-	} else {
-		terms.Go(func() { g.terms.run(inner, g) })
-	}
-	select {
-	case err := <-g.failed:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
-}
-
-func (g *Gate) open(ctx context.Context) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.started {
-		return errors.New("gate was started before")
-	}
-	g.started = true
-	g.warm = newGroup(ctx, g.fail, g.log)
-	for _, r := range g.waiting {
-		g.warmUpLocked(r)
-	}
-	return nil
-}
-
-func (g *Gate) stop() {
-	close(g.stopped)
-	g.mu.Lock()
-	g.closed = true
-	warm, term := g.warm, g.term
-	g.mu.Unlock()
-	select {
-	case err := <-g.failed: // came together with the end of Start's context
-		g.log.Error("gated work failed while stopping", "err", err)
-	default:
-	}
-	if term != nil {
-		term.cancel(elector.ErrStopped)
-	}
-	warm.close()
-	warm.cancel(elector.ErrStopped)
-	warm.wait()
-}
-
-// fail ends the Gate: Start returns err, unless it has another reason already.
-func (g *Gate) fail(err error) {
-	g.mu.Lock()
-	first := !g.closed
-	g.closed = true
-	g.mu.Unlock()
-	if first {
-		g.failed <- err // has room for one
-		return
-	}
-	g.log.Error("gated work failed while stopping", "err", err)
-}
-
-// Callbacks returns the Callbacks for the Elector that is to drive the Gate:
-// next with the Gate in front. next.OnStartedLeading is called when the term's
-// runnables have been started, next.OnStoppedLeading when they have returned.
+// Callbacks returns the Callbacks for the Elector that drives the Gate: next with the Gate in front.
+// next.OnStartedLeading is called when the term's work has been started, next.OnStoppedLeading when it has ended.
 func (g *Gate) Callbacks(next elector.Callbacks) elector.Callbacks {
 	gated := next
 	gated.OnStartedLeading = func(ctx context.Context) {
@@ -184,5 +168,23 @@ func (g *Gate) Callbacks(next elector.Callbacks) elector.Callbacks {
 		}
 		end()
 	}
+	gated.OnNewLeader = func(identity string) {
+		g.sawLeader(identity)
+		if next.OnNewLeader != nil {
+			next.OnNewLeader(identity)
+		}
+	}
 	return gated
+}
+
+// Running describes what of the current term has not ended: runnables, functions, and requests by their controller. It
+// is for messages such as about elector.ErrDrainTimeout. There is none between terms.
+func (g *Gate) Running() []string {
+	g.mu.Lock()
+	term := g.term
+	g.mu.Unlock()
+	if term == nil {
+		return nil
+	}
+	return append(term.names(), g.tenures.running(term.tenure)...)
 }

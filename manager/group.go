@@ -101,7 +101,7 @@ func describe(r manager.Runnable) string {
 			return f.Name()
 		}
 	case reflect.Struct:
-		if f := v.FieldByName("Name"); f.IsValid() && f.Kind() == reflect.String && f.String() != "" {
+		if f := ownField(v, "Name"); f.IsValid() && f.Kind() == reflect.String && f.String() != "" {
 			return fmt.Sprintf("%s %q", name, f.String())
 		}
 	}

@@ -5,104 +5,111 @@ package manager
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kube-elector/elector/elector"
 )
 
-// lead starts a term's runnables. The function it returns waits for the term's
-// end and for the runnables.
+// lead starts a term's work. The function it returns waits for the term's end and for the work.
 func (g *Gate) lead(ctx context.Context) (end func()) {
-	set, ok := g.await(ctx)
-	if !ok {
+	if !g.await(ctx) {
 		return func() {}
 	}
-	term := newGroup(ctx, g.fail, g.log)
+	term := &termWork{group: newGroup(ctx, g.fail, g.log)}
 	if !g.begin(term) {
 		return func() {}
-	}
-	if set != nil {
-		set.begin(term)
 	}
 	g.leading()
 	return func() {
 		<-term.ctx.Done()
-		g.end(term, set)
+		g.end(term)
 	}
 }
 
 // patience is how long a term waits in silence for something to run.
 const patience = 10 * time.Second
 
-// await waits until runnables may start, and for those of EachTerm. It reports
-// false if the term or the Gate ends first, or there is nothing to run.
-func (g *Gate) await(ctx context.Context) (set *termManager, ok bool) {
+// await waits until work may start. It reports false if the term or the Gate ends first.
+func (g *Gate) await(ctx context.Context) bool {
+	select {
+	case <-g.ready:
+		return true
+	default:
+	}
 	slow := time.AfterFunc(patience, func() {
-		g.log.Error("leading, but nothing runs: the Gate has not been started (mgr.Add(gate) sees to that), or a set-up of EachTerm does not return")
+		g.log.Error("leading, but nothing runs: the Gate has not been started (mgr.Add(gate) starts it)")
 	})
 	defer slow.Stop()
 	select {
 	case <-g.ready:
+		return true
 	case <-g.stopped:
-		return nil, false
 	case <-ctx.Done():
-		return nil, false
 	}
-	if g.terms == nil {
-		return nil, true
-	}
-	set = g.terms.take(ctx, g.stopped)
-	return set, set != nil
+	return false
 }
 
-func (g *Gate) begin(term *group) bool {
+// begin starts the term's work. It reports false if there must be none.
+func (g *Gate) begin(t *termWork) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.closed {
+		g.mu.Unlock()
 		return false
 	}
-	g.term = term
-	g.releaseLocked()
+	resumed := g.past.begun && g.resumed(t.ctx)
+	if err := g.mayBeginLocked(resumed); err != nil {
+		g.mu.Unlock()
+		g.fail(err)
+		return false
+	}
+	if !g.past.begun {
+		close(g.elected)
+	}
+	g.past = past{begun: true, identity: identityOf(t.ctx)}
+	t.tenure = newTenure(t.ctx, everything)
+	g.term = t
+	g.startLocked()
+	for _, f := range g.work.each {
+		t.start(describe(manager.RunnableFunc(f)), f)
+	}
+	g.mu.Unlock()
+	// The workers are waiting by now.
+	g.tenures.open(t.tenure)
+	g.listeners.listen(!resumed)
 	return true
 }
 
-func (g *Gate) end(term *group, set *termManager) {
-	term.close()
-	cause := context.Cause(term.ctx)
+// end waits for the term's work, and decides what the end of the term means.
+func (g *Gate) end(t *termWork) {
+	cause := context.Cause(t.ctx)
+	idle := g.tenures.close(t.tenure, cause)
+	t.close()
 	g.mu.Lock()
-	spent := g.spent
+	spent := len(g.reliance) > 0
 	g.mu.Unlock()
-	// A controller's workers wait at its queue, and that is shut down by the
-	// context its warm-up was given, if there was one: unless that ends too,
-	// they never return.
+	// The workers of a controller that could not be gated wait at its queue, and that is shut down by the context its
+	// warm-up was given, if there was one: unless that ends too, they never return.
 	if spent {
 		g.warm.cancel(cause)
 	}
-	if set != nil {
-		set.cool(cause)
-	}
-	term.wait()
-	if set != nil {
-		close(set.over)
-	}
-	if spent && !errors.Is(cause, elector.ErrStopped) {
-		g.fail(fmt.Errorf("%w: %w", ErrLeadershipLost, cause))
-	}
+	<-idle
+	t.wait()
 	g.mu.Lock()
 	g.term = nil
+	err := g.concludeLocked(cause)
+	stopping := g.stopping
 	g.mu.Unlock()
+	if err != nil {
+		g.fail(err)
+	}
+	if stopping {
+		g.finish()
+	}
 }
 
-// Running names the current term's runnables that have not returned, for
-// messages such as about elector.ErrDrainTimeout. There is none between terms.
-func (g *Gate) Running() []string {
-	g.mu.Lock()
-	term := g.term
-	g.mu.Unlock()
-	if term == nil {
-		return nil
-	}
-	return term.names()
+func identityOf(ctx context.Context) string {
+	term, _ := elector.TermFromContext(ctx)
+	return term.Identity
 }

@@ -14,20 +14,21 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kube-elector/elector/elector"
 )
 
 var _ ctrl.Manager = (*Manager)(nil)
 
-// inner makes the embedded manager's methods Manager's, but not the field.
-type inner = ctrl.Manager
-
-// Manager is a ctrl.Manager whose leader-gated runnables an Elector drives. All
-// else is controller-runtime's own manager.
+// A Manager is a ctrl.Manager whose leader-gated work an Elector drives: see [Gate]. All else is controller-runtime's
+// own manager.
+//
+// Add adds leader-gated runnables to the Manager's Gate: see [Gate.Add]. GetCache returns a cache that tells gated
+// controllers of its objects only while this replica leads. GetClient returns a client that refuses a write whose
+// context descends from a term, as that of Reconcile does, when the term does not cover it: see [Fenced]. Other writes,
+// such as those of webhooks, pass.
 type Manager struct {
-	inner
+	*managed
 	settings  settings
 	config    elector.Config
 	clientset kubernetes.Interface // for the Lease; nil if the election is not enabled
@@ -36,9 +37,10 @@ type Manager struct {
 	fencer    *fencer // nil without fencing
 	elected   chan struct{}
 
-	mu      sync.Mutex // guards all below
+	hanging chan error // holds what Start returns when work does not stop
+
+	mu      sync.Mutex // guards started
 	started bool
-	hanging error // what campaign returned about work that did not stop
 }
 
 // New makes a Manager as ctrl.NewManager makes one, from the same options.
@@ -54,7 +56,7 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	if cfg == nil {
 		return nil, errors.New("manager: must specify Config")
 	}
-	m := &Manager{elected: make(chan struct{})}
+	m := &Manager{elected: make(chan struct{}), hanging: make(chan error, 1)}
 	for _, option := range more {
 		if option != nil {
 			option(&m.settings)
@@ -76,12 +78,14 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	if err := m.newElector(cfg, options); err != nil {
 		return nil, err
 	}
-	if m.inner, err = ctrl.NewManager(cfg, withoutElection(options)); err != nil {
+	inner, err := ctrl.NewManager(cfg, withoutElection(options))
+	if err != nil {
 		return nil, err
 	}
+	m.managed = m.gate.manage(inner, m.settings.fences...)
 	events.recorder = m.GetEventRecorderFor("elector") //nolint:staticcheck // see leaseEvents
 	if name := m.settings.healthz; name != "" {
-		if err := m.inner.AddHealthzCheck(name, m.elector.Healthz); err != nil {
+		if err := m.managed.Manager.AddHealthzCheck(name, m.elector.Healthz); err != nil {
 			return nil, err
 		}
 	}
@@ -105,6 +109,8 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 	}
 	slogger := NewLogger(logger.WithName("elector"))
 	m.gate = NewGate(slogger)
+	m.gate.settings = m.settings
+	m.gate.unelected = !m.config.Enabled
 	m.gate.leading = sync.OnceFunc(func() { close(m.elected) })
 	m.elector, err = elector.New(&m.config, m.clientset, m.gate.Callbacks(m.settings.callbacks), slogger)
 	if err != nil {
@@ -117,77 +123,51 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 // and the like. It is Start that starts it.
 func (m *Manager) Elector() *elector.Elector { return m.elector }
 
-// Elected is closed when this replica leads for the first time and its gated
-// runnables have been started.
-func (m *Manager) Elected() <-chan struct{} { return m.elected }
-
-// Add adds a runnable: for the leader, or for every replica, by the rules of
-// controller-runtime. It may be called at any time before the Manager stops.
-func (m *Manager) Add(r manager.Runnable) error {
-	if leaderGated(r) {
-		return m.gate.Add(r)
+// Elected returns a channel that is closed when this replica leads for the first time and its gated work has been
+// started. It stays closed. Whoever calls Elected is taken to rely on the process's ending when it no longer leads: see
+// [WithElectedAsProbe].
+func (m *Manager) Elected() <-chan struct{} {
+	if !m.settings.electedAsProbe {
+		m.gate.rely("Manager.Elected was called")
 	}
-	return m.inner.Add(r)
+	return m.elected
 }
 
-// EachTerm has setup build, with the manager it is given, the controllers and
-// other leader-gated runnables of one term; it is called anew for every term,
-// ahead of it, so that they can warm up while this replica stands by. A Manager
-// with no other leader-gated runnables leads again after a lost term, in the
-// same process.
-//
-// That manager is the Manager but for these: what is added to it runs for one
-// term, and must be leader-gated; event handlers added through its cache are
-// removed when the term has ended; its client is Fenced by the term; field
-// indexes stay as the first term made them; controllers may have the same names
-// each time, and warm up. What belongs to every replica (webhooks, checks,
-// NeedLeaderElection=false) is to be added to the Manager itself.
-//
-// An error of setup before the first term is returned by Start. One later is
-// logged, and setup called again after a while; should a term begin meanwhile,
-// the Manager steps down. EachTerm may be called several times, but not after
-// Start.
-func (m *Manager) EachTerm(setup func(ctrl.Manager) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case setup == nil:
-		return errors.New("manager: EachTerm: setup: must not be nil")
-	case m.started:
-		return errors.New("manager: EachTerm: must be called before Start")
-	}
-	if m.gate.terms == nil {
-		m.gate.terms = newTermSource(m.inner, m.elector.StepDown, m.gate.log, m.settings.fences...)
-	}
-	m.gate.terms.setups = append(m.gate.terms.setups, setup)
-	return nil
-}
+// EachTerm makes f run in every term: see [Gate.EachTerm].
+func (m *Manager) EachTerm(f func(ctx context.Context) error) error { return m.gate.EachTerm(f) }
 
-// Start starts everything and blocks until ctx ends or something fails. It
-// returns nil on a clean stop; ErrLeadershipLost when a term is lost in which
-// runnables ran that cannot be started again; an error that is
-// elector.ErrDrainTimeout, naming them, when gated runnables do not stop in
-// time; and otherwise what controller-runtime returns. After any error the
-// process is to exit.
+// Gate returns the Manager's Gate, for [Gate.Cache] and [Gate.Running].
+func (m *Manager) Gate() *Gate { return m.gate }
+
+// Start starts everything and blocks until ctx ends or something fails. It returns nil on a clean stop,
+// [ErrLeadershipLost] when this process must not lead again, an error that is [elector.ErrDrainTimeout] and names what
+// hangs when gated work does not stop in time, and otherwise what controller-runtime returns. After any error the
+// process must exit. When gated work hangs, Start does not wait for anything else either: after a lost term, another
+// replica may lead at any moment.
 func (m *Manager) Start(ctx context.Context) error {
 	m.mu.Lock()
 	again := m.started
 	m.started = true
 	m.mu.Unlock()
 	if again {
-		return m.inner.Start(ctx) // has an error for this
+		return m.managed.Manager.Start(ctx) // has an error for this
 	}
 	if err := m.assemble(ctx); err != nil {
 		return err
 	}
-	err := m.inner.Start(ctx)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.hanging != nil && !errors.Is(err, elector.ErrDrainTimeout) {
-		// While stopping, the inner manager only logs errors.
-		return errors.Join(err, m.hanging)
+	ended := make(chan error, 1)
+	go func() { ended <- m.managed.Manager.Start(ctx) }()
+	select {
+	case err := <-m.hanging:
+		return err
+	case err := <-ended:
+		select {
+		case hanging := <-m.hanging: // while stopping, the inner manager only logs errors
+			return hanging
+		default:
+			return err
+		}
 	}
-	return err
 }
 
 // assemble adds the Gate and the Elector to the inner manager as runnables of
@@ -196,7 +176,7 @@ func (m *Manager) Start(ctx context.Context) error {
 func (m *Manager) assemble(ctx context.Context) error {
 	var errs []error
 	for _, f := range []everywhere{m.gate.Start, m.campaign} {
-		errs = append(errs, m.inner.Add(everywhere(func(inner context.Context) error {
+		errs = append(errs, m.managed.Manager.Add(everywhere(func(inner context.Context) error {
 			if ctx.Err() != nil {
 				// The inner manager starts everything, even if it was stopped
 				// while it waited for the caches.
@@ -228,24 +208,25 @@ func (m *Manager) campaign(ctx context.Context) error {
 		})
 	}
 	err := m.elector.Start(ctx)
-	cancel()
-	check.Wait()
 	if errors.Is(err, elector.ErrDrainTimeout) {
 		err = m.hang(err)
 	}
+	cancel()
+	check.Wait()
 	return err
 }
 
-// hang names the runnables that have not stopped.
+// hang makes Start return err, completed by the names of what has not stopped.
 func (m *Manager) hang(err error) error {
 	if names := m.gate.Running(); len(names) > 0 {
-		err = fmt.Errorf("%w: %s", err, strings.Join(names, ", "))
+		err = fmt.Errorf("%w: %s", err, strings.Join(names, "; "))
+	}
+	if why := m.gate.failure(); why != nil {
+		err = errors.Join(why, err)
 	}
 	if m.settings.exit != nil {
 		m.settings.exit(err)
 	}
-	m.mu.Lock()
-	m.hanging = err
-	m.mu.Unlock()
+	m.hanging <- err // has room for it
 	return err
 }

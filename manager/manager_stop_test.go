@@ -28,7 +28,7 @@ func TestManagerStoppedWhileStartingRunsNoGatedWork(t *testing.T) {
 		server := leasetest.NewServer()
 		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.LeaderElection = elect })
 		mustAdd(t, m, j.worker("gated", atOnce))
-		if err := m.EachTerm(func(ctrl.Manager) error { j.add("set up"); return nil }); err != nil {
+		if err := m.EachTerm(func(context.Context) error { j.add("in a term"); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		slow := &slowCache{started: make(chan struct{}), synced: make(chan struct{})}

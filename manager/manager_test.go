@@ -170,26 +170,3 @@ func TestNewRefusesBeforeOpeningPorts(t *testing.T) {
 		t.Error("EachTerm(nil): no error")
 	}
 }
-
-func TestManagerWhoseSetupFailsDoesNotCampaign(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("broken")
-		server := leasetest.NewServer()
-		m := newReplica(t, server, "a", nil)
-		if err := m.EachTerm(func(ctrl.Manager) error { time.Sleep(time.Minute); return broken }); err != nil {
-			t.Fatal(err)
-		}
-		run := begin(m.Start)
-		pass(30 * time.Second)
-		if err := m.EachTerm(func(ctrl.Manager) error { return nil }); err == nil {
-			t.Error("EachTerm after Start: no error")
-		}
-		if err := run.wait(); !errors.Is(err, broken) {
-			t.Errorf("Start: %v, want the set-up's error", err)
-		}
-		if got := server.Requests("a", ""); got != 0 {
-			t.Errorf("%d requests about the Lease", got)
-		}
-		afterwards()
-	})
-}

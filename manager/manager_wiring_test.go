@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -69,7 +70,7 @@ func TestManagersWithoutAnElectionDoNotWarnOfEachOther(t *testing.T) {
 			server := leasetest.NewServer()
 			var running []*begun
 			for _, replica := range []string{"a", "b"} {
-				m := newReplica(t, server, replica, func(o *ctrl.Options) { o.LeaderElection = c.enabled }, WithLogger(jsonLogger(&buffer)))
+				m := newReplica(t, server, replica, func(o *ctrl.Options) { o.LeaderElection, o.Logger = c.enabled, logr.Logger{} }, WithLogger(jsonLogger(&buffer)))
 				running = append(running, begin(m.Start))
 				pass(time.Minute)
 			}

@@ -25,6 +25,8 @@ type settings struct {
 	identity  string
 	fencing   *fencing.Settings
 	fences    []FenceOption
+
+	reElection, cold, electedAsProbe bool
 }
 
 // WithoutRelease lets the Lease lapse when the Manager stops, instead of

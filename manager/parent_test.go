@@ -6,6 +6,8 @@ package manager
 import (
 	"context"
 	"fmt"
+	"sync"
+	"testing"
 	"testing/synctest"
 	"time"
 
@@ -22,6 +24,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/kube-elector/elector/elector"
 )
@@ -44,13 +50,12 @@ func newParent(ctx context.Context, objects int) *parent {
 	return p
 }
 
-func (p *parent) GetCache() cache.Cache                { return &parentCache{parent: p} }
-func (p *parent) GetClient() client.Client             { return p.client }
-func (p *parent) GetScheme() *apiruntime.Scheme        { return p.client.Scheme() }
-func (p *parent) GetFieldIndexer() client.FieldIndexer { return &parentCache{parent: p} }
-func (p *parent) GetLogger() logr.Logger               { return logr.Discard() }
+func (p *parent) GetCache() cache.Cache         { return &parentCache{parent: p} }
+func (p *parent) GetClient() client.Client      { return p.client }
+func (p *parent) GetScheme() *apiruntime.Scheme { return p.client.Scheme() }
+func (p *parent) GetLogger() logr.Logger        { return logr.Discard() }
 func (p *parent) GetControllerOptions() config.Controller {
-	return config.Controller{EnableWarmup: ptr.To(false), MaxConcurrentReconciles: 1}
+	return config.Controller{MaxConcurrentReconciles: 1}
 }
 
 type parentCache struct {
@@ -70,32 +75,19 @@ func (c *parentCache) WaitForCacheSync(ctx context.Context) bool {
 	return toolscache.WaitForCacheSync(ctx.Done(), c.parent.informer.HasSynced)
 }
 
-func (c *parentCache) IndexField(_ context.Context, _ client.Object, field string, _ client.IndexerFunc) error {
-	return c.parent.informer.AddIndexers(toolscache.Indexers{field: func(any) ([]string, error) { return nil, nil }})
-}
-
-// termBench is a Gate with EachTerm set-ups, a parent, and a count of StepDowns.
-// Its source must be shut down, by cancel, for a bubble to end.
-type termBench struct {
+// bench is a Gate beside a manager with one informer. Its source must be shut down, by cancel, for a bubble to end.
+type bench struct {
 	*Gate
-	parent    *parent
-	cancel    context.CancelFunc
-	stepDowns int
-	term      chan *term // the current one
+	parent  *parent
+	cancel  context.CancelFunc
+	resumed bool // whether the next term follows the last one with nobody in between
 }
 
-func newTermBench(objects int, setups ...func(ctrl.Manager) error) *termBench {
+func newBench(objects int, options ...Option) *bench {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &termBench{Gate: NewGate(quiet), parent: newParent(ctx, objects), term: make(chan *term, 1)}
+	b := &bench{Gate: NewGate(quiet, options...), parent: newParent(ctx, objects)}
+	b.Gate.resumed = func(context.Context) bool { return b.resumed }
 	b.cancel = func() { cancel(); b.parent.source.Shutdown() }
-	b.terms = newTermSource(b.parent, func(ctx context.Context) error {
-		b.stepDowns++
-		term := <-b.term
-		term.cancel(elector.ErrSteppedDown)
-		b.term <- term
-		return context.Cause(ctx)
-	}, quiet)
-	b.terms.setups = setups
 	return b
 }
 
@@ -105,12 +97,50 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func (b *termBench) begin() *term {
-	select {
-	case <-b.term:
-	default:
+func (b *bench) begin() *term { return beginTerm(b.Callbacks(elector.Callbacks{})) }
+
+// controller adds a controller of ConfigMaps to the bench, as an operator does.
+func (b *bench) controller(t *testing.T, name string, o controller.Options, r reconcile.Func) controller.Controller {
+	t.Helper()
+	o.Reconciler, o.SkipNameValidation = r, ptr.To(true)
+	m := b.Manage(b.parent)
+	c, err := controller.New(name, m, o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	term := beginTerm(b.Callbacks(elector.Callbacks{}))
-	b.term <- term
-	return term
+	err = c.Watch(source.Kind(m.GetCache(), &corev1.ConfigMap{}, &handler.TypedEnqueueRequestForObject[*corev1.ConfigMap]{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
+
+// counter counts reconciles by the name of their object.
+type counter struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (c *counter) reconcile(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen == nil {
+		c.seen = map[string]int{}
+	}
+	c.seen[r.Name]++
+	return reconcile.Result{}, nil
+}
+
+// take returns how many reconciles there were of how many objects since the last call.
+func (c *counter) take() (reconciles, objects int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.seen {
+		reconciles += n
+	}
+	objects = len(c.seen)
+	c.seen = nil
+	return reconciles, objects
+}
+
+func (c *counter) asFunc() reconcile.Func { return c.reconcile }

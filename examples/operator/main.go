@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command operator reconciles the Beacons of one namespace, in one of its replicas at a time. It is an operator as
-// kubebuilder lays it out, but for manager.New instead of ctrl.NewManager, and for EachTerm, by which a replica that
-// lost the lease stands by again in the same process.
+// kubebuilder lays it out, but for manager.New instead of ctrl.NewManager, with an option that keeps a replica that lost
+// the lease standing by in the same process.
 package main
 
 import (
@@ -18,9 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -63,6 +65,8 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 	reporter := report.New(o.reportInterval, logger)
 	more := []manager.Option{
 		manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()),
+		// A BeaconReconciler remembers nothing between requests.
+		manager.WithReElection(),
 	}
 	if o.fencing {
 		more = append(more, manager.WithFencing(fencingSettings(o)))
@@ -79,15 +83,15 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 		RenewDeadline:           &o.election.RenewDeadline,
 		RetryPeriod:             &o.election.RetryPeriod,
 		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{o.namespace: {}}},
+		// The tests run several replicas in a process.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 	}, more...)
 	if err != nil {
 		return err
 	}
-	if err := mgr.EachTerm(func(term ctrl.Manager) error {
-		return (&controller.BeaconReconciler{
-			Client: term.GetClient(), Now: time.Now, Reconciled: reporter.Worked,
-		}).SetupWithManager(term)
-	}); err != nil {
+	if err := (&controller.BeaconReconciler{
+		Client: mgr.GetClient(), Now: time.Now, Reconciled: reporter.Worked,
+	}).SetupWithManager(mgr); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {

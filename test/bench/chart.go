@@ -22,7 +22,7 @@ const (
 
 // colours tell the subjects apart, also in shades of grey.
 var colours = map[string]string{
-	ours: "#1f6feb", oneLine: "#79b8ff", clientGo: "#d1820b", clientGoWatch: "#f0b95b",
+	ours: "#1f6feb", clientGo: "#d1820b", clientGoWatch: "#f0b95b",
 	controllerRuntime: "#8f2d56", scaffolded: "#c97b9b", floor: "#57606a",
 }
 

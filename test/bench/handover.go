@@ -33,7 +33,7 @@ func measureReconcile(ctx context.Context, b *bench) ([]result, error) {
 	rounds, err := b.handOvers(ctx, b.reconcile, operators)
 	r := result{
 		Name: "first-reconcile", Unit: seconds,
-		What: fmt.Sprintf("%d standing by, %d objects: from the call of cancel to the successor's first reconcile; %s: EachTerm",
+		What: fmt.Sprintf("%d standing by, %d objects: from the call of cancel to the successor's first reconcile; %s: one changed line",
 			b.reconcile.standbys, operatorObjects, ours),
 		Goals: []goal{{Stat: "p99", Value: 0.050}, {Stat: "p50", Versus: controllerRuntime, Value: 1. / 50}, {Stat: "p99", Versus: controllerRuntime, Value: 1. / 50}},
 	}

@@ -15,11 +15,9 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	crmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kube-elector/elector/manager"
@@ -27,8 +25,7 @@ import (
 
 // operators are managers with a controller of many objects: their leader's work begins with the first reconcile.
 var operators = []subject{
-	{ours, oursClientset, eachTermCandidate},
-	{oneLine, oursClientset, oneLineCandidate},
+	{ours, oursClientset, oneLineCandidate},
 	{controllerRuntime, clientGoClientset, operatorCandidate(true)},
 	{scaffolded, clientGoClientset, operatorCandidate(false)},
 }
@@ -150,7 +147,7 @@ func operatorCandidate(release bool) func(way, seat, timing) (candidate, error) 
 		if err != nil {
 			return nil, err
 		}
-		return m, controller(s, &atomic.Int64{})(m)
+		return m, controller(s)(m)
 	}
 }
 
@@ -160,33 +157,14 @@ func oneLineCandidate(w way, s seat, t timing) (candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return managed{m, m.Elector().GetLeader}, controller(s, &atomic.Int64{})(m)
+	return managed{m, m.Elector().GetLeader}, controller(s)(m)
 }
 
-// eachTermCandidate is the same operator with EachTerm. It knows the leader when it is as ready as it will be.
-func eachTermCandidate(w way, s seat, t timing) (candidate, error) {
-	m, err := manager.New(w.config, managerOptions(s, t))
-	if err != nil {
-		return nil, err
-	}
-	events := &atomic.Int64{}
-	return managed{m, func() string {
-		if events.Load() < operatorObjects {
-			return ""
-		}
-		return m.Elector().GetLeader()
-	}}, m.EachTerm(controller(s, events))
-}
-
-// controller makes the operator's controller, and counts the events it is given.
-func controller(s seat, events *atomic.Int64) func(ctrl.Manager) error {
+// controller makes the operator's controller.
+func controller(s seat) func(ctrl.Manager) error {
 	return func(m ctrl.Manager) error {
 		var first sync.Once
 		return ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).
-			WithEventFilter(predicate.NewPredicateFuncs(func(client.Object) bool {
-				events.Add(1)
-				return true
-			})).
 			Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 				first.Do(func() { s.lead(ctx) })
 				return reconcile.Result{}, nil

@@ -25,7 +25,6 @@ import (
 // The names of the subjects, and of what they are compared with.
 const (
 	ours              = "elector"
-	oneLine           = "elector, one line changed"
 	clientGo          = "client-go"
 	clientGoWatch     = "client-go + watch"
 	controllerRuntime = "controller-runtime"

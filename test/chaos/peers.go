@@ -65,17 +65,21 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 			w.lead(ctx, patches(mgr.GetClient(), w.task))
 		}
 	}
-	mgr, err := manager.New(cfg, options(w.task), manager.WithLogger(logger), manager.WithCallbacks(callbacks))
+	more := []manager.Option{manager.WithLogger(logger), manager.WithCallbacks(callbacks)}
+	if !w.task.OneLine {
+		more = append(more, manager.WithReElection())
+	}
+	mgr, err := manager.New(cfg, options(w.task), more...)
 	if err != nil {
 		return err
 	}
 	w.believe(mgr.Elector().IsLeader)
-	if w.task.OneLine {
-		err = addController(mgr, w)
-	} else {
-		err = mgr.EachTerm(func(term ctrl.Manager) error { return addWork(term, w) })
+	if !w.task.OneLine {
+		if err := mgr.EachTerm(leadersWork(mgr, w)); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := addController(mgr, w); err != nil {
 		return err
 	}
 	return startManager(ctx, cfg, mgr, w)
@@ -155,8 +159,16 @@ const controllerName = "patcher"
 
 // addWork adds the leader's work, and a controller that writes to the API server.
 func addWork(mgr ctrl.Manager, w *work) error {
+	if err := mgr.Add(ctrlmanager.RunnableFunc(leadersWork(mgr, w))); err != nil {
+		return err
+	}
+	return addController(mgr, w)
+}
+
+// leadersWork returns the leader's work for one term.
+func leadersWork(mgr ctrl.Manager, w *work) func(context.Context) error {
 	do := patches(mgr.GetClient(), w.task)
-	err := mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		if w.task.Early {
 			w.early(ctx, func() { w.report(occurrence{Kind: returns}) })
 			return nil
@@ -166,11 +178,7 @@ func addWork(mgr ctrl.Manager, w *work) error {
 			w.report(occurrence{Kind: stopped})
 		}
 		return nil
-	}))
-	if err != nil {
-		return err
 	}
-	return addController(mgr, w)
 }
 
 func addController(mgr ctrl.Manager, w *work) error {

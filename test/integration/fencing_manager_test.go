@@ -18,7 +18,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -73,30 +72,27 @@ func newFencedReplica(t *testing.T, o *operator, p *pod, s fencing.Settings, log
 	t.Helper()
 	options := managerOptions(t, o.ns)
 	options.Logger = manager.NewLogr(slog.New(slog.NewJSONHandler(io.MultiWriter(append(logs, t.Output())...), nil)))
-	m, err := manager.New(p.cfg, options, manager.WithFencing(s, &corev1.ConfigMap{}), manager.WithIdentity(p.identity))
+	m, err := manager.New(p.cfg, options, manager.WithFencing(s, &corev1.ConfigMap{}), manager.WithIdentity(p.identity), manager.WithReElection())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &fencedReplica{manager: m}
-	err = m.EachTerm(func(m ctrl.Manager) error {
-		return ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).Complete(
-			reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-				if request.Name != "x" {
-					return reconcile.Result{}, nil
-				}
-				object := o.configMap("x")
-				if err := m.GetClient().Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-					return reconcile.Result{}, client.IgnoreNotFound(err)
-				}
-				base := object.DeepCopy()
-				object.Data = map[string]string{"by": p.identity}
-				err := m.GetClient().Patch(ctx, object, client.MergeFrom(base))
-				r.mu.Lock()
-				r.last = err
-				r.mu.Unlock()
-				return reconcile.Result{}, err
-			}))
-	})
+	err = setupConfigMaps(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		if request.Name != "x" {
+			return reconcile.Result{}, nil
+		}
+		object := o.configMap("x")
+		if err := m.GetClient().Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return reconcile.Result{}, client.IgnoreNotFound(err)
+		}
+		base := object.DeepCopy()
+		object.Data = map[string]string{"by": p.identity}
+		err := m.GetClient().Patch(ctx, object, client.MergeFrom(base))
+		r.mu.Lock()
+		r.last = err
+		r.mu.Unlock()
+		return reconcile.Result{}, err
+	})(m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,9 +84,7 @@ func TestLossBesideControllerRuntime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if did.client = m.GetClient(); kind == "elector" {
-					did.client = manager.Fenced(did.client, nil)
-				}
+				did.client = m.GetClient()
 				if err := ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).
 					WithOptions(controller.Options{MaxConcurrentReconciles: 4}).Complete(did); err != nil {
 					t.Fatal(err)

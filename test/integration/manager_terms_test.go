@@ -116,15 +116,13 @@ func TestHundredTermsInOneProcessLeaveNothingBehind(t *testing.T) {
 		quickly(o)
 		o.Logger = manager.NewLogr(slog.New(clock))
 		o.WebhookServer = webhooks
-	})
+	}, manager.WithReElection())
 	m.GetWebhookServer().Register("/x", http.NotFoundHandler())
-	if err := m.EachTerm(func(term ctrl.Manager) error {
-		if err := setupConfigMaps(clock.reconcile)(term); err != nil {
-			return err
-		}
-		return ctrl.NewControllerManagedBy(term).Named("second").For(&corev1.ConfigMap{}).Complete(
-			reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, nil }))
-	}); err != nil {
+	if err := setupConfigMaps(clock.reconcile)(m); err != nil {
+		t.Fatal(err)
+	}
+	if err := ctrl.NewControllerManagedBy(m).Named("second").For(&corev1.ConfigMap{}).Complete(
+		reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, nil })); err != nil {
 		t.Fatal(err)
 	}
 	a := start(t, m)

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -59,19 +58,15 @@ func (b *busy) Reconcile(ctx context.Context, r reconcile.Request) (reconcile.Re
 	return reconcile.Result{}, err
 }
 
-func TestEachTermReElectsInTheSameProcess(t *testing.T) {
+func TestReElectionGoesOnInTheSameProcess(t *testing.T) {
 	for name, lose := range losses {
 		t.Run(name, func(t *testing.T) {
 			ns := namespace(t)
 			createConfigMaps(t, ns, "x")
 			var cut atomic.Bool
 			var seen counts
-			m := newManager(t, ns, onLink(&cut))
-			err := m.EachTerm(func(term ctrl.Manager) error {
-				b := &busy{t: t, client: term.GetClient(), counter: &seen}
-				return ctrl.NewControllerManagedBy(term).For(&corev1.ConfigMap{}).Complete(b)
-			})
-			if err != nil {
+			m := newManager(t, ns, onLink(&cut), manager.WithReElection())
+			if err := setupConfigMaps((&busy{t: t, client: m.GetClient(), counter: &seen}).Reconcile)(m); err != nil {
 				t.Fatal(err)
 			}
 			a := start(t, m)
@@ -107,16 +102,13 @@ func TestEachTermReElectsInTheSameProcess(t *testing.T) {
 	}
 }
 
-// The term's client writes while the term lasts, which includes its orderly end.
-func TestTermsClientWritesUntilTheOrderlyEnd(t *testing.T) {
+// The client writes while the term lasts, which includes its orderly end.
+func TestClientWritesUntilTheOrderlyEndOfTheTerm(t *testing.T) {
 	ns := namespace(t)
 	createConfigMaps(t, ns, "x")
 	var seen counts
 	m := newManager(t, ns, nil)
-	if err := m.EachTerm(func(term ctrl.Manager) error {
-		b := &busy{t: t, client: term.GetClient(), counter: &seen}
-		return ctrl.NewControllerManagedBy(term).For(&corev1.ConfigMap{}).Complete(b)
-	}); err != nil {
+	if err := setupConfigMaps((&busy{t: t, client: m.GetClient(), counter: &seen}).Reconcile)(m); err != nil {
 		t.Fatal(err)
 	}
 	a := start(t, m)
@@ -133,15 +125,13 @@ func TestStepDownHandsOverToAWarmStandby(t *testing.T) {
 	ns := namespace(t)
 	createConfigMaps(t, ns, "x")
 	newReplica := func() (*manager.Manager, *counts) {
-		m, seen := newManager(t, ns, nil), &counts{}
-		if err := m.EachTerm(func(term ctrl.Manager) error {
-			return setupConfigMaps(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-				term, _ := elector.TermFromContext(ctx)
-				seen.term.Store(&term)
-				seen.reconciles.Add(1)
-				return reconcile.Result{}, nil
-			})(term)
-		}); err != nil {
+		m, seen := newManager(t, ns, nil, manager.WithReElection()), &counts{}
+		if err := setupConfigMaps(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			term, _ := elector.TermFromContext(ctx)
+			seen.term.Store(&term)
+			seen.reconciles.Add(1)
+			return reconcile.Result{}, nil
+		})(m); err != nil {
 			t.Fatal(err)
 		}
 		start(t, m)
@@ -161,24 +151,5 @@ func TestStepDownHandsOverToAWarmStandby(t *testing.T) {
 		before := seenByB.reconciles.Load()
 		eventually(t, "b's reconcile", func() bool { return seenByB.reconciles.Load() > before })
 		a, b, seenByA, seenByB = b, a, seenByB, seenByA
-	}
-}
-
-func TestSetupOfEachTermThatFailsIsStartsError(t *testing.T) {
-	ns := namespace(t)
-	broken := errors.New("broken")
-	m := newManager(t, ns, nil)
-	if err := m.EachTerm(func(ctrl.Manager) error { return broken }); err != nil {
-		t.Fatal(err)
-	}
-	a := start(t, m)
-	if err := receive(t, a.err, "the end of Start"); !errors.Is(err, broken) {
-		t.Errorf("Start: %v, want the set-up's error", err)
-	}
-	if leases(ns) != nil {
-		t.Error("it campaigned with nothing to run")
-	}
-	if err := m.EachTerm(func(ctrl.Manager) error { return nil }); err == nil {
-		t.Error("EachTerm after Start: no error")
 	}
 }

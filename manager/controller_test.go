@@ -1,0 +1,315 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+func configMap(name string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}}
+}
+
+// queues are the kinds of queues a controller may have.
+var queues = map[string]controller.Options{
+	"priority queue": {},
+	"plain queue":    {UsePriorityQueue: ptr.To(false)},
+	"a queue of its own": {NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		return workqueue.NewTypedRateLimitingQueue(limiter)
+	}},
+}
+
+// run runs the test in a bubble for each kind of queue, with a bench that has been started.
+func run(t *testing.T, objects int, options []Option, test func(t *testing.T, b *bench, o controller.Options, start *begun)) {
+	t.Helper()
+	for name, o := range queues {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(objects, options...)
+				start := begin(b.Start)
+				pass(time.Second)
+				test(t, b, o, start)
+				start.stop()
+				if err := start.wait(); err != nil {
+					t.Errorf("Start: %v", err)
+				}
+				b.cancel()
+			})
+		})
+	}
+}
+
+func TestControllerReconcilesEveryObjectWhenItsReplicaIsElected(t *testing.T) {
+	for _, when := range []string{"before the election", "in the term", "between terms"} {
+		t.Run(when, func(t *testing.T) {
+			run(t, 20, []Option{WithReElection()}, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+				var c counter
+				term := &term{}
+				switch when {
+				case "before the election":
+					b.controller(t, "c", o, c.reconcile)
+					pass(time.Second)
+					if n, _ := c.take(); n != 0 {
+						t.Errorf("%d reconciles on a standby", n)
+					}
+					term = b.begin()
+				case "in the term":
+					term = b.begin()
+					pass(time.Second)
+					b.controller(t, "c", o, c.reconcile)
+				case "between terms":
+					term = b.begin()
+					pass(time.Second)
+					term.end(elector.ErrTakenOver)
+					b.controller(t, "c", o, c.reconcile)
+					pass(time.Second)
+					term = b.begin()
+				}
+				pass(time.Second)
+				if n, objects := c.take(); n != 20 || objects != 20 {
+					t.Errorf("%d reconciles of %d objects", n, objects)
+				}
+				b.parent.source.Add(configMap("new"))
+				pass(time.Second)
+				if n, _ := c.take(); n != 1 {
+					t.Errorf("%d reconciles of a new object", n)
+				}
+				term.end(elector.ErrStopped)
+			})
+		})
+	}
+}
+
+// A standby that collected requests would reconcile a thousand objects that are gone when it is elected.
+func TestStandbyCollectsNoRequests(t *testing.T) {
+	run(t, 1, []Option{WithReElection()}, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var c counter
+		b.controller(t, "c", o, c.reconcile)
+		comeAndGo := func() {
+			for i := range 100 {
+				b.parent.source.Add(configMap("gone" + string(rune('a'+i%26))))
+				b.parent.source.Delete(configMap("gone" + string(rune('a'+i%26))))
+			}
+			pass(time.Second)
+		}
+		comeAndGo()
+		term := b.begin()
+		pass(time.Second)
+		if n, _ := c.take(); n != 1 {
+			t.Errorf("%d reconciles at the first election, want that of the one object that is there", n)
+		}
+		term.end(elector.ErrTakenOver)
+		pass(time.Second) // handlers are removed in the background
+		comeAndGo()
+		term = b.begin()
+		pass(time.Second)
+		if n, _ := c.take(); n != 1 {
+			t.Errorf("%d reconciles at the second election, want that of the one object that is there", n)
+		}
+		term.end(elector.ErrStopped)
+	})
+}
+
+func TestPauseGoesOnWhereItStopped(t *testing.T) {
+	run(t, 3, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var c counter
+		began := time.Now()
+		var backAt, failures []time.Duration
+		b.controller(t, "c", o, func(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
+			_, _ = c.reconcile(ctx, r)
+			switch r.Name {
+			case "c0":
+				backAt = append(backAt, time.Since(began))
+				return reconcile.Result{RequeueAfter: time.Hour}, nil
+			case "c1":
+				failures = append(failures, time.Since(began))
+				return reconcile.Result{}, errors.New("failed")
+			}
+			return reconcile.Result{}, nil
+		})
+		term := b.begin()
+		pass(59 * time.Minute)
+		c.take()
+		failures = nil
+		term.end(elector.ErrLeaseExpired)
+		b.parent.source.Add(configMap("in the pause"))
+		pass(time.Minute / 2)
+		if n, _ := c.take(); n != 0 {
+			t.Errorf("%d reconciles in the pause", n)
+		}
+		b.resumed = true
+		term = b.begin()
+		pass(time.Second)
+		if n := c.seen["c2"]; n != 0 {
+			t.Error("an object was reconciled again though nothing had happened to it")
+		}
+		if n := c.seen["in the pause"]; n != 1 {
+			t.Errorf("%d reconciles of what was created in the pause", n)
+		}
+		pass(time.Hour)
+		if len(backAt) != 2 || backAt[1].Round(time.Minute) != time.Hour {
+			t.Errorf("reconciled at %v, with RequeueAfter an hour", backAt)
+		}
+		// The back-off had grown to its 17 minutes by then, and a pause does not reset it.
+		if len(failures) > 6 {
+			t.Errorf("%d retries in an hour", len(failures))
+		}
+		term.end(elector.ErrStopped)
+	})
+}
+
+func TestEndOfATermWaitsForItsRequests(t *testing.T) {
+	run(t, 2, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		mayReturn := make(chan struct{})
+		causes := make(chan error, 2)
+		o.MaxConcurrentReconciles = 2
+		b.controller(t, "c", o, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			<-ctx.Done()
+			<-mayReturn
+			causes <- context.Cause(ctx)
+			return reconcile.Result{}, nil
+		})
+		term := b.begin()
+		pass(time.Second)
+		term.cancel(elector.ErrLeaseExpired)
+		pass(time.Minute)
+		select {
+		case <-term.done:
+			t.Fatal("the term has ended while its requests are running")
+		default:
+		}
+		if got, want := b.Running(), []string{`controller "c" reconciling ns/c0, ns/c1`}; !slices.Equal(got, want) {
+			t.Errorf("running: %q, want %q", got, want)
+		}
+		close(mayReturn)
+		<-term.done
+		for range 2 {
+			if cause := <-causes; cause != elector.ErrLeaseExpired {
+				t.Errorf("a request's context ended with %v", cause)
+			}
+		}
+	})
+}
+
+func TestRequestThatIsCutShortIsRepeated(t *testing.T) {
+	for name, outcome := range map[string]error{"an error": context.Canceled, "nothing": nil, "a terminal error": reconcile.TerminalError(errors.New("x"))} {
+		t.Run(name, func(t *testing.T) {
+			run(t, 1, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+				var began, ended int
+				b.controller(t, "c", o, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+					if began++; began > 1 {
+						ended++
+						return reconcile.Result{}, nil
+					}
+					<-ctx.Done()
+					return reconcile.Result{}, outcome
+				})
+				term := b.begin()
+				pass(time.Second)
+				term.end(elector.ErrLeaseExpired)
+				pass(time.Minute)
+				if began != 1 {
+					t.Fatalf("%d reconciles begun by the end of the term", began)
+				}
+				b.resumed = true
+				term = b.begin()
+				pass(time.Minute)
+				if ended != 1 {
+					t.Errorf("%d reconciles in the next term", ended)
+				}
+				term.end(elector.ErrStopped)
+			})
+		})
+	}
+}
+
+// With UsePriorityQueue off, controller-runtime's workers empty the queue after it was shut down.
+func TestNoReconcileBeginsAfterTheEndOfATerm(t *testing.T) {
+	run(t, 100, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var n atomic.Int64
+		b.controller(t, "c", o, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+			n.Add(1)
+			<-ctx.Done()
+			return reconcile.Result{}, nil
+		})
+		term := b.begin()
+		pass(time.Second)
+		term.end(elector.ErrStopped)
+		start.stop()
+		pass(time.Minute)
+		if n.Load() != 1 {
+			t.Errorf("%d reconciles", n.Load())
+		}
+	})
+}
+
+func TestManyTermsLeaveNothingBehind(t *testing.T) {
+	run(t, 10, []Option{WithReElection()}, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var c counter
+		b.controller(t, "c", o, c.reconcile)
+		var goroutines [100]int
+		for i := range goroutines {
+			term := b.begin()
+			pass(time.Second)
+			goroutines[i] = runtime.NumGoroutine()
+			term.end(elector.ErrTakenOver)
+			pass(time.Second)
+		}
+		if was, is := goroutines[1], goroutines[99]; is > was {
+			t.Errorf("%d goroutines in the second term, %d in the last", was, is)
+		}
+		if n, objects := c.take(); n != 1000 || objects != 10 {
+			t.Errorf("%d reconciles of %d objects in 100 terms", n, objects)
+		}
+		if d := depth(t, "c"); d != 0 {
+			t.Errorf("workqueue_depth is %v", d)
+		}
+	})
+}
+
+// Sources whose events cannot be replayed lose none.
+func TestWhatCannotBeReplayedIsKept(t *testing.T) {
+	run(t, 2, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var c counter
+		made := b.controller(t, "c", o, c.reconcile)
+		// As in WatchesRawSource(source.Kind(otherCluster.GetCache(), …)).
+		err := made.Watch(source.Kind(b.parent.GetCache(), &corev1.ConfigMap{}, &handler.TypedEnqueueRequestForObject[*corev1.ConfigMap]{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		b.parent.source.Delete(configMap("c0"))
+		pass(time.Second)
+		term := b.begin()
+		pass(time.Second)
+		if c.seen["c0"] != 1 || c.seen["c1"] == 0 {
+			t.Errorf("reconciled %v, want the object that was deleted too", c.seen)
+		}
+		term.end(elector.ErrStopped)
+	})
+}
+
+// coldBlooded is a run-once runnable whose Warmup does what it is told.
+type coldBlooded struct{ warmup func(context.Context) error }
+
+func (coldBlooded) Start(ctx context.Context) error    { <-ctx.Done(); return nil }
+func (c coldBlooded) Warmup(ctx context.Context) error { return c.warmup(ctx) }

@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+)
+
+// listeners are the event handlers of a Gate's controllers. They are registered with their informers only while the
+// Gate listens: when this replica leads, and in a pause. A handler that is registered is given all objects that the
+// informer has, which is how a new leader hears of what there is. A standby would only collect requests for objects
+// that are gone by the time it leads.
+type listeners struct {
+	log      *slog.Logger
+	removing sync.WaitGroup
+
+	mu        sync.Mutex // guards all below
+	listening bool
+	all       []*listener
+}
+
+// listener is one event handler. It is what its source knows as the registration.
+type listener struct {
+	informer cache.Informer
+	handler  toolscache.ResourceEventHandler
+	options  toolscache.HandlerOptions
+
+	mu     sync.Mutex                                  // guards handle; taken after that of listeners
+	handle toolscache.ResourceEventHandlerRegistration // nil while not registered
+}
+
+var _ toolscache.ResourceEventHandlerRegistration = (*listener)(nil)
+
+func (l *listeners) add(informer cache.Informer, h toolscache.ResourceEventHandler, o toolscache.HandlerOptions) (*listener, error) {
+	added := &listener{informer: informer, handler: h, options: o}
+	l.mu.Lock()
+	if l.listening {
+		if err := added.register(); err != nil {
+			l.mu.Unlock()
+			return nil, err
+		}
+	}
+	l.all = append(l.all, added)
+	l.mu.Unlock()
+	// Sources look only every 100 ms whether their handler has synced. Waiting here makes their first look the last one.
+	if handle := added.registration(); handle != nil {
+		awaitSynced(informer, handle, 100*time.Millisecond)
+	}
+	return added, nil
+}
+
+func (l *listeners) remove(gone *listener) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = slices.DeleteFunc(l.all, func(other *listener) bool { return other == gone })
+	l.unregisterLocked(gone)
+	return nil
+}
+
+// listen registers the handlers. If they have missed events, or replay says that they may have, each is given all
+// objects.
+func (l *listeners) listen(replay bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listening && !replay {
+		return
+	}
+	l.listening = true
+	l.all = slices.DeleteFunc(l.all, func(old *listener) bool { return old.informer.IsStopped() })
+	for _, each := range l.all {
+		l.unregisterLocked(each)
+		if err := each.register(); err != nil {
+			l.log.Error("cannot register an event handler again: its informer has stopped", "err", err)
+		}
+	}
+}
+
+// deafen removes the handlers, in the background.
+func (l *listeners) deafen() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listening = false
+	for _, each := range l.all {
+		l.unregisterLocked(each)
+	}
+}
+
+// stop removes the handlers and waits until none of them runs.
+func (l *listeners) stop() {
+	l.deafen()
+	l.removing.Wait()
+}
+
+func (l *listeners) unregisterLocked(each *listener) {
+	each.mu.Lock()
+	handle := each.handle
+	each.handle = nil
+	each.mu.Unlock()
+	if handle != nil {
+		l.removing.Go(func() { unregister(each.informer, handle) })
+	}
+}
+
+func unregister(informer cache.Informer, handle toolscache.ResourceEventHandlerRegistration) {
+	if informer.IsStopped() {
+		return
+	}
+	// The cache of several namespaces has a goroutine wait for this, and would wait for ever if the handler went first.
+	awaitSynced(informer, handle, time.Second)
+	if err := informer.RemoveEventHandler(handle); err != nil {
+		return // stopped meanwhile
+	}
+	if s, ok := handle.(interface{ ShutdownChan() <-chan struct{} }); ok {
+		<-s.ShutdownChan()
+	}
+}
+
+// awaitSynced waits until the handler has been given what the informer has, which takes a moment.
+func awaitSynced(informer cache.Informer, handle toolscache.ResourceEventHandlerRegistration, atMost time.Duration) {
+	if !informer.HasSynced() {
+		return
+	}
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-handle.HasSyncedChecker().Done():
+	case <-timer.C:
+	}
+}
+
+func (l *listener) register() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	handle, err := l.informer.AddEventHandlerWithOptions(l.handler, l.options)
+	if err != nil {
+		return err
+	}
+	l.handle = handle
+	return nil
+}
+
+func (l *listener) registration() toolscache.ResourceEventHandlerRegistration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.handle
+}
+
+// HasSynced reports whether the handler has been given what there was. Before this replica leads there is nothing to
+// give it, and it is whether the informer has synced.
+func (l *listener) HasSynced() bool {
+	if handle := l.registration(); handle != nil {
+		return handle.HasSynced()
+	}
+	return l.informer.HasSynced()
+}
+
+// HasSyncedChecker is HasSynced for waiting.
+func (l *listener) HasSyncedChecker() toolscache.DoneChecker {
+	if handle := l.registration(); handle != nil {
+		return handle.HasSyncedChecker()
+	}
+	return l.informer.HasSyncedChecker()
+}
