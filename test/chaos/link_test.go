@@ -172,3 +172,15 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 		t.Error("a new connection still stalls")
 	}
 }
+
+func TestALinkRefusesNewConnectionsUntilItHeals(t *testing.T) {
+	l := openLink(t)
+	l.set(weather{refuse: true})
+	if says(t, dial(t, l), ages) {
+		t.Error("a connection that is refused answers")
+	}
+	l.heal()
+	if !says(t, dial(t, l), ages) {
+		t.Error("a new connection is still refused")
+	}
+}
