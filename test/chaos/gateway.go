@@ -35,6 +35,7 @@ type gateway struct {
 	mu      sync.Mutex // guards all below
 	answers []answer
 	lasting map[string]answer // by verb
+	given   int               // how many of these
 	won     func()            // called once, before the reply to a write that puts a holder into the Lease is passed on
 }
 
@@ -89,10 +90,17 @@ func newGateway(p *plane) (*gateway, error) {
 func (g *gateway) last(a answer, verbs ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.lasting = map[string]answer{}
+	g.lasting, g.given = map[string]answer{}, 0
 	for _, verb := range verbs {
 		g.lasting[verb] = a
 	}
+}
+
+// gave returns how many of the lasting answers were given.
+func (g *gateway) gave() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.given
 }
 
 // next gives the coming lease requests, except watches, these answers.
@@ -123,6 +131,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	verb := verbOf(r)
 	g.mu.Lock()
 	a, ok := g.lasting[verb]
+	if ok {
+		g.given++
+	}
 	if !ok && verb != watchVerb && len(g.answers) > 0 {
 		ok, a, g.answers = true, g.answers[0], g.answers[1:]
 	}
