@@ -22,6 +22,24 @@ type campaign struct {
 	err    error         // why there is no term; read it after done
 }
 
+// claim makes a campaign of what was observed and waits for its term, which is nil
+// if the claim has failed.
+func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign, error) {
+	e.led = e.led && base.ours // or somebody may lead in between
+	sent := now()
+	c, err := e.startCampaign(ctx, base)
+	if err != nil {
+		return nil, nil, fmt.Errorf("elector: %w", err)
+	}
+	t, err := e.outcome(ctx, c)
+	if t == nil {
+		if d := newDoubt(base, sent, err); d != nil {
+			e.doubt = d
+		}
+	}
+	return t, c, err
+}
+
 // startCampaign claims what was observed. The campaign outlives the end of ctx,
 // so that a claim that is under way then is not left in doubt and a term can be
 // renewed while its work ends; it must be stopped.
@@ -31,7 +49,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	l := &lock{identity: e.config.Identity, leases: e.leases, base: base, retry: e.config.RetryPeriod}
 	led := false // client-go's goroutine uses it
 	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
-		t, err := e.newTerm(ctx, base, lease, sent)
+		t, err := e.newTerm(ctx, lease, sent)
 		if err == nil {
 			statuses.begun(e.config.LeaseName)
 			led = true
@@ -95,12 +113,20 @@ func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {
 }
 
 // outcome waits for the claim to be decided: the term, or nil and the reason.
-// That takes no longer than one bounded request.
-func (c *campaign) outcome() (*term, error) {
+// That takes no longer than one bounded request, nor than Start may when ctx ends.
+func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 	select {
 	case t := <-c.began:
 		return t, nil
 	case <-c.done:
+	case <-ctx.Done():
+		timer := time.AfterFunc(max(e.stopLeft(), e.config.shortAttempt()), c.cancel)
+		defer timer.Stop()
+		select {
+		case t := <-c.began:
+			return t, nil
+		case <-c.done:
+		}
 	}
 	select {
 	case t := <-c.began: // begun and over, both at once
@@ -136,7 +162,7 @@ func (c *campaign) ended() <-chan struct{} {
 
 // newTerm is the term that the acknowledged write of lease, sent at sent, has
 // begun, unless the acknowledgement came too late to be worth anything.
-func (e *Elector) newTerm(ctx context.Context, base observation, lease *coordinationv1.Lease, sent moment) (*term, error) {
+func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent moment) (*term, error) {
 	if now().remaining(sent, e.config.RenewDeadline) == 0 {
 		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)
 	}
@@ -144,9 +170,8 @@ func (e *Elector) newTerm(ctx context.Context, base observation, lease *coordina
 		Token:      Token(lease.ResourceVersion),
 		Identity:   e.config.Identity,
 		AcquiredAt: sent.wall,
-		Resumed:    base.ours && e.led,
+		Resumed:    e.led,
 	}
-	e.led = true
 	if n := lease.Spec.LeaseTransitions; n != nil {
 		info.Transitions = int(*n)
 	}

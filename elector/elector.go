@@ -62,13 +62,17 @@ type Elector struct {
 	stopped atomic.Pointer[moment] // when Start's context ended
 	term    atomic.Pointer[term]   // the current one, from its first moment to its last
 
-	// Only the goroutine of the campaign uses led: there was a term before.
-	led bool
-	// Only Start's goroutine uses these: since when others are given precedence, nil
-	// if they are not; the claims lost of late; and what it has tried.
+	// Only Start's goroutine writes these: since when others are given precedence,
+	// nil if they are not; what it has tried; the claims lost of late; whether this
+	// process has led and nobody else since, as far as what it claims shows; and a
+	// claim that was lost sight of.
 	yielding *moment
 	tries    tries
 	contest  contest
+	led      bool
+	doubt    *doubt
+
+	stepDowns stepDowns
 
 	// When, by the monotonic clock: another holder's record was last seen to
 	// change; the API server last answered. At first, when Start was called.

@@ -29,7 +29,7 @@ func leading(tb testing.TB) (*Elector, *lock) {
 	l := &lock{
 		identity: "me", leases: e.leases, decided: func(err error) { tb.Error(err) },
 		begin: func(lease *coordinationv1.Lease, sent moment) (*term, error) {
-			return e.newTerm(tb.Context(), observation{}, lease, sent)
+			return e.newTerm(tb.Context(), lease, sent)
 		},
 		renewed: func(version string, sent moment) {
 			e.metrics().renewed(sent)

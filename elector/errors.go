@@ -40,8 +40,9 @@ var (
 	ErrRequestHung = errors.New("a request to the API server ignores its context")
 	// ErrAlreadyStarted is returned by every call of Start but the first.
 	ErrAlreadyStarted = errors.New("elector was started before")
-	// ErrNotReleased is returned by StepDown when the term has ended but the API
-	// server did not acknowledge the release: the next leader has to wait until
-	// the Lease lapses.
+	// ErrNotReleased is returned by StepDown, and by Start with ReleaseOnCancel, when
+	// the work has ended but the Lease is still, or may be, in this replica's name,
+	// as the API server did not acknowledge the release. The next leader has to wait
+	// until the Lease lapses.
 	ErrNotReleased = errors.New("lease not released")
 )

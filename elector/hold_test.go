@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // holdIn opens a hold on the candidate's current term.
@@ -144,6 +146,19 @@ func TestATermIsResumedOnlyIfNobodyLedSinceTheOneBefore(t *testing.T) {
 			a.client.Partition()
 			b.leads(time.Minute)
 			a.client.Heal()
+			b.stop()
+		}, false},
+		"another led, and a claim's reply is lost": {func(a, b *candidate) {
+			b.start()
+			a.client.Partition()
+			b.leads(time.Minute)
+			a.client.Heal()
+			lost := false
+			a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+				f.LoseReply = op.Lease != nil && !lost
+				lost = lost || op.Lease != nil
+				return f
+			})
 			b.stop()
 		}, false},
 		"another holder was seen": {func(a, _ *candidate) { a.w.isHeldBy("x") }, false},

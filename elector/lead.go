@@ -5,14 +5,12 @@ package elector
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 )
 
-// lead takes a term from its beginning to its end. It returns an error when the
-// end cannot be an orderly one, and the Elector must end with it.
-func (e *Elector) lead(ctx context.Context, c *campaign, t *term) error {
+// lead takes a term from its beginning to its end, which comes voluntarily with
+// that of waiting. It returns an error when the Elector must end with it.
+func (e *Elector) lead(ctx, waiting context.Context, c *campaign, t *term) error {
 	var watchdog sync.WaitGroup
 	stop := make(chan struct{})
 	if c != nil {
@@ -28,7 +26,6 @@ func (e *Elector) lead(ctx context.Context, c *campaign, t *term) error {
 		watchdog.Wait()
 		e.term.Store(nil)
 		e.announce()
-		close(t.over)
 	}()
 
 	e.begun(ctx, t)
@@ -37,10 +34,8 @@ func (e *Elector) lead(ctx context.Context, c *campaign, t *term) error {
 	case <-t.lost:
 	case <-c.ended():
 		t.lose(ErrLeaseExpired)
-	case <-ctx.Done():
-		t.cancel(ErrStopped)
-	case <-t.stepDown:
-		t.cancel(ErrSteppedDown)
+	case <-waiting.Done():
+		t.cancel(endCause(ctx))
 	case <-w.done: // by a panic or Goexit; otherwise it awaits the term's end
 	}
 	cause := context.Cause(t.ctx)
@@ -50,34 +45,19 @@ func (e *Elector) lead(ctx context.Context, c *campaign, t *term) error {
 	if drained {
 		t.retire()
 		c.stop()
-		t.overErr = e.hand(ctx, t, cause)
+		t.overErr = e.relinquish(ctx, t, started)
 	}
 	e.ended(ctx, t, cause, started)
-	if drained {
+	if drained && (ctx.Err() == nil || !e.config.ReleaseOnCancel) {
 		return nil
 	}
 	return t.overErr
 }
 
-// hand hands the Lease over if the term was ended voluntarily and it is still
-// held.
-func (e *Elector) hand(ctx context.Context, t *term, cause error) error {
-	steppedDown := errors.Is(cause, ErrSteppedDown)
-	if steppedDown {
-		defer func() { // not before: the release may take its time
-			since := now()
-			e.yielding = &since
-		}()
+// endCause returns why a term ends voluntarily.
+func endCause(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ErrStopped
 	}
-	if c := e.config; !c.Enabled || !steppedDown && !(errors.Is(cause, ErrStopped) && c.ReleaseOnCancel) {
-		return nil
-	}
-	held := t.held()
-	if held == 0 {
-		return fmt.Errorf("%w: its time had passed before the work had ended", ErrNotReleased)
-	}
-	if err := e.release(ctx, held); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotReleased, err)
-	}
-	return nil
+	return ErrSteppedDown
 }

@@ -59,6 +59,7 @@ func TestGuarantee1TheEndOfALostTermIsOverBeforeAnotherLeads(t *testing.T) {
 				if !errors.Is(err, ErrDrainTimeout) || !strings.Contains(err.Error(), c.callback) {
 					t.Errorf("Start returned %v, want ErrDrainTimeout with the name of %s", err, c.callback)
 				}
+				synctest.Wait() // orders the read of ended
 				if after := time.Since(ended); after != c.want {
 					t.Errorf("Start returned %v after the context's end, want %v", after, c.want)
 				}

@@ -9,15 +9,62 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// release gives the Lease up, within the time it is still held. It writes only
-// over a record of this process, as it was last seen: another holder's is never
-// touched, whatever happened since.
-func (e *Elector) release(parent context.Context, held time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), held, ErrLeaseExpired)
+// relinquish releases the Lease when the work has ended, if StepDown or
+// ReleaseOnCancel asks for it, and a claim whose work never ran in any case. t is
+// the term that has ended; between terms it is nil, and what may be released is
+// the record of a lost term, or of a claim whose reply was lost. began is when the
+// end began. Releasing is tried until DrainTimeout after that, and for one short
+// attempt at least. An error is ErrNotReleased.
+func (e *Elector) relinquish(ctx context.Context, t *term, began moment) error {
+	resigned := e.stepDowns.take()
+	err := error(nil)
+	if stopped := ctx.Err() != nil; e.config.Enabled && (resigned != nil || stopped && (e.config.ReleaseOnCancel || !e.led)) {
+		left := e.config.DrainTimeout - now().standbySince(began)
+		if stopped {
+			left = min(left, e.stopLeft())
+		}
+		err = e.release(ctx, e.releaseTime(t, max(left, e.config.shortAttempt())))
+	}
+	if resigned != nil {
+		since := now() // not before: the release may take its time
+		e.yielding = &since
+		resigned.answer(err)
+	}
+	return err
+}
+
+// releaseTime returns how long releasing is tried: for what is left, and not for
+// longer than the others leave the Lease alone.
+func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
+	if t != nil {
+		if held := t.held(); held > 0 {
+			return min(left, held)
+		}
+		return e.config.shortAttempt() // lost, and perhaps still in our name
+	}
+	obs, _ := e.view.get()
+	m := now()
+	return min(left, max(e.config.lapsesIn(obs, m), e.doubt.lastsFor(obs, m, e.config.RenewDeadline)))
+}
+
+// lapsesIn returns how long, as of m, our own record keeps the others waiting.
+func (c Config) lapsesIn(obs observation, m moment) time.Duration {
+	if !obs.ours {
+		return 0
+	}
+	return max(0, c.LeaseDuration-m.standbySince(obs.changed))
+}
+
+// release writes a blank record over one of this process, as it was last seen,
+// within the time that is left. Another holder's record is never touched, whatever
+// happened since.
+func (e *Elector) release(parent context.Context, left time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), left, errNoTimeLeft)
 	defer cancel()
 	var failure error
 	// Also after a conflict there is a pause: what refuses this write may refuse
@@ -25,24 +72,82 @@ func (e *Elector) release(parent context.Context, held time.Duration) error {
 	for pause := time.Duration(0); ; pause = min(max(2*pause, firstPause), e.config.RetryPeriod) {
 		sleep(ctx, pause)
 		obs, _ := e.view.get()
-		if !obs.ours {
+		doubtful := e.doubt.lastsFor(obs, now(), e.config.RenewDeadline) > 0
+		switch {
+		case !obs.ours && !doubtful:
 			return nil // released by a write whose reply was lost, or no longer ours
+		case ctx.Err() != nil && obs.ours && left == 0:
+			return nil // it has lapsed
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ErrNotReleased, errors.Join(failure, context.Cause(ctx)))
+		case doubtful && !obs.ours:
+			failure = errors.New("a claim without an answer may still be carried out")
+		default:
+			if failure = e.writeBlank(ctx, obs); failure == nil {
+				return nil
+			}
 		}
-		if ctx.Err() != nil {
-			return errors.Join(failure, context.Cause(ctx))
-		}
-		t := metav1.Time{Time: now().wall}
-		record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.lease.Spec)
-		// One second, as client-go writes it: the API server wants a duration.
-		_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
-			LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
-		}, nil)
-		if err == nil {
-			return nil
-		}
-		failure = fmt.Errorf("release the Lease: %w", err)
 		if _, err := e.leases.read(ctx); err != nil {
 			failure = errors.Join(failure, err)
+		} else if e.doubt.answered() {
+			e.doubt = nil
 		}
 	}
+}
+
+// errNoTimeLeft is the cause of the end of a release that was tried in vain.
+var errNoTimeLeft = errors.New("no time is left to release the Lease")
+
+func (e *Elector) writeBlank(ctx context.Context, obs observation) error {
+	t := metav1.Time{Time: now().wall}
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.lease.Spec)
+	// One second, as client-go writes it: the API server wants a duration.
+	_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
+		LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("release the Lease: %w", err)
+	}
+	return nil
+}
+
+// A doubt is a claim that failed although the API server may have carried it out,
+// or may still do so.
+type doubt struct {
+	base  string // the version that it replaces, "" for none
+	sent  moment
+	final bool // the API server has answered, so that a read shows what it did
+}
+
+// newDoubt returns the doubt about a claim of base, sent at sent, that failed with
+// err; nil if it was refused.
+func newDoubt(base observation, sent moment, err error) *doubt {
+	var status apierrors.APIStatus
+	final := errors.As(err, &status) && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err)
+	if final {
+		code := status.Status().Code
+		if lost := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err); 400 <= code && code < 500 && !lost {
+			return nil
+		}
+	}
+	return &doubt{base: base.version(), sent: sent, final: final}
+}
+
+// lastsFor returns how long, as of m, the doubt still matters: until the term that
+// it would have begun had expired, unless the Lease is seen to have changed.
+func (d *doubt) lastsFor(obs observation, m moment, renewDeadline time.Duration) time.Duration {
+	if d == nil || obs.version() != d.base {
+		return 0
+	}
+	return m.remaining(d.sent, renewDeadline)
+}
+
+func (d *doubt) answered() bool { return d != nil && d.final }
+
+// version returns the Lease's resourceVersion, "" if there is none.
+func (o observation) version() string {
+	if o.lease == nil {
+		return ""
+	}
+	return o.lease.ResourceVersion
 }

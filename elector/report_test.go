@@ -73,7 +73,7 @@ func TestARenewalDoesNotOverwriteWhatWasSeenAMomentAgo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			term, err := e.newTerm(t.Context(), observation{}, mine, sent)
+			term, err := e.newTerm(t.Context(), mine, sent)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -69,8 +69,8 @@ func TestAReleaseThatIsRefusedForEverIsTriedAtAModestRate(t *testing.T) {
 				})
 				w.server.ResetRequests()
 				a.stop()
-				if err := a.result(DefaultRenewDeadline); err != nil {
-					t.Error(err)
+				if err := a.result(DefaultRenewDeadline); !errors.Is(err, ErrNotReleased) || !errors.Is(err, refusal) {
+					t.Errorf("Start returned %v, want ErrNotReleased with the reason", err)
 				}
 				if n := w.server.Requests("a", ""); n > 40 {
 					t.Errorf("%d requests", n)

@@ -175,7 +175,12 @@ func (e *Elector) yield(obs observation) time.Duration {
 	if e.yielding == nil {
 		return 0
 	}
-	left := yieldPeriods*e.config.RetryPeriod - now().standbySince(*e.yielding)
+	m := now()
+	since := m.standbySince(*e.yielding)
+	if obs.ours { // a Lease that was not released must lapse for the others first
+		since = min(since, m.standbySince(obs.changed)-e.config.LeaseDuration)
+	}
+	left := yieldPeriods*e.config.RetryPeriod - since
 	if left <= 0 || obs.guard > 0 && obs.lease != nil {
 		e.yielding = nil
 		return 0

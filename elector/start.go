@@ -18,13 +18,16 @@ import (
 //
 // It returns [ErrDrainTimeout] when the leader's work does not stop, also when
 // the term was lost: the process must exit then. It returns [ErrOnNewLeaderHung]
-// or [ErrRequestHung] when one of those goes on, and passes a panic of a callback
-// on, as an error that wraps the value that was thrown, if that is an error.
+// or [ErrRequestHung] when one of those goes on. It returns [ErrNotReleased] if
+// ReleaseOnCancel is set but the Lease is still, or may be, in this replica's name.
+// It passes a panic of a callback on, as an error that wraps the value that was
+// thrown, if that is an error.
 //
 // After the end of ctx it returns within DrainTimeout and one short attempt more
 // (half of RenewDeadline, 1s at most), whatever the callbacks, the API server and
-// the network do. What it has started has ended when it returns, except for what
-// its error names. It can be called once.
+// the network do. For as long it tries to release the Lease. What it has started
+// has ended when it returns, except for what its error names. It can be called
+// once.
 func (e *Elector) Start(ctx context.Context) (err error) {
 	if !e.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
@@ -44,6 +47,7 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 	returned := false
 	defer func() {
 		cancel()
+		e.endStepDowns(err)
 		if !returned {
 			e.health.set(errPanicked)
 			return // nothing is worth waiting for: the process is about to end
@@ -64,33 +68,63 @@ func (e *Elector) run(ctx context.Context) error {
 		t := newTerm(ctx, Term{Identity: e.config.Identity, AcquiredAt: now().wall}, "", 0, now())
 		e.term.Store(t)
 		e.announce()
-		return e.lead(ctx, nil, t)
+		return e.lead(ctx, ctx, nil, t)
 	}
 	if err := e.showStatus(); err != nil {
 		return err
 	}
 	for {
-		base, changed, ok := e.standby(ctx)
+		// Ends when StepDown is called, too.
+		waiting := e.stepDowns.begin(ctx)
+		base, changed, ok := e.standby(waiting)
 		if !ok {
-			return nil
+			err := e.relinquish(ctx, nil, now())
+			e.stepDowns.holds(e.mayHold())
+			if ctx.Err() != nil {
+				return e.notReleased(ctx, err)
+			}
+			continue
 		}
-		c, err := e.startCampaign(ctx, base)
-		if err != nil {
-			return fmt.Errorf("elector: %w", err)
-		}
-		t, err := c.outcome()
-		if t == nil {
-			e.claimFailed(ctx, changed, err)
+		e.stepDowns.holds(true)
+		t, c, err := e.claim(ctx, base)
+		switch {
+		case c == nil:
+			return err
+		case t == nil:
+			e.stepDowns.holds(e.mayHold())
+			e.claimFailed(waiting, changed, err)
 			continue
 		}
 		e.worked(ctx, cannotClaim)
 		e.metrics().acquired(base)
 		began := now()
-		if err := e.lead(ctx, c, t); err != nil {
+		if err := e.lead(ctx, waiting, c, t); err != nil {
 			return fmt.Errorf("elector: %w", err)
 		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		e.stepDowns.holds(e.mayHold())
 		if !voluntary(context.Cause(t.ctx)) {
 			e.tries.terms.ended(began, e.config.slow(), 0)
 		}
 	}
+}
+
+// mayHold reports whether the Lease is in our name between terms, or may be.
+func (e *Elector) mayHold() bool {
+	obs, _ := e.view.get()
+	return e.config.lapsesIn(obs, now()) > 0 || e.doubt.lastsFor(obs, now(), e.config.RenewDeadline) > 0
+}
+
+// notReleased returns the error of Start for a release that failed.
+func (e *Elector) notReleased(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case e.config.ReleaseOnCancel:
+		return fmt.Errorf("elector: %w", err)
+	}
+	e.logger.WarnContext(ctx, "a claim whose work never ran was not released", "err", err)
+	return nil
 }

@@ -31,6 +31,15 @@ func (e *Elector) stopLeft() time.Duration {
 	return max(0, e.config.DrainTimeout-now().standbySince(*e.stopped.Load()))
 }
 
+// endStepDowns answers calls of StepDown when Start ends with err.
+func (e *Elector) endStepDowns(err error) {
+	held := e.config.Enabled && (e.term.Load() != nil || e.mayHold())
+	if held {
+		err = fmt.Errorf("%w: the Elector has ended", errors.Join(ErrNotReleased, err))
+	}
+	e.stepDowns.end(held, err)
+}
+
 // finish waits for the helpers, which have been cancelled, and for requests that
 // were given up.
 func (e *Elector) finish(announcing, watching *sync.WaitGroup) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -25,10 +26,8 @@ type term struct {
 	cancel context.CancelCauseFunc
 	lost   chan struct{} // closed when the hold on the Lease is lost
 
-	stepDown     chan struct{} // closed by the first StepDown
-	stepDownOnce sync.Once
-	over         chan struct{} // closed when the term has ended in every respect
-	overErr      error         // for StepDown; written before over is closed
+	callbacks atomic.Uint64 // the goroutine that they are called by
+	overErr   error         // what went wrong at the end; only Start's goroutine uses it
 
 	mu      sync.Mutex // guards all below
 	sent    moment     // when the last acknowledged write was sent
@@ -42,7 +41,7 @@ type term struct {
 func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.Duration, sent moment) *term {
 	t := &term{
 		Term: info, uid: uid, renewDeadline: renewDeadline, sent: sent,
-		lost: make(chan struct{}), stepDown: make(chan struct{}), over: make(chan struct{}),
+		lost: make(chan struct{}),
 	}
 	t.state = t
 	var cancel context.CancelCauseFunc

@@ -47,11 +47,11 @@ func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own
 		return next
 	}
 	switch {
+	case same && o.ours == ours && sameWriting(&o.lease.Spec, &lease.Spec):
+		return keep()
 	case ours:
 		// Our own record can only be of a term that is over, since the caller is standing by. It
 		// replaced the record before by compare-and-swap, when that had become claimable.
-	case same && o.ours == ours && sameWriting(&o.lease.Spec, &lease.Spec):
-		return keep()
 	case holder(lease) != "":
 		next.renewing = same && holder(o.lease) == holder(lease) && !o.ours && lease.Spec.RenewTime != nil
 		// The record may have been put in the place of another, by an administrator or from a

@@ -36,7 +36,9 @@ func (e *Elector) startWork(ctx context.Context, t *term) *work {
 		close(w.done)
 		return w
 	}
+	e.led = true
 	go func() {
+		t.callbacks.Store(goroutine())
 		defer close(w.done)
 		defer func() {
 			if v := recover(); v != nil {

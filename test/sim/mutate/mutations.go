@@ -25,7 +25,7 @@ var mutations = []mutation{
 		"context.WithTimeoutCause(ctx, l.attempt,", "context.WithTimeoutCause(ctx, 1000*l.attempt,",
 	}, {
 		"releases before the work has ended", "lead.go",
-		"	t.overErr = e.drain(c, t, w)\n", "	_ = e.hand(ctx, t, cause)\n	t.overErr = e.drain(c, t, w)\n",
+		"	t.overErr = e.drain(c, t, w)\n", "	_ = e.relinquish(ctx, t, started)\n	t.overErr = e.drain(c, t, w)\n",
 	}, {
 		"does not wait for the work when the Lease is lost", "drain.go",
 		"			lost = nil\n			c.halt()\n", "			return nil\n",
@@ -75,7 +75,7 @@ var mutations = []mutation{
 		"	if holder(lease) != a.identity {\n",
 	}, {
 		"releases whoever holds the Lease", "release.go",
-		"		if !obs.ours {\n", "		if holder(obs.lease) == \"\" {\n",
+		"		case !obs.ours && !doubtful:\n", "		case holder(obs.lease) == \"\":\n",
 	}, {
 		"releases again and again without a pause", "release.go",
 		"		sleep(ctx, pause)\n", "",

@@ -1,0 +1,348 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+// patient is a configuration in which one request takes longer than DrainTimeout.
+func patient(c *Config) {
+	c.LeaseDuration, c.RenewDeadline, c.RetryPeriod = 137*time.Second, 107*time.Second, 26*time.Second
+}
+
+// onWrites makes this fault of every write.
+func onWrites(fault leasetest.Fault) func(*candidate) {
+	return func(c *candidate) {
+		c.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+			if op.Lease == nil {
+				return leasetest.Fault{}
+			}
+			return fault
+		})
+	}
+}
+
+func TestStartReturnsWithinDrainTimeoutAndAShortAttempt(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, during func(*candidate)
+		work           time.Duration
+		leads          bool
+		released       bool
+	}{
+		"leading, no network":             {nil, func(c *candidate) { c.client.Partition() }, 0, true, false},
+		"leading, replies lost":           {nil, func(c *candidate) { c.client.DropReplies() }, 0, true, true},
+		"leading, slow work":              {nil, func(c *candidate) { time.AfterFunc(DefaultDrainTimeout-time.Second, c.client.Partition) }, DefaultDrainTimeout - time.Millisecond, true, false},
+		"leading, requests hang":          {nil, func(c *candidate) { c.ignoring(everything...) }, 0, true, false},
+		"a claim hangs":                   {onWrites(leasetest.Fault{Hang: true}), nil, 0, false, true},
+		"a claim hangs, also its context": {onWrites(leasetest.Fault{Hang: true, IgnoreContext: true}), nil, 0, false, true},
+		"a claim's reply is lost":         {onWrites(leasetest.Fault{LoseReply: true}), nil, 0, false, true},
+	} {
+		for setting, change := range map[string]func(*Config){"defaults": func(*Config) {}, "patient": patient} {
+			t.Run(name+", "+setting, func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					a := w.candidate("a", change)
+					a.atEnd = func(context.Context) { time.Sleep(c.work) }
+					if c.before != nil {
+						c.before(a)
+					}
+					a.start()
+					if c.leads {
+						a.leads(time.Second)
+						time.Sleep(time.Minute)
+					}
+					time.Sleep(time.Second)
+					if c.during != nil {
+						c.during(a)
+					}
+					at := time.Now()
+					a.stop()
+					err := a.result(10 * time.Minute)
+					if took := time.Since(at); took > DefaultDrainTimeout+time.Second {
+						t.Errorf("Start returned %v after the cancellation", took)
+					}
+					named := holder(w.lease()) == "a"
+					if named && !errors.Is(err, ErrNotReleased) {
+						t.Errorf("Start returned %v, and the Lease names a", err)
+					}
+					if named == c.released {
+						t.Errorf("released: %t, want %t", !named, c.released)
+					}
+					a.client.Heal()
+					time.Sleep(time.Minute)
+				})
+			})
+		}
+	}
+}
+
+func TestStartSaysThatTheLeaseIsNotReleasedOnlyIfAskedTo(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		t.Run(fmt.Sprint(asked), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a", func(c *Config) { c.ReleaseOnCancel = asked }).start()
+				a.leads(time.Second)
+				a.client.Fail(errors.New("no"), -1)
+				a.stop()
+				if err := a.result(time.Minute); errors.Is(err, ErrNotReleased) != asked {
+					t.Errorf("Start returned %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAfterALostTermAStoppedCandidateReleasesWhatStillNamesIt(t *testing.T) {
+	for name, stop := range map[string]func(*candidate){
+		"stopped while the work ends": func(c *candidate) { c.stop(); time.Sleep(time.Second); c.client.Heal() },
+		"stopped between terms": func(c *candidate) {
+			onWrites(leasetest.Fault{Err: errors.New("no")})(c)
+			time.Sleep(3500 * time.Millisecond)
+			c.client.Heal()
+			c.stop()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a")
+				a.atEnd = func(context.Context) { time.Sleep(3 * time.Second) }
+				a.start().leads(time.Second)
+				b := w.candidate("b").start()
+				time.Sleep(time.Minute)
+				a.client.Fail(errors.New("no"), -1)
+				w.until(time.Minute, "the term is lost", func() bool { return !a.IsLeader() })
+				stop(a)
+				if err := a.result(10 * time.Second); err != nil {
+					t.Error(err)
+				}
+				b.leads(50 * time.Millisecond)
+				w.wantOrder("a stopped", "b started")
+			})
+		})
+	}
+}
+
+func TestAClaimThatLandsAfterTheStopIsReleased(t *testing.T) {
+	type claim struct {
+		fault leasetest.Fault // of the first write
+		watch bool
+	}
+	for name, c := range map[string]claim{
+		"won after the stop":                    {leasetest.Fault{ReplyDelay: time.Second}, true},
+		"its reply is lost, the watch shows it": {leasetest.Fault{LoseReply: true}, true},
+		"its reply is lost, a read shows it":    {leasetest.Fault{LoseReply: true}, false},
+		"it lands late":                         {leasetest.Fault{Delay: 6 * time.Second}, true},
+	} {
+		for _, asked := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, ReleaseOnCancel: %t", name, asked), func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					a := w.candidate("a", func(c *Config) { c.ReleaseOnCancel = asked })
+					claimed := false
+					a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+						switch {
+						case op.Lease != nil && !claimed:
+							claimed = true
+							return c.fault
+						case op.Verb == "watch" && !c.watch:
+							return leasetest.Fault{Err: errors.New("no watch")}
+						}
+						return leasetest.Fault{}
+					})
+					a.start()
+					time.Sleep(500 * time.Millisecond)
+					a.stop()
+					if err := a.result(20 * time.Second); err != nil {
+						t.Error(err)
+					}
+					if l := w.lease(); l == nil || holder(l) != "" || w.log.count("a started") > 0 {
+						t.Errorf("the Lease is %v\n%s", l, w.log)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAStandbyWhoseClaimsAreRefusedStopsAtOnce(t *testing.T) {
+	for name, err := range map[string]error{
+		"forbidden":    apierrors.NewForbidden(coordinationv1.Resource("leases"), testLease, errors.New("no")),
+		"server error": apierrors.NewInternalError(errors.New("no")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a")
+				onWrites(leasetest.Fault{Err: err})(a)
+				a.start()
+				time.Sleep(time.Minute)
+				at := time.Now()
+				a.stop()
+				if err := a.result(time.Second); err != nil || time.Since(at) > 50*time.Millisecond {
+					t.Errorf("Start returned %v after %v", err, time.Since(at))
+				}
+			})
+		})
+	}
+}
+
+// released fails the test if StepDown says that the Lease is released although it
+// names the candidate.
+func (c *candidate) released(err error) {
+	c.w.t.Helper()
+	if named := holder(c.w.lease()) == c.id; named == (err == nil) || err != nil && !errors.Is(err, ErrNotReleased) {
+		c.w.t.Errorf("StepDown = %v; the Lease is held by %q\n%s", err, holder(c.w.lease()), c.w.log)
+	}
+}
+
+func TestStepDownReturnsNilOnlyIfNothingIsHeld(t *testing.T) {
+	for name, prepare := range map[string]func(*candidate){
+		"while a lost term ends": func(c *candidate) {
+			c.atEnd = func(context.Context) { time.Sleep(3 * time.Second) }
+			c.start().leads(time.Second)
+			c.client.Fail(errors.New("no"), -1)
+			c.w.until(time.Minute, "lost", func() bool { return !c.IsLeader() })
+			c.client.Heal()
+		},
+		"between terms": func(c *candidate) {
+			c.start().leads(time.Second)
+			c.client.Fail(errors.New("no"), -1)
+			c.w.until(time.Minute, "lost", func() bool { return !c.IsLeader() })
+			time.Sleep(time.Second)
+			c.client.Heal()
+		},
+		"between terms, API server away": func(c *candidate) {
+			c.start().leads(time.Second)
+			c.client.Fail(errors.New("no"), -1)
+			c.w.until(time.Minute, "lost", func() bool { return !c.IsLeader() })
+			time.Sleep(time.Second)
+		},
+		"while a claim is under way": func(c *candidate) {
+			c.client.Latency(100*time.Millisecond, time.Second)
+			c.start()
+			c.w.until(time.Minute, "claimed", func() bool { return holder(c.w.lease()) == c.id })
+			c.client.Latency(0, 0)
+		},
+		"while a claim is on its way": func(c *candidate) {
+			c.client.Latency(time.Second, 0)
+			c.start()
+			time.Sleep(1500 * time.Millisecond)
+			c.client.Latency(0, 0)
+		},
+		"while a release is under way": func(c *candidate) {
+			c.start().leads(time.Second)
+			c.client.Latency(100*time.Millisecond, time.Second)
+			go c.StepDown(context.Background()) //nolint:errcheck // the second one counts
+			time.Sleep(50 * time.Millisecond)
+		},
+		"after Start has ended without a release": func(c *candidate) {
+			c.config.ReleaseOnCancel = false
+			c.start().leads(time.Second)
+			c.stop()
+			_ = c.result(time.Second)
+		},
+		"a release in vain": func(c *candidate) {
+			c.start().leads(time.Second)
+			onWrites(leasetest.Fault{Err: errors.New("no")})(c)
+		},
+		"stopped meanwhile, without a release": func(c *candidate) {
+			c.config.ReleaseOnCancel = false
+			c.atEnd = func(context.Context) { time.Sleep(3 * time.Second) }
+			c.start().leads(time.Second)
+			c.stop()
+			synctest.Wait()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a")
+				prepare(a)
+				synctest.Wait()
+				a.released(a.StepDown(t.Context()))
+			})
+		})
+	}
+}
+
+func TestAfterAnUnreleasedEndTheOthersComeFirst(t *testing.T) {
+	for _, duration := range []time.Duration{DefaultLeaseDuration, time.Minute} {
+		t.Run(duration.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				long := func(c *Config) { c.LeaseDuration = duration }
+				a, b := w.candidate("a", long).start(), w.candidate("b", long)
+				a.leads(time.Second)
+				b.start()
+				time.Sleep(time.Minute)
+				a.client.Partition()
+				if err := a.StepDown(t.Context()); !errors.Is(err, ErrNotReleased) {
+					t.Errorf("StepDown = %v", err)
+				}
+				a.client.Heal()
+				a.client.CutWatches()
+				w.until(2*duration, "b leads", func() bool {
+					if a.IsLeader() {
+						t.Fatalf("a leads again, ahead of b\n%s", w.log)
+					}
+					return b.IsLeader()
+				})
+			})
+		})
+	}
+}
+
+func TestAfterAnUnreleasedEndTheOnlyCandidateLeadsAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		onWrites(leasetest.Fault{Err: errors.New("no")})(a)
+		if err := a.StepDown(t.Context()); !errors.Is(err, ErrNotReleased) {
+			t.Errorf("StepDown = %v", err)
+		}
+		renewed := w.lastRenewal()
+		a.client.Heal()
+		a.leads(time.Minute)
+		want := DefaultLeaseDuration + yieldPeriods*DefaultRetryPeriod
+		if after := time.Since(renewed); after < want-time.Millisecond || after > want+time.Second {
+			t.Errorf("leads again %v after the last renewal, want %v", after, want)
+		}
+	})
+}
+
+func TestStepDownByACallbackDoesNotWaitForItself(t *testing.T) {
+	for _, callback := range []string{"OnStartedLeading", "OnStoppedLeading"} {
+		t.Run(callback, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a", func(c *Config) { c.ReleaseOnCancel = false })
+				call := func() {
+					if err := a.StepDown(context.Background()); !errors.Is(err, ErrSteppedDown) {
+						t.Errorf("StepDown = %v", err)
+					}
+					time.Sleep(time.Second)
+				}
+				if callback == "OnStartedLeading" {
+					a.callbacks.OnStartedLeading = func(context.Context) { call() }
+				} else {
+					a.callbacks.OnStoppedLeading = call
+				}
+				a.start().leads(time.Second)
+				if callback == "OnStoppedLeading" {
+					a.stop()
+					synctest.Wait()
+				}
+				// Others wait for the release, which it has asked for.
+				if err := a.StepDown(t.Context()); err != nil || holder(w.lease()) == "a" {
+					t.Errorf("StepDown = %v, held by %q\n%s", err, holder(w.lease()), w.log)
+				}
+			})
+		})
+	}
+}
