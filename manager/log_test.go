@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 )
 
@@ -78,6 +79,27 @@ func TestElectorLinesReachLogrWithLevelsAndValues(t *testing.T) {
 	}
 	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("got  %s\nwant %s", strings.Join(lines, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+func TestALoggersNameIsKeptThroughSlog(t *testing.T) {
+	var buffer bytes.Buffer
+	for _, logger := range []logr.Logger{
+		NewLogr(jsonLogger(&buffer)).WithName("a").WithValues("k", 1).WithName("b"),
+		NewLogr(jsonLogger(&buffer)).WithName("a").WithName("b").WithValues("k", 1).V(1),
+	} {
+		buffer.Reset()
+		NewLogger(logger).Warn("here")
+		lines := decode(t, buffer.String())
+		if len(lines) != 1 || lines[0]["logger"] != "a/b" || lines[0]["k"] != 1. || strings.Count(buffer.String(), "logger") != 1 {
+			t.Errorf("got %s", buffer.String())
+		}
+		if logger.GetV() == 0 && lines[0]["level"] != "WARN" {
+			t.Errorf("the level is lost: %s", buffer.String())
+		}
+	}
+	if NewLogger(logr.Logger{}).Enabled(t.Context(), slog.LevelError) {
+		t.Error("a logger without a sink writes")
 	}
 }
 
