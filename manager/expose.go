@@ -11,9 +11,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -63,16 +60,4 @@ func (m *Manager) AddHealthzCheck(name string, check healthz.Checker) error {
 		return fmt.Errorf("manager: AddHealthzCheck: %q: is the name of the Elector's check (WithHealthzCheck): choose another", name)
 	}
 	return m.managed.Manager.AddHealthzCheck(name, check) //nolint:wrapcheck // it is the embedded manager's answer
-}
-
-// leaseEvents records the Elector's Events through the manager's recorder. It
-// uses the core Events API as controller-runtime's own leader election does:
-// the Role that kubebuilder generates allows no other.
-type leaseEvents struct{ recorder record.EventRecorder }
-
-var _ events.EventRecorder = (*leaseEvents)(nil)
-
-// Eventf drops the related object and the action, which core Events lack.
-func (l *leaseEvents) Eventf(regarding, _ runtime.Object, eventtype, reason, _, note string, args ...any) {
-	l.recorder.Eventf(regarding, eventtype, reason, note, args...)
 }

@@ -32,6 +32,7 @@ type Manager struct {
 	settings  settings
 	config    elector.Config
 	clientset kubernetes.Interface // for the Lease; nil if the election is not enabled
+	events    *leaseEvents         // likewise
 	elector   *elector.Elector
 	gate      *Gate
 	fencer    *fencer // nil without fencing
@@ -73,8 +74,6 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 		options.Logger = NewLogr(m.settings.logger)
 	}
 	// Made before the inner manager, which opens ports.
-	events := &leaseEvents{}
-	m.config.EventRecorder = events
 	if err := m.newElector(cfg, options); err != nil {
 		return nil, err
 	}
@@ -83,7 +82,6 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 		return nil, err
 	}
 	m.managed = m.gate.manage(inner, m.settings.fences...)
-	events.recorder = m.GetEventRecorderFor("elector") //nolint:staticcheck // see leaseEvents
 	if name := m.settings.healthz; name != "" {
 		if err := m.managed.Manager.AddHealthzCheck(name, m.elector.Healthz); err != nil {
 			return nil, err
@@ -96,18 +94,22 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 	if options.LeaderElectionConfig != nil {
 		cfg = options.LeaderElectionConfig
 	}
+	logger := options.Logger
+	if logger.GetSink() == nil {
+		logger = log.Log
+	}
+	slogger := NewLogger(logger.WithName("elector"))
 	if m.config.Enabled {
 		if m.clientset = m.settings.clientset; m.clientset == nil {
 			if m.clientset, err = newLeaseClientset(cfg, m.config); err != nil {
 				return fmt.Errorf("manager: %w", err)
 			}
 		}
+		if m.events, err = newLeaseEvents(m.settings.clientset, cfg, slogger); err != nil {
+			return fmt.Errorf("manager: %w", err)
+		}
+		m.config.EventRecorder = m.events
 	}
-	logger := options.Logger
-	if logger.GetSink() == nil {
-		logger = log.Log
-	}
-	slogger := NewLogger(logger.WithName("elector"))
 	m.gate = NewGate(slogger)
 	m.gate.settings = m.settings
 	m.gate.unelected = !m.config.Enabled
@@ -199,20 +201,11 @@ func (m *Manager) campaign(ctx context.Context) error {
 		return err
 	}
 	defer m.exposeMetrics()()
-	var check sync.WaitGroup
-	checking, cancel := context.WithCancel(ctx)
-	if m.config.Enabled {
-		check.Go(func() {
-			p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, log: m.gate.log}
-			p.preflight(checking)
-		})
-	}
+	defer m.beside(ctx)()
 	err := m.elector.Start(ctx)
 	if errors.Is(err, elector.ErrDrainTimeout) {
 		err = m.hang(err)
 	}
-	cancel()
-	check.Wait()
 	return err
 }
 

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -136,28 +135,6 @@ func TestAHealthzCheckDoesNotReplaceTheElectors(t *testing.T) {
 
 func TestANilOptionIsIgnored(t *testing.T) {
 	newReplica(t, leasetest.NewServer(), "a", nil, nil)
-}
-
-func TestEventsGoThroughTheManagersRecorder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		cfg := &rest.Config{Host: "http://api.invalid", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			j.add(r.Method + " " + r.URL.Path)
-			return nowhere.Transport.RoundTrip(r)
-		})}
-		m, err := New(cfg, testOptions(), WithClientset(leasetest.NewServer().Client("a")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		run := begin(m.Start)
-		pass(time.Minute)
-		j.expect(t, "POST /api/v1/namespaces/ns/events")
-		run.stop()
-		if err := run.wait(); err != nil {
-			t.Error(err)
-		}
-		afterwards()
-	})
 }
 
 func TestCallbacksOptionIsCalledAroundTheWork(t *testing.T) {

@@ -65,9 +65,10 @@ func WithCallbacks(callbacks elector.Callbacks) Option {
 	return func(s *settings) { s.callbacks = callbacks }
 }
 
-// WithClientset has the Elector reach the Lease by this clientset. By default
-// it has one of its own, made by elector.NewClientset from LeaderElectionConfig
-// or else the Manager's rest.Config, so that no other traffic can delay it.
+// WithClientset makes the Elector reach the Lease by this clientset, which is
+// also used to check the permissions on the Lease and to record Events about it.
+// By default there is one for the Lease alone, from LeaderElectionConfig or else
+// the Manager's rest.Config, so that no other traffic can delay it.
 func WithClientset(clientset kubernetes.Interface) Option {
 	return func(s *settings) { s.clientset = clientset }
 }
