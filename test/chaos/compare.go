@@ -58,7 +58,7 @@ Every cell has the verdict and, of the same run: the longest time without a lead
 been frozen beside another (zombie), writes refused, requests about the Lease. Two leaders are
 excused for as long as clocks are inexact, and for RenewDeadline after an administrator has removed
 the record. All peers are held to the same rules, but for tokens, which only elector has. Their
-processes are started again when they end, as Kubernetes would. Rows 11 to 14, 30, 37 and 42 are
+processes are started again when they end, as Kubernetes would. Rows 11 to 14, 30, 37, 42 and 43 are
 played at LeaseDuration 15 s, RenewDeadline 10 s and RetryPeriod 2 s; the others five times as fast,
 at 3 s, 2 s and 400 ms, and with them the durations of the faults. How it is judged, and what is
 made of a busy machine, is in [doc.go](doc.go). client-go's standbys compare records whose times are

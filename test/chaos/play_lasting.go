@@ -160,7 +160,7 @@ func playJanitor(s *stage) error {
 	defer stop()
 	swept := make(chan error, 1)
 	go func() { swept <- s.sweep(ctx) }()
-	if err := pause(s.ctx, 10*s.timing.LeaseDuration); err != nil { // in which candidates slow down
+	if err := pause(s.ctx, time.Minute); err != nil { // in which candidates slow down
 		return err
 	}
 	mark := s.mark()
