@@ -242,6 +242,19 @@ func TestAReleasedLeaseIsFreeWhenItIsDeleted(t *testing.T) {
 	}
 }
 
+func TestARecordThatWasDeletedBeforeItCouldBeSeenIsNotWaitedFor(t *testing.T) {
+	for claimed, want := range map[float64]int{200.02: 0, 201: 1} {
+		h := History{
+			at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(200, "b#1", LeaseWrite, wrote("", "b@1")),
+			at(200.01, "", LeaseWrite, wrote("b@1", "")), at(claimed, "a#1", LeaseWrite, wrote("", "a@3")),
+		}
+		h[3].After, h[4].Before = nil, nil
+		if found := respect(read(h), limits); len(found) != want {
+			t.Errorf("claimed at %v: found %v, want %d", claimed, found, want)
+		}
+	}
+}
+
 func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	forever := at(2, "", LeaseWrite, wrote("", "x@1"))
 	forever.After.Seconds = 1<<31 - 1

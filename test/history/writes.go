@@ -8,6 +8,7 @@ import "time"
 // held is the record a write finds: who wrote it, and when it last changed.
 type held struct {
 	author string
+	from   time.Duration // since when this author has written it
 	since  time.Duration
 	length time.Duration // how long it must be left alone
 }
@@ -20,6 +21,9 @@ func eachWrite(h History, l Limits, look func(e Event, found held)) {
 			continue
 		}
 		look(e, now)
+		if e.Replica != now.author || deref(e.Before) == (Record{}) {
+			now.from = e.At
+		}
 		now.since = e.At
 		if e.changesHolder() {
 			now.author = e.Replica
@@ -58,7 +62,8 @@ func released(w *world, l Limits) (found []Violation) {
 }
 
 // respect is about claims. Everybody counts from when he saw the record change, which is after it did. A Lease that has
-// been deleted is free for those who did not see it held; so it is asked only of those who were well.
+// been deleted is free for those who did not see it held. So it is asked only of those who were well, and of records that
+// had been there for Notice.
 func respect(w *world, l Limits) (found []Violation) {
 	deleted := time.Duration(0)
 	var lost held // what was deleted
@@ -75,7 +80,7 @@ func respect(w *world, l Limits) (found []Violation) {
 		case !p.judged(l) || e.After.Holder == "":
 			return
 		case before.Holder != "":
-		case before == (Record{}) && lost.author != "" && p.alive.from+l.Settle < deleted &&
+		case before == (Record{}) && lost.author != "" && e.At >= lost.from+l.Notice && p.alive.from+l.Settle < deleted &&
 			!anyOverlaps(faults(w.history, l, e.Replica, true), span{lost.since - l.Settle, e.At + 1}):
 			was = lost
 		default:
