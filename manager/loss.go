@@ -35,7 +35,7 @@ func (g *Gate) mayBeginLocked(resumed bool) error {
 	case resumed:
 		g.log.Info("the lease is held again, and no other replica has led meanwhile: work goes on where it stopped")
 	case g.settings.reElection:
-		g.log.Info("leading again: every object is reconciled once more")
+		g.log.Debug("leading again: every object is reconciled once more")
 	default:
 		return fmt.Errorf("%w: elected again, but another replica may have led meanwhile: %w", ErrLeadershipLost, g.past.ended)
 	}
