@@ -15,7 +15,7 @@ func stubborn(number int) behaviour { return behaviour{Deaf: number == 0, Wedged
 
 // playStubborn is row 36: it is played on a runnable, then on a reconcile.
 func playStubborn(s *stage) error {
-	for _, name := range []string{"addWork", controllerName} {
+	for _, name := range []string{"leadersWork", controllerName} {
 		if err := s.settle(); err != nil {
 			return err
 		}
