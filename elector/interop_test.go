@@ -104,6 +104,7 @@ func TestAMixedCrowdNeverHasTwoLeaders(t *testing.T) {
 			case 5:
 				if rand.IntN(10) == 0 {
 					stop() // releasing, while all is well with it
+					time.Sleep(100 * time.Millisecond)
 					stop = plain.start(t)
 				}
 			case 6:

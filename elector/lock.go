@@ -84,7 +84,12 @@ func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 }
 
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	lease, sent, err := l.leases.write(ctx, l.base.lease, r, l.leases.labels)
+	var lease *coordinationv1.Lease
+	var sent moment
+	err := errLostRace // what has changed is not what was decided on
+	if obs, _ := l.leases.view.get(); obs.version() == l.base.version() {
+		lease, sent, err = l.leases.write(ctx, l.base.lease, r, l.leases.labels)
+	}
 	if err == nil {
 		l.term, err = l.begin(lease, sent)
 	}

@@ -28,6 +28,7 @@ type tries struct {
 	interval  time.Duration   // from one poll to the next
 	idle      time.Duration   // factor for the time until the next look at a holder that shows nothing
 	rhythm    rhythm          // of the holder's renewals
+	races     races           // for a free Lease
 	unclaimed <-chan struct{} // a claim has failed on what was known until this is closed
 	unread    <-chan struct{} // a read was refused while that was known
 }
@@ -50,7 +51,11 @@ func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bo
 		obs, changed := e.view.get()
 		watch := e.watcher.state()
 		e.tries.rhythm.saw(obs, watch.trusted)
+		e.tries.races.seen(obs, changed)
 		claim := e.claimIn(obs, now())
+		if claim == 0 && !obs.ours {
+			claim = e.tries.races.in(changed, now())
+		}
 		switch look := e.lookIn(obs, watch, now()); {
 		case claim == 0:
 			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) {
@@ -163,6 +168,7 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 		e.troubled(ctx, cannotClaim, judged)
 	}
 	if race && rival > t.claimed.mono {
+		t.races.lose()
 		return
 	}
 	t.unclaimed, t.unread = changed, nil

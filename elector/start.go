@@ -96,6 +96,7 @@ func (e *Elector) run(ctx context.Context) error {
 			continue
 		}
 		e.worked(ctx, cannotClaim)
+		e.tries.races.win()
 		e.metrics().acquired(base)
 		began := now()
 		if err := e.lead(ctx, waiting, c, t); err != nil {

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// raceFront is how many races in a row a candidate may lose before it stands back.
+	raceFront = 1
+	// raceLeast is how long it stands back at most after one more, about the time of a claim. It
+	// doubles with each further one, up to raceMost.
+	raceLeast = 4 * time.Millisecond
+	raceMost  = 32 * time.Millisecond
+	// raceMemory is for how long a lost race counts.
+	raceMemory = 10 * time.Minute
+)
+
+// races makes candidates that lose many races for a free Lease claim a little later, by chance. Where
+// many contend, claims that are sent at once only delay the one that wins. Those that won or joined
+// lately go first, so a few always claim at once, and the others do so when these are gone. Only
+// Start's goroutine uses it.
+type races struct {
+	lost int    // in a row
+	last moment // when the last of them was lost
+
+	current <-chan struct{} // closed at the end of the race under way
+	begins  time.Duration   // when this candidate takes part in it, by the monotonic clock
+}
+
+// in returns how long this candidate still stands back from the race that ends when changed is closed.
+func (r *races) in(changed <-chan struct{}, m moment) time.Duration {
+	if r.current != changed {
+		r.current, r.begins = changed, m.mono
+		if r.lost > 0 && m.mono-r.last.mono >= raceMemory {
+			r.lost = 0
+		}
+		if n := r.lost - raceFront; n > 0 {
+			r.begins += rand.N(min(raceLeast<<min(n-1, 10), raceMost)) //nolint:gosec // not a secret
+		}
+	}
+	return max(0, r.begins-m.mono)
+}
+
+// seen takes in what is known until changed. If another has the Lease now, the race under way was lost
+// before this candidate took part in it.
+func (r *races) seen(obs observation, changed <-chan struct{}) {
+	if r.current == nil || r.current == changed {
+		return
+	}
+	r.current = nil
+	if holder(obs.lease) != "" && !obs.ours {
+		r.lose()
+	}
+}
+
+func (r *races) lose() { r.lost, r.last, r.current = r.lost+1, now(), nil }
+
+func (r *races) win() { *r = races{} }
