@@ -40,7 +40,7 @@ var (
 	faultVerbs = []string{"watch", "get", "write", everything, "watch+get"}
 )
 
-// faultAnswer is an error of the API server.
+// A faultAnswer is an error of the API server.
 type faultAnswer struct {
 	name string
 	err  error
@@ -166,7 +166,7 @@ func classOf(verb string) string {
 	return verb
 }
 
-// rated is a candidate whose requests and log lines are counted.
+// A rated candidate is one whose requests and log lines are counted.
 type rated struct {
 	client *leasetest.Client
 	make   func() (candidate, error)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// rate is what one candidate does in a fault that lasts.
+// A rate is what one candidate does in a fault that lasts.
 type rate struct {
 	Role     string  `json:"role"`  // before the fault
 	Verbs    string  `json:"verbs"` // of the requests that fail
@@ -38,7 +38,7 @@ func (r rate) limit() float64 {
 	return waitingLimit
 }
 
-// byState splits the rates by what becomes of our candidate in the fault, which is what limits it.
+// byState groups the rates by what our candidate does in the fault, since its limit depends on that.
 func byState(rates []rate) (results []result) {
 	for _, state := range []struct {
 		name, what string

@@ -23,7 +23,7 @@ import (
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 )
 
-// wire carries a real clientset's requests about Leases to one in memory, so that all that a clientset does by itself,
+// A wire carries a real clientset's requests about Leases to one in memory, so that all that a clientset does by itself,
 // such as waiting for a Retry-After and trying again, is there in virtual time, too.
 type wire struct{ server kubernetes.Interface }
 
@@ -145,5 +145,5 @@ func (b streamBody) Close() error {
 	return b.PipeReader.Close()
 }
 
-// CloseIdleConnections is what client-go asks of a transport. There are none.
+// CloseIdleConnections does nothing. client-go expects it of a transport.
 func (wire) CloseIdleConnections() {}

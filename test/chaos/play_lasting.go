@@ -25,7 +25,7 @@ const (
 	leaderLimit    = 32
 )
 
-// lastingFault is what one replica's requests get for minutes.
+// A lastingFault is what one replica's requests get for minutes.
 type lastingFault struct {
 	status int
 	verbs  string // those that fail; "" for all

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// stubborn is work that outlives its context: a runnable of the first replica, a reconcile of the others.
+// stubborn makes work outlive its context: a function of the first replica, a reconcile of the others.
 func stubborn(number int) behaviour { return behaviour{Deaf: number == 0, Wedged: number > 0} }
 
-// playStubborn is row 36: it is played on a runnable, then on a reconcile.
+// playStubborn is row 36. A function hangs first, then a reconcile.
 func playStubborn(s *stage) error {
 	for _, name := range []string{"leadersWork", controllerName} {
 		if err := s.settle(); err != nil {
@@ -53,7 +53,7 @@ func (t tenure) does(k kind) func(occurrence) bool {
 	return func(e occurrence) bool { return e.Kind == k && e.process() == t.process }
 }
 
-// drainLimit gives all replicas a short DrainTimeout.
+// drainLimit gives all replicas a DrainTimeout in which a request that hangs can be given up.
 func drainLimit(int) behaviour { return behaviour{Drain: 10 * time.Second} }
 
 // hung makes a process's requests about the Lease hang for good.
@@ -68,7 +68,7 @@ var hung = ailment{
 	},
 }
 
-// playHung is row 41: a leader's requests hang until its term is over, or until it is stopped, and a standby's.
+// playHung is row 41. Requests hang until a leader's term is over, when a leader is stopped, and when a standby is.
 func playHung(s *stage) error {
 	for _, lost := range []bool{true, false} {
 		old, err := s.reign()

@@ -29,7 +29,7 @@ func claimsOf(w *world, wake time.Duration) (claims []claim) {
 	return claims
 }
 
-// overlap is a time with two leaders that must not be.
+// An overlap is a time with two leaders that must not be.
 type overlap struct {
 	span
 	older, newer *process
