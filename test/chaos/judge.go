@@ -107,7 +107,7 @@ func leaseRecord(r *record) history.Record {
 		return history.Record{}
 	}
 	return history.Record{
-		UID: r.UID, Version: r.Version, Holder: r.Holder, Writer: r.Author, Renewed: r.Renewed.Format(time.RFC3339Nano),
+		UID: r.UID, Version: r.Version, Holder: r.Holder, Renewed: r.Renewed.Format(time.RFC3339Nano),
 		Seconds: int32(r.Seconds), Transitions: int32(r.Transitions), //nolint:gosec // They were int32.
 	}
 }

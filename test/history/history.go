@@ -20,21 +20,29 @@ type Kind string
 
 // The kinds of events, with the fields they use beside At and Replica.
 const (
-	ProcessStarted Kind = "started" // Plain; Note: its configuration
-	ProcessEnded   Kind = "ended"   // crashed or left; OK: in good order; it records nothing after this
+	ProcessStarted Kind = "started" // Plain; OK: it releases the Lease when it is stopped; Note: its configuration
+	ProcessTold    Kind = "told"    // the process was told to end, as by SIGTERM
+	ProcessEnded   Kind = "ended"   // crashed or left; OK: Start returned nil; Note: else why; it records nothing after this
 
 	TermStarted   Kind = "term"      // OnStartedLeading was called: Token
 	TermCancelled Kind = "cancelled" // the term's context is done: Token, Cause
 	WorkReturned  Kind = "returned"  // OnStartedLeading returned: Token
 	TermStopped   Kind = "stopped"   // OnStoppedLeading was called: Token if known
 
+	SteppedDown Kind = "stepped-down" // StepDown returned; OK: nil
+
+	HoldTaken Kind = "hold"   // Term.Hold was granted: Token
+	Served    Kind = "served" // one effect of work under a hold, for no longer than Remaining had said: Token, OK as for Acted
+	HoldGiven Kind = "unhold" // the hold was given back: Token
+
 	Leading Kind = "leading" // IsLeader said true at this instant
 	Acted   Kind = "acted"   // one effect of the leader's work: Token; OK: it was accepted, else a fence refused it
 
 	LeaseWrite Kind = "write"    // the API server accepted a write; Replica is its author, "" an administrator's hand: Before, After
 	Requests   Kind = "requests" // N requests sent since the process's last such event, or since its start
+	Logged     Kind = "logged"   // N lines logged, at level Info or above, since the process's last such event, or since its start
 
-	FaultBegan Kind = "fault"  // Replica: the process or replica it befalls, "" for all, ByHand for the Lease; Note names it, uniquely; OK: it must not cost a leader its term
+	FaultBegan Kind = "fault"  // Replica: the process or replica it is about, "" for all, ByHand for the Lease; Note names it, uniquely; OK: it must not cost a leader its term; Cause: one of the lasting ones
 	FaultEnded Kind = "healed" // the same Replica, Note and OK; at the same time as FaultBegan if it is a momentary one
 	Frozen     Kind = "frozen" // the process does not run from here on
 	Thawed     Kind = "thawed" // it runs again
@@ -55,12 +63,19 @@ const (
 	CauseSteppedDown = "stepped down" // elector.ErrSteppedDown
 )
 
+// Causes of FaultBegan for faults that last so long that a process must have become calm about them.
+const (
+	LastingBan  = "nothing is permitted"
+	LastingSome = "requests are refused"
+	LastingLie  = "the API server says that there is no Lease"
+	LastingEdit = "the Lease is deleted again and again"
+)
+
 // Record is the Lease as a write found or left it. The zero Record is no Lease.
 type Record struct {
 	UID         string `json:"uid,omitempty"`
 	Version     string `json:"version,omitempty"`
 	Holder      string `json:"holder,omitempty"`
-	Writer      string `json:"writer,omitempty"`  // elector.WriterAnnotation
 	Renewed     string `json:"renewed,omitempty"` // renewTime
 	Seconds     int32  `json:"seconds,omitempty"` // leaseDurationSeconds
 	Transitions int32  `json:"transitions,omitempty"`
@@ -91,7 +106,7 @@ func (e Event) String() string {
 	}
 	add("token=", e.Token)
 	add("cause=", e.Cause)
-	if e.Kind == Acted || e.Kind == ProcessEnded {
+	if e.Kind == Acted || e.Kind == Served || e.Kind == ProcessEnded || e.Kind == SteppedDown {
 		add("ok=", fmt.Sprint(e.OK))
 	}
 	if e.N > 0 {

@@ -21,12 +21,22 @@ type Limits struct {
 	Notice    time.Duration // from the API server's knowing of another holder to the end of the term
 	Wake      time.Duration // how long a thawed process may act before it finds itself not leading
 	Takeover  time.Duration // beyond the lapse of the record: until somebody leads when all is well
-	Settle    time.Duration // after a fault, until a replica it befell must be its old self
+	Settle    time.Duration // after a fault, until a replica that had it must be its old self
+	Leave     time.Duration // from being told to end until Start returns; 0 is not judged
 	Skew      float64       // how much faster than the run's clock a candidate's may run: 0.1 is 10 %
 	Tolerance time.Duration // how exact the times of events are
 
 	RequestBurst   int     // requests beyond the steady ones
 	RequestsPerTry float64 // requests in one RetryPeriod
+
+	// What a process may do in a minute while a lasting fault is on; 0 is not judged.
+	LeaderPerMinute  float64 // requests of one that leads
+	StandbyPerMinute float64 // requests of one that does not
+	BarredPerMinute  float64 // requests of one to which all are refused
+	LinesPerMinute   float64 // lines logged
+	TermsPerMinute   float64 // terms begun
+
+	Nil bool // what nil from Start and StepDown means is judged
 
 	// JudgePlain holds processes of plain client-go to all of it. Else they are part of the world, like a hand.
 	JudgePlain bool
@@ -58,6 +68,9 @@ func All() []Invariant {
 		{"ends-in-time", "a term is over RenewDeadline after its last accepted write", endsInTime},
 		{"ends-on-notice", "a term is over soon after the API server knows of another holder, or none", endsOnNotice},
 		{"work-stops", "no work after a term's end and its allowance", workStops},
+		{"work-alone", "no work runs beside another's term", workAlone},
+		{"leaves", "Start returns in time: when it is told to end, and when work does not end that has lost its term", leaves},
+		{"nil", "when Start or StepDown returns nil, the Lease is not held", nilMeansReleased},
 		{"callbacks", "callbacks come in pairs and in order, one term of a process after the other", callbacks},
 		{"tokens-rise", "tokens rise strictly, and each is the version of a write of the process's own", tokensRise},
 		{"fence", "nothing is accepted with a lower token than was accepted before", fence},
@@ -66,6 +79,7 @@ func All() []Invariant {
 		{"kept", "a healthy leader does not lose its term", kept},
 		{"progress", "somebody leads when all is well", progress},
 		{"requests", "requests are bounded", requests},
+		{"calm", "while a fault lasts, requests, log lines and terms are few", calm},
 	}
 }
 

@@ -46,7 +46,7 @@ func overlaps(w *world, l Limits) (found []overlap) {
 			older, newer = newer, older
 		}
 		common := older.overlap(newer.span)
-		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(w, l, older.of.name, common) {
+		if older.of.judged(l) && common.to-common.from > l.Tolerance && !removedByHand(w, l, older.of.name, common, l.RenewDeadline) {
 			found = append(found, overlap{common, older.of, newer.of})
 		}
 	}
@@ -65,7 +65,7 @@ func oneLeader(w *world, l Limits) (found []Violation) {
 				if c.of == p || at <= c.from+l.Tolerance || at >= c.to-l.Tolerance || !p.awake(at, l) {
 					continue
 				}
-				if older := p.elder(c, at+l.Tolerance); older.judged(l) && !removedByHand(w, l, older.name, span{at, at}) {
+				if older := p.elder(c, at+l.Tolerance); older.judged(l) && !removedByHand(w, l, older.name, span{at, at}, l.RenewDeadline) {
 					found = append(found, violation(at, p.name, "says it leads in the term of %s", c.of.name))
 				}
 			}
@@ -101,9 +101,9 @@ func overlapping(claims []claim) (pairs [][2]claim) {
 	return pairs
 }
 
-// removedByHand says whether a hand, or someone who is not judged and did not wait, took the Lease from the process, or
-// had it lapse early, not longer before the time in question than it may be in finding out.
-func removedByHand(w *world, l Limits, process string, s span) bool {
+// removedByHand reports whether an administrator, or a process that is not judged and did not wait, took the Lease from
+// the process or shortened its duration, less than limit before the end of the time in question.
+func removedByHand(w *world, l Limits, process string, s span, limit time.Duration) bool {
 	author, since := "", time.Duration(0)
 	for _, e := range w.history {
 		if e.At > s.from {
@@ -114,7 +114,7 @@ func removedByHand(w *world, l Limits, process string, s span) bool {
 			continue
 		}
 		early := e.Replica == "" || e.At < since+deref(e.Before).duration()
-		if author == process && e.Replica != process && early && !w.processes[e.Replica].judged(l) && s.to <= e.At+l.RenewDeadline {
+		if author == process && e.Replica != process && early && !w.processes[e.Replica].judged(l) && s.to <= e.At+limit {
 			return true
 		}
 		since = e.At
@@ -127,14 +127,14 @@ func removedByHand(w *world, l Limits, process string, s span) bool {
 
 func (r Record) duration() time.Duration { return time.Duration(r.Seconds) * time.Second }
 
-// changesRecord says whether the write is about the election, and not about a label.
+// changesRecord reports whether the write is about the election, and not about a label or an annotation.
 func (e Event) changesRecord() bool {
 	before, after := deref(e.Before), deref(e.After)
 	before.Version, after.Version = "", ""
 	return before != after
 }
 
-// changesHolder says whether the record is another's afterwards: it is signed with its renewTime.
+// changesHolder reports whether the record is another's afterwards: no two writers have a renewTime in common.
 func (e Event) changesHolder() bool {
 	before, after := deref(e.Before), deref(e.After)
 	return before.UID != after.UID || before.Holder != after.Holder || before.Renewed != after.Renewed
@@ -210,7 +210,7 @@ func endsOnNotice(w *world, l Limits) (found []Violation) {
 			if t.of.name == e.Replica || t.started+l.Settle > e.At || t.valid().to <= e.At+l.Notice+l.Tolerance || e.At+l.Notice > w.end {
 				continue
 			}
-			if !anyOverlaps(faults(w.history, l, t.of.name, true), span{e.At, e.At + l.Notice}) {
+			if !t.of.signed(w.history, e) && !anyOverlaps(w.faults(l, t.of.name, true), span{e.At, e.At + l.Notice}) {
 				found = append(found, violation(e.At+l.Notice, t.of.name, "goes on though %q has written %v", e.Replica, e.After))
 			}
 		}
@@ -218,28 +218,51 @@ func endsOnNotice(w *world, l Limits) (found []Violation) {
 	return found
 }
 
+// signed reports whether the record that an administrator has written is an old one of the process: then its term may go on.
+func (p *process) signed(h History, e Event) bool {
+	return slices.ContainsFunc(h, func(old Event) bool {
+		return e.Replica == "" && old.Kind == LeaseWrite && old.Replica == p.name && e.After != nil && old.After != nil &&
+			old.After.Holder == e.After.Holder && old.After.Renewed == e.After.Renewed
+	})
+}
+
 // kept is about times without faults, or with harmless ones only, in which nobody may lose what he holds; and about terms
 // that are said to be lost to another, though at no time they were.
 func kept(w *world, l Limits) (found []Violation) {
-	troubled := faults(w.history, l, "", false)
+	troubled := w.faults(l, "", false)
 	for _, t := range w.terms(l) {
 		if t.cancelled == never || t.voluntary() || t.over < t.cancelled {
 			continue
 		}
 		if !anyOverlaps(troubled, span{t.cancelled - 1, t.cancelled + 1}) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though all was well: %s", t.cause))
-		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(w.history) {
+		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(w.history) && !w.lied(l, t) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though it held the Lease: %s", t.cause))
 		}
 	}
 	return found
 }
 
+// lied reports whether the API server said that there was no Lease when the term ended.
+func (w *world) lied(l Limits, t *term) bool {
+	lies := slices.DeleteFunc(slices.Clone(w.history), func(e Event) bool {
+		return e.Kind != FaultBegan && e.Kind != FaultEnded || e.Cause != LastingLie
+	})
+	return anyOverlaps(faults(lies, l, t.of.name, true), span{t.cancelled, t.cancelled + 1})
+}
+
 // undisputed says whether nobody else has written to the Lease from the write that acquired it to the end of the term.
 func (t *term) undisputed(h History) bool {
 	acquired := false
-	for _, e := range h {
-		if e.Kind != LeaseWrite || e.At > t.cancelled {
+	from := 0
+	if t.acquired >= 0 && deref(h[t.acquired].After).Version == t.token {
+		from = t.acquired
+	}
+	for _, e := range h[from:] {
+		if e.At > t.cancelled {
+			break
+		}
+		if e.Kind != LeaseWrite {
 			continue
 		}
 		if acquired && e.Replica != t.of.name && e.changesHolder() {

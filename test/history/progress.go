@@ -46,7 +46,7 @@ func progress(w *world, l Limits) (found []Violation) {
 			led = append(led, span{t.started, t.over})
 		}
 	}
-	for _, quiet := range gaps(faults(w.history, l, "", true), span{0, w.end}) {
+	for _, quiet := range gaps(w.faults(l, "", true), span{0, w.end}) {
 		if !slices.ContainsFunc(w.order, func(p *process) bool {
 			return p.judged(l) && p.alive.overlap(quiet) == quiet
 		}) {

@@ -24,10 +24,13 @@ type process struct {
 	name   string
 	plain  bool
 	alive  span
+	told   time.Duration // when it was told to end; never if it was not
 	frozen []span
 	terms  []*term
 	leads  []time.Duration // when IsLeader said so
 	wrote  int             // where in the history it last wrote its name into the Lease; -1 if it has not
+
+	releases bool // it has ReleaseOnCancel
 }
 
 // term is one as its process's callbacks tell of it; never for what has not happened.
@@ -38,7 +41,8 @@ type term struct {
 	acquired                     int // where in the history it wrote what it began with
 	cause                        string
 	over                         time.Duration // stopped, or the process is gone
-	acts                         []Event
+	acts, served                 []Event
+	holds                        []span // in which a Hold was open
 }
 
 // voluntary says that the Lease was held on to while the work ended.
@@ -97,15 +101,22 @@ type world struct {
 	order     []*process
 	writes    map[string][]time.Duration // of each process, accepted, that name a holder
 	end       time.Duration
+	touched   map[touch][]span // what faults has returned
+}
+
+// touch is what faults is asked for.
+type touch struct {
+	process  string
+	harmless bool
 }
 
 func read(h History) *world {
-	w := &world{history: h, processes: map[string]*process{}, writes: map[string][]time.Duration{}}
+	w := &world{history: h, processes: map[string]*process{}, writes: map[string][]time.Duration{}, touched: map[touch][]span{}}
 	for i, e := range h {
 		w.end = max(w.end, e.At)
 		p := w.processes[e.Replica]
 		if e.Kind == ProcessStarted {
-			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, wrote: -1}
+			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, told: never, wrote: -1, releases: e.OK}
 			w.processes[e.Replica] = p
 			w.order = append(w.order, p)
 		}
@@ -135,7 +146,10 @@ func (p *process) take(e Event) {
 	case TermStarted:
 		p.terms = append(p.terms, &term{of: p, token: e.Token, started: e.At, acquired: p.wrote, cancelled: never, returned: never, over: never})
 	}
-	if e.Kind == ProcessEnded {
+	switch e.Kind {
+	case ProcessTold:
+		p.told = min(p.told, e.At)
+	case ProcessEnded:
 		p.alive.to = e.At
 	}
 	if len(p.terms) == 0 {
@@ -150,6 +164,16 @@ func (p *process) take(e Event) {
 		t.over = min(t.over, e.At)
 	case Acted:
 		t.acts = append(t.acts, e)
+	case Served:
+		t.served = append(t.served, e)
+	case HoldTaken:
+		t.holds = append(t.holds, span{e.At, never})
+	case HoldGiven, Frozen:
+		for _, t := range p.terms { // it may be one of a term before
+			for i := range t.holds {
+				t.holds[i].to = min(t.holds[i].to, e.At)
+			}
+		}
 	}
 }
 
@@ -159,6 +183,17 @@ func (w *world) terms(l Limits) (all []*term) {
 		if p.judged(l) {
 			all = append(all, p.terms...)
 		}
+	}
+	return all
+}
+
+// faults returns the times with a fault, as the function faults does. It computes them once.
+func (w *world) faults(l Limits, process string, harmless bool) []span {
+	t := touch{process, harmless}
+	all, known := w.touched[t]
+	if !known {
+		all = faults(w.history, l, process, harmless)
+		w.touched[t] = all
 	}
 	return all
 }

@@ -9,14 +9,17 @@ import (
 	"time"
 )
 
-// workStops: until its allowance is over, work may act; and while a voluntary end is under way, as long as IsLeader says
-// so. The term of a process that is frozen ends, too. When it has woken up it has Wake to find out.
+// workStops: until its allowance is over, work may act; and while a voluntary end is under way, for as long as the record
+// stands. The term of a process that is frozen ends, too. When it has woken up it has Wake to find out.
 func workStops(w *world, l Limits) (found []Violation) {
 	for _, t := range w.terms(l) {
 		for _, act := range t.acts {
 			end := t.valid().to
 			if t.voluntary() {
 				end = max(end, lastBefore(t.of.leads, act.At, end))
+				if act.At-end > l.Allowance {
+					end = max(end, w.stands(t.of.name, act.At, l))
+				}
 			}
 			if own, ok := w.writes[t.of.name]; ok {
 				end = min(end, lastBefore(own, act.At, t.started)+l.RenewDeadline)
@@ -27,6 +30,55 @@ func workStops(w *world, l Limits) (found []Violation) {
 		}
 	}
 	return found
+}
+
+// stands is until when the record stands, or stood, that the process last wrote before the given time.
+func (w *world) stands(process string, at time.Duration, l Limits) (until time.Duration) {
+	standing := false
+	for _, e := range w.history {
+		switch {
+		case e.At > at:
+			return until
+		case e.Kind != LeaseWrite || !e.changesHolder():
+		case e.Replica == process && e.After.Holder != "":
+			until, standing = e.At+l.RenewDeadline, true
+		case standing:
+			until, standing = min(until, e.At), false
+		}
+	}
+	return until
+}
+
+// workAlone is about work that goes on when its term has ended, and about work under a hold at any time. A process that has
+// just woken up does not know, and one whose record was removed by an administrator may hear of it late: RenewDeadline, and
+// the allowance.
+func workAlone(w *world, l Limits) (found []Violation) {
+	for _, t := range w.terms(l) {
+		late := slices.DeleteFunc(slices.Clone(t.acts), func(act Event) bool { return act.At <= t.valid().to })
+		for _, act := range append(late, t.served...) {
+			if !t.of.awake(act.At, l) {
+				continue
+			}
+			now := span{act.At, act.At}
+			if other := w.leads(act.At, l, t); other != nil && !removedByHand(w, l, t.of.name, now, l.RenewDeadline+l.Allowance) {
+				found = append(found, violation(act.At, t.of.name, "works in the term of %s", other.of.name))
+			}
+		}
+	}
+	return found
+}
+
+// leads returns a later term in which another process is sure to think that it leads, by more than the tolerance.
+func (w *world) leads(at time.Duration, l Limits, than *term) *term {
+	for _, p := range w.order {
+		for _, t := range p.terms {
+			if s := t.valid(); p != than.of && s.from+l.Tolerance < at && at < s.to-l.Tolerance && !t.elder(than) &&
+				len(p.running(span{at, at + 1}, l.Wake)) > 0 {
+				return t
+			}
+		}
+	}
+	return nil
 }
 
 // Zombies are the acts of frozen processes that woke up when their time had passed: all that a lease cannot prevent.
@@ -122,7 +174,7 @@ func tokensRise(w *world, l Limits) (found []Violation) {
 func fence(w *world, _ Limits) (found []Violation) {
 	var last uint64
 	for _, e := range w.history {
-		if e.Kind != Acted || !e.OK || e.Token == "" {
+		if e.Kind != Acted && e.Kind != Served || !e.OK || e.Token == "" {
 			continue
 		}
 		token, err := strconv.ParseUint(e.Token, 10, 64)

@@ -3,38 +3,91 @@
 
 package history
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// held is the record a write finds: who wrote it, and when it last changed.
+// held is the record a write finds: who wrote it, and when.
 type held struct {
 	author string
 	from   time.Duration // since when this author has written it
-	since  time.Duration
+	since  time.Duration // edits of it by others do not count
 	length time.Duration // how long it must be left alone
+	edited time.Duration // the same for those who saw only what became of it: no longer than length
+	// full is how long it must be left alone by those who saw it renewed, from the time renewed on.
+	full, renewed time.Duration
+	// replaced are the records that had not lapsed when they were deleted or another's was written over them. Their
+	// writers may lead on. It does not matter for a blank in the place of a record, which may be a release.
+	replaced  []held
+	gone      time.Duration // when this was replaced
+	reapplied bool          // it is an old one that an administrator has put back
 }
 
-// eachWrite calls look for every write of the election's record, with what it found.
+func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
+
+// signature is what one write of a holder has in common with none of another.
+type signature struct{ holder, renewed string }
+
+// eachWrite calls look for every write of the election's record, with what it found. A record that somebody has put back
+// is of the process that wrote it first.
 func eachWrite(h History, l Limits, look func(e Event, found held)) {
 	var now held
+	authors := map[signature]string{}
 	for _, e := range h {
 		if e.Kind != LeaseWrite || !e.changesRecord() {
 			continue
 		}
 		look(e, now)
-		if e.Replica != now.author || deref(e.Before) == (Record{}) {
-			now.from = e.At
-		}
-		now.since = e.At
 		if e.changesHolder() {
-			now.author = e.Replica
-		}
-		if after := deref(e.After); after.Holder != "" {
-			now.length = min(after.duration(), l.MaxLease)
-			if after.Seconds <= 0 {
-				now.length = l.Unnamed
-			}
+			now = now.overwritten(e, l, authors)
+		} else if after := deref(e.After); after.Holder != "" {
+			now.edited = min(now.edited, l.length(after))
 		}
 	}
+}
+
+// overwritten returns what is there after the write e of another record.
+func (r held) overwritten(e Event, l Limits, authors map[signature]string) held {
+	before, after := deref(e.Before), deref(e.After)
+	now := held{
+		author: e.Replica, from: e.At, since: e.At, length: l.length(after), edited: l.length(after), full: after.duration(),
+		renewed: never, replaced: r.stillReplaced(e.At), reapplied: e.Replica == "",
+	}
+	if s := (signature{after.Holder, after.Renewed}); e.Replica != "" {
+		authors[s] = e.Replica
+	} else {
+		now.author = authors[s]
+	}
+	switch {
+	case e.Replica != "" && after.Holder != "":
+		now.replaced = nil // it was asked of this claim
+		if r.author == e.Replica && before.Holder == after.Holder && before.UID == after.UID {
+			now.renewed, now.from = r.since, r.from
+		}
+	case before.Holder != "" && after.Holder == "" && before.UID == after.UID:
+		now.replaced = nil
+	case before.Holder != "" && !r.lapsed(e.At):
+		r.replaced, r.gone = nil, e.At
+		now.replaced = append(now.replaced, r)
+	}
+	return now
+}
+
+// length is how long a record must be left alone at least.
+func (l Limits) length(r Record) time.Duration {
+	if r.Seconds <= 0 {
+		return l.Unnamed
+	}
+	return min(r.duration(), l.MaxLease)
+}
+
+// stillReplaced returns those of the replaced records that have not lapsed.
+func (r held) stillReplaced(at time.Duration) []held {
+	if len(r.replaced) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.replaced), func(r held) bool { return r.lapsed(at) })
 }
 
 // released is about the writes that blank a holder, and deletions, which no candidate makes.
@@ -56,40 +109,49 @@ func released(w *world, l Limits) (found []Violation) {
 			if t.started < e.At && t.over > e.At {
 				found = append(found, violation(e.At, e.Replica, "released the Lease before its work had ended"))
 			}
+			if (t.cancelled == never || t.voluntary()) && anyOverlaps(t.holds, span{e.At, e.At + 1}) {
+				found = append(found, violation(e.At, e.Replica, "released the Lease while a hold was open"))
+			}
 		}
 	})
 	return found
 }
 
-// respect is about claims. Everybody counts from when he saw the record change, which is after it did. A Lease that has
-// been deleted is free for those who did not see it held. So it is asked only of those who were well, and of records that
-// had been there for Notice.
+// respect is about claims. Everybody counts from when he saw the record change, which is after it did. What was deleted,
+// replaced or edited is respected as it was by those who saw it. So that is asked only of those who were well, and of records
+// that had been there for Notice.
 func respect(w *world, l Limits) (found []Violation) {
-	deleted := time.Duration(0)
-	var lost held // what was deleted
 	eachWrite(w.history, l, func(e Event, was held) {
-		if deref(e.After) == (Record{}) {
-			if deleted, lost = e.At, was; deref(e.Before).Holder == "" {
-				lost = held{} // it had been released: nobody's time has to pass
-			}
-			return
-		}
 		p := w.processes[e.Replica]
-		before := deref(e.Before)
-		switch {
-		case !p.judged(l) || e.After.Holder == "":
-			return
-		case before.Holder != "":
-		case before == (Record{}) && lost.author != "" && e.At >= lost.from+l.Notice && p.alive.from+l.Settle < deleted &&
-			!anyOverlaps(faults(w.history, l, e.Replica, true), span{lost.since - l.Settle, e.At + 1}):
-			was = lost
-		default:
+		if !p.judged(l) || deref(e.After).Holder == "" {
 			return
 		}
-		wait := time.Duration(float64(was.length) / (1 + l.Skew))
-		if was.author != e.Replica && e.At < was.since+wait-l.Tolerance {
-			found = append(found, violation(e.At, e.Replica, "claimed the Lease %v after %q had written it, for %v",
-				e.At-was.since, was.author, was.length))
+		judge := func(r held, length time.Duration) {
+			wait := time.Duration(float64(length) / (1 + l.Skew))
+			if r.author != e.Replica && e.At < r.since+wait-l.Tolerance {
+				found = append(found, violation(e.At, e.Replica, "claimed the Lease %v after %q had written it, for %v",
+					e.At-r.since, r.author, length))
+			}
+		}
+		saw := func(since, gone time.Duration) bool {
+			return p.alive.from+l.Settle < gone && !anyOverlaps(w.faults(l, e.Replica, true), span{since - l.Settle, e.At + 1})
+		}
+		if deref(e.Before).Holder != "" {
+			switch {
+			case was.author == e.Replica && !was.reapplied:
+				return // a renewal
+			case was.renewed != never && saw(was.renewed, was.renewed):
+				judge(was, was.full)
+			case saw(was.since, was.since):
+				judge(was, was.length)
+			default:
+				judge(was, was.edited)
+			}
+		}
+		for _, r := range was.replaced {
+			if r.author != "" && e.At >= r.from+l.Notice && saw(r.since, r.gone) {
+				judge(r, r.length)
+			}
 		}
 	})
 	return found

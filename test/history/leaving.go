@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"slices"
+	"time"
+)
+
+// leaves is about processes that were not frozen meanwhile.
+func leaves(w *world, l Limits) (found []Violation) {
+	if l.Leave == 0 {
+		return nil
+	}
+	for _, p := range w.order {
+		if !p.judged(l) {
+			continue
+		}
+		late := func(since, limit time.Duration, end time.Duration, what string) {
+			due := since + limit + l.Tolerance
+			if since != never && end > due && due < w.end && !anyOverlaps(p.frozen, span{since, due}) {
+				found = append(found, violation(due, p.name, "%s, and Start has not returned after %v", what, limit))
+			}
+		}
+		late(p.told, l.Leave, p.alive.to, "was told to end")
+		for _, t := range p.terms {
+			if !t.voluntary() {
+				late(t.cancelled, l.Allowance, t.over, "lost its term, its work does not end")
+			}
+		}
+	}
+	return found
+}
+
+// nilMeansReleased follows who wrote the record that stands. A process that has ReleaseOnCancel, or whose claim came too
+// late for its work to begin, leaves nothing behind.
+func nilMeansReleased(w *world, l Limits) (found []Violation) {
+	holder, token := "", "" // who wrote the record, and the version of the write with which it came
+	for _, e := range w.history {
+		p := w.processes[e.Replica]
+		switch {
+		case e.Kind == LeaseWrite && e.changesHolder():
+			switch after := deref(e.After); {
+			case after.Holder == "":
+				holder = ""
+			case holder != e.Replica || deref(e.Before).UID != after.UID:
+				holder, token = e.Replica, after.Version
+			}
+		case !l.Nil || !e.OK || !p.judged(l) || holder != e.Replica:
+		case e.Kind == SteppedDown:
+			found = append(found, violation(e.At, e.Replica, "StepDown returned nil, and the Lease is held"))
+		case e.Kind == ProcessEnded && p.told <= e.At:
+			worked := slices.ContainsFunc(p.terms, func(t *term) bool { return t.token == token })
+			if p.releases || !worked {
+				found = append(found, violation(e.At, e.Replica, "Start returned nil, and the Lease is held"))
+			}
+		}
+	}
+	return found
+}
