@@ -87,15 +87,20 @@ else
 		$(if $(DURATION),-duration $(DURATION)) $(if $(SEED),-seed $(SEED)) $(if $(PEER),-peer $(PEER))
 endif
 
-# SEED is one that failed, MUTANTS=1 looks for mutations instead of faults in the code as it is.
+# SEED is one that failed, MUTANTS=1 looks for mutations instead of faults in the code as it is. BACKGROUND=1 accumulates
+# years beside other work: on one core, at low priority, and it goes on after a seed that fails.
+SIM_LOG := bin/sim/background.log
 .PHONY: sim
 sim: ## Simulate clusters in virtual time, with seeded faults: a minute of it, or MINUTES, or SEEDS.
 ifdef MUTANTS
 	@go run ./test/sim/mutate $(SIM_FLAGS)
 else
 	@go test -c $(if $(RACE),-race) -o bin/sim/sim ./test/sim
-	@bin/sim/sim -test.run '^TestSeeds$$' $(if $(SEED),-sim.seed='$(SEED)',-sim.first=0 -sim.seeds=$(or $(SEEDS),0) \
-		-sim.minutes=$(or $(MINUTES),$(if $(SEEDS),0,1))) $(SIM_FLAGS)
+	@$(if $(BACKGROUND),GOMAXPROCS=1 nice -n 15) bin/sim/sim -test.timeout 0 -test.run '^TestSeeds$$' \
+		$(if $(SEED),-sim.seed='$(SEED)',-sim.first=0 -sim.seeds=$(or $(SEEDS),0) \
+		-sim.minutes=$(or $(MINUTES),$(if $(SEEDS),0,1))) $(if $(BACKGROUND),-sim.goon -sim.patience=10m) $(SIM_FLAGS) \
+		$(if $(BACKGROUND),>> $(SIM_LOG) 2>&1; status=$$?; \
+		awk '/^ran/ { print; y += $$3 } END { print y " cluster-years in all" }' $(SIM_LOG); exit $$status)
 endif
 
 .PHONY: bench-report
@@ -124,6 +129,7 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #>   DURATION, SEED      of make chaos: instead of rows, faults drawn at random for so long, such as 1h; and what to draw
 #>   PEER                of make chaos: client-go or controller-runtime, to compare; compare writes test/chaos/RESULTS.md
 #>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
+#>   BACKGROUND          of make sim: 1: one core, low priority, goes on after a failure; adds to bin/sim/background.log
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
 #>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/kube-elector/elector/test/history"
 )
 
@@ -47,6 +49,14 @@ const (
 	Label     Kind = "label"     // a label is edited
 	EditSpan  Kind = "edit-span" // leaseDurationSeconds alone is edited, to N
 
+	Stuck      Kind = "stuck"      // window: nothing goes either way, and the work of this process ignores its context
+	Deaf       Kind = "deaf"       // window: requests hang and ignore their contexts; N 1: then they go on all the same
+	Refuse     Kind = "refuse"     // long window: some kinds of requests are refused, which and how says N
+	Janitor    Kind = "janitor"    // window: the Lease is deleted 10 ms after it was made, every time
+	Unannotate Kind = "unannotate" // the Lease's annotations are removed
+	Strip      Kind = "strip"      // window: admission removes the annotations from whatever is written
+	Reapply    Kind = "reapply"    // an old copy of the Lease is put back, which one says N
+	Remodel    Kind = "remodel"    // the Lease is deleted, a blank one made and edited
 )
 
 // Fault is one of a plan. Replica "" is all of them.
@@ -77,12 +87,20 @@ func (f Fault) String() string {
 }
 
 var (
-	// byHand are those that befall the Lease and no replica.
-	byHand = []Kind{Delete, Remake, Blank, Stranger, Rubbish, Label, EditSpan, Compact}
+	// byHand are those that are about the Lease and no replica.
+	byHand = []Kind{
+		Delete, Remake, Blank, Stranger, Rubbish, Label, EditSpan, Compact, Janitor, Unannotate, Strip, Reapply, Remodel,
+	}
 	// harmless are those that no leader may lose its term to.
-	harmless = []Kind{NoWatch, WatchLag, Stall, CutWatch, Expire, Compact, Label, Drain}
+	harmless = []Kind{NoWatch, WatchLag, Stall, CutWatch, Expire, Compact, Label, Drain, Unannotate, Strip}
+	// network are those of a replica's network that last until their end.
+	network = []Kind{
+		Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag, Stuck, Deaf, Refuse,
+	}
 	// windows are those with an end of their own.
-	windows = []Kind{Pause, Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag}
+	windows = append([]Kind{Pause, Janitor, Strip}, network...)
+	// lasting are those that take so long that everybody must have become calm about them.
+	lasting = []Kind{Refuse, Janitor}
 )
 
 // weights say how often a kind is drawn. Anything not in it is drawn only on demand.
@@ -94,15 +112,21 @@ var weights = []struct {
 	{Partition, 8}, {CutOut, 3}, {CutIn, 4}, {Latency, 6}, {Late, 4}, {Hold, 5}, {Flaky, 3}, {Errors, 5}, {NoWrites, 3},
 	{NoWatch, 2}, {WatchLag, 5}, {Stall, 4}, {CutWatch, 2}, {Expire, 2}, {Compact, 2},
 	{Delete, 4}, {Remake, 1}, {Blank, 3}, {Stranger, 3}, {Rubbish, 3}, {Label, 2}, {EditSpan, 1},
+	{Stuck, 3}, {Deaf, 4}, {Refuse, 2}, {Janitor, 1}, {Unannotate, 2}, {Strip, 2}, {Reapply, 3}, {Remodel, 1},
 }
 
-// Kinds are all that are drawn.
-func Kinds() []Kind {
-	kinds := make([]Kind, 0, len(weights))
-	for _, w := range weights {
-		kinds = append(kinds, w.kind)
+// firstOfNew is where in weights the kinds begin that came later. Older seeds have their plans without them.
+const firstOfNew = 28
+
+// Kinds returns all that are drawn.
+func Kinds() []Kind { return kinds(len(weights)) }
+
+func kinds(n int) []Kind {
+	all := make([]Kind, 0, n)
+	for _, w := range weights[:n] {
+		all = append(all, w.kind)
 	}
-	return kinds
+	return all
 }
 
 // drawFault draws one of the kinds for a plan, but for its time.
@@ -143,6 +167,15 @@ func drawFault(r *rand.Rand, p *Plan, kinds []Kind) Fault {
 		f.N = 1 + r.IntN(2*int(lease.Seconds()))
 	case Pause:
 		f.N = r.IntN(2)
+	case Deaf:
+		f.For, f.N = upTo(r, 8*lease), r.IntN(2)
+	case Stuck:
+		f.For += p.Timing.RenewDeadline
+	case Refuse:
+		f.For = time.Duration((10 + 50*r.Float64()) * float64(lease)).Round(time.Microsecond)
+		f.N = r.IntN(len(denials) * len(verbs))
+	case Janitor:
+		f.For = time.Duration((5 + 10*r.Float64()) * float64(lease)).Round(time.Microsecond)
 	}
 	if !slices.Contains(windows, f.Kind) && f.Kind != Crash && f.Kind != Stop {
 		f.For = 0
@@ -157,6 +190,21 @@ func upTo(r *rand.Rand, d time.Duration) time.Duration {
 
 // leader, as a Replica, is whoever leads when the fault begins; any if nobody does.
 const leader = "the leader"
+
+// lasts is the Cause of the fault's events.
+func (f Fault) lasts() string {
+	switch {
+	case f.Kind == Janitor:
+		return history.LastingEdit
+	case f.Kind != Refuse:
+		return ""
+	case apierrors.IsNotFound(denial(f.N, "get")):
+		return history.LastingLie
+	case apierrors.IsForbidden(denial(f.N, "watch")) && apierrors.IsForbidden(denial(f.N, "update")):
+		return history.LastingBan
+	}
+	return history.LastingSome
+}
 
 // scope is the Replica of the fault's events.
 func (f Fault) scope(replica string) string {

@@ -9,10 +9,6 @@ import (
 	"slices"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-
 	"github.com/kube-elector/elector/test/history"
 )
 
@@ -46,14 +42,14 @@ func (w *world) fault(i int, f Fault) (begin, end func()) {
 	note := fmt.Sprintf("#%d %s", i, f.Kind)
 	ok := slices.Contains(harmless, f.Kind)
 	say := func(kind history.Kind, replica string) {
-		w.log.Add(history.Event{Kind: kind, Replica: f.scope(replica), Note: note, OK: ok})
+		w.log.Add(history.Event{Kind: kind, Replica: f.scope(replica), Note: note, OK: ok, Cause: f.lasts()})
 	}
 	var heal []func()
 	begin = func() {
 		for _, s := range w.targets(f) {
 			say(history.FaultBegan, s.Name)
 			healed := func() { say(history.FaultEnded, s.Name) }
-			if undo := w.befall(s, f, healed); undo != nil {
+			if undo := w.inflict(s, f, healed); undo != nil {
 				heal = append(heal, undo)
 			}
 		}
@@ -65,7 +61,7 @@ func (w *world) fault(i int, f Fault) (begin, end func()) {
 	}
 }
 
-// targets are the replicas that the fault befalls; one, whichever, for those that befall the Lease.
+// targets returns the replicas that have the fault. For those of the Lease it is one, no matter which.
 func (w *world) targets(f Fault) []*seat {
 	switch f.Replica {
 	case "":
@@ -84,20 +80,32 @@ func (w *world) targets(f Fault) []*seat {
 	return slices.DeleteFunc(slices.Clone(w.seats), func(s *seat) bool { return s.Name != f.Replica })
 }
 
-// befall does it to one replica. healed is to be called when it is over, which the result does for a window.
-func (w *world) befall(s *seat, f Fault, healed func()) (undo func()) {
-	if w.edit(f) {
-		healed()
-		return nil
+// inflict lets one replica have the fault. healed must be called when it is over, which the result does for a window.
+func (w *world) inflict(s *seat, f Fault, healed func()) (undo func()) {
+	if undo, edited := w.edit(f); edited {
+		if undo == nil {
+			healed()
+			return nil
+		}
+		return func() {
+			undo()
+			healed()
+		}
 	}
-	switch f.Kind {
-	case Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag:
+	if slices.Contains(network, f.Kind) {
 		s.begin(f)
+		if p := s.process(); p != nil && f.Kind == Stuck {
+			p.set(func(p *process) { p.stuck = true })
+		}
+		if p := s.process(); p != nil && f.Kind == Refuse {
+			p.link.client.CutWatches()
+		}
 		return func() {
 			s.finish(f)
 			healed()
 		}
-	case Drain:
+	}
+	if f.Kind == Drain {
 		s.mu.Lock()
 		s.drain = f.D
 		s.mu.Unlock()
@@ -109,10 +117,10 @@ func (w *world) befall(s *seat, f Fault, healed func()) (undo func()) {
 		healed()
 		return nil
 	}
-	return w.befallProcess(p, f, healed)
+	return w.inflictOn(p, f, healed)
 }
 
-func (w *world) befallProcess(p *process, f Fault, healed func()) (undo func()) {
+func (w *world) inflictOn(p *process, f Fault, healed func()) (undo func()) {
 	switch f.Kind {
 	case Crash:
 		p.seat.next(healed)
@@ -133,7 +141,7 @@ func (w *world) befallProcess(p *process, f Fault, healed func()) (undo func()) 
 		}
 	case StepDown:
 		w.group.Go(func() {
-			p.step(p.ctx)
+			p.stepDown()
 			healed()
 		})
 	case Stall:
@@ -149,35 +157,4 @@ func (w *world) befallProcess(p *process, f Fault, healed func()) (undo func()) 
 		healed()
 	}
 	return nil
-}
-
-// edit does what an administrator's hand does to the Lease, if that is what the fault is.
-func (w *world) edit(f Fault) bool {
-	change := func(do func(*coordinationv1.Lease)) { w.server.Edit(namespace, leaseName, do) }
-	switch f.Kind {
-	case Delete:
-		w.server.Delete(namespace, leaseName)
-	case Remake:
-		w.server.Delete(namespace, leaseName)
-		w.server.Put(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: leaseName}})
-	case Blank:
-		change(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
-	case Stranger:
-		change(func(l *coordinationv1.Lease) {
-			l.Spec.HolderIdentity, l.Spec.RenewTime = ptr.To("stranger"), ptr.To(metav1.NowMicro())
-		})
-	case Rubbish:
-		change(func(l *coordinationv1.Lease) { rubbish[f.N%len(rubbish)](&l.Spec) })
-	case Label:
-		change(func(l *coordinationv1.Lease) {
-			metav1.SetMetaDataLabel(&l.ObjectMeta, "edited", time.Now().UTC().Format("150405.000000"))
-		})
-	case EditSpan:
-		change(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To(int32(f.N)) }) //nolint:gosec // small
-	case Compact:
-		w.server.Compact()
-	default:
-		return false
-	}
-	return true
 }

@@ -4,7 +4,9 @@
 package sim
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +34,7 @@ type link struct {
 	mu      sync.Mutex // guards all below
 	on      []Fault
 	dead    bool          // for ever
+	deaf    bool          // requests have ignored their contexts
 	frozen  chan struct{} // closed when it is thawed; nil while it runs
 	sent    int
 	counted int // of those, what has been reported
@@ -45,7 +48,17 @@ func newLink(client *leasetest.Client, w *world, plain bool) *link {
 
 // begin puts a fault on; end takes it off.
 func (l *link) begin(f Fault) {
-	l.change(func() { l.on = append(l.on, f) })
+	l.change(func() {
+		l.on = append(l.on, f)
+		l.deaf = l.deaf || f.Kind == Deaf
+	})
+}
+
+// wasDeaf reports whether requests have ever ignored their contexts.
+func (l *link) wasDeaf() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deaf
 }
 
 func (l *link) end(f Fault) {
@@ -87,7 +100,7 @@ func (l *link) change(do func()) {
 	l.mu.Lock()
 	do()
 	var delay time.Duration
-	if l.dead || l.frozen != nil || l.has(Partition, CutIn, Hold) {
+	if l.dead || l.frozen != nil || l.has(Partition, Stuck, CutIn, Hold) {
 		delay = 1000 * time.Hour
 	}
 	for _, f := range l.on {
@@ -103,7 +116,7 @@ func (l *link) has(kinds ...Kind) bool {
 	return slices.ContainsFunc(l.on, func(f Fault) bool { return slices.Contains(kinds, f.Kind) })
 }
 
-// fault is what befalls one request.
+// fault returns what happens to one request.
 func (l *link) fault(op leasetest.Op) leasetest.Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +129,7 @@ func (l *link) fault(op leasetest.Op) leasetest.Fault {
 	write := op.Verb == "update" || op.Verb == "create"
 	for _, f := range l.on {
 		switch f.Kind {
-		case Partition, CutOut:
+		case Partition, Stuck, CutOut:
 			all.Hang = true
 		case CutIn:
 			all.LoseReply = true
@@ -127,6 +140,12 @@ func (l *link) fault(op leasetest.Op) leasetest.Fault {
 			all.Delay += f.D
 		case Hold:
 			all.Delay = max(all.Delay, time.Until(l.began.Add(f.At+f.For)))
+		case Deaf:
+			all.IgnoreContext = true
+			all.Delay = max(all.Delay, time.Until(l.began.Add(f.At+f.For)))
+			all.LostWithCaller = all.LostWithCaller || f.N == 0
+		case Refuse:
+			all.Err = cmp.Or(all.Err, l.allowed(denial(f.N, op.Verb)))
 		case Flaky:
 			all.LoseReply = all.LoseReply || l.sent%3 == 0
 			all.Hang = all.Hang || l.sent%5 == 0
@@ -142,11 +161,19 @@ func (l *link) fault(op leasetest.Op) leasetest.Fault {
 			}
 		}
 	}
+	if all.IgnoreContext && (all.Hang || all.LoseReply) {
+		// It hangs before it is sent, and must come back some time.
+		all.Hang, all.LoseReply, all.Err = false, false, errLost
+	}
 	return all
 }
 
-func (l *link) refusal(n int) error {
-	err := refusals[n%len(refusals)]
+var errLost = errors.New("the connection was lost")
+
+func (l *link) refusal(n int) error { return l.allowed(refusals[n%len(refusals)]) }
+
+// allowed spares plain client-go the conflicts that do not end.
+func (l *link) allowed(err error) error {
 	if l.plain && apierrors.IsConflict(err) {
 		err = refusals[0]
 	}
@@ -170,7 +197,7 @@ func (l *link) gate() {
 func (l *link) arrive(ctx context.Context) error {
 	l.gate()
 	l.mu.Lock()
-	lost := l.dead || l.has(Partition, CutIn)
+	lost := l.dead || l.has(Partition, Stuck, CutIn)
 	l.mu.Unlock()
 	if lost {
 		<-ctx.Done()

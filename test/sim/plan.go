@@ -21,13 +21,18 @@ func (t Timing) String() string {
 	return fmt.Sprintf("%v/%v/%v", t.LeaseDuration.Seconds(), t.RenewDeadline.Seconds(), t.RetryPeriod.Seconds())
 }
 
-// timings are those of Kubernetes' own components, of OpenShift's, one between, and a fast one. Seeds take them in turn.
+// timings are those of Kubernetes' own components, of OpenShift's, one between, a fast one, and the longest that was
+// published for a production system. Seeds take them in turn.
 var timings = []Timing{
 	{15 * time.Second, 10 * time.Second, 2 * time.Second},
 	{60 * time.Second, 40 * time.Second, 5 * time.Second},
 	{137 * time.Second, 107 * time.Second, 26 * time.Second},
 	{3 * time.Second, 2 * time.Second, 500 * time.Millisecond},
+	{270 * time.Second, 240 * time.Second, 60 * time.Second},
 }
+
+// hour is a client-go leader's lease that is longer than MaxLeaseDuration.
+var hour = Timing{time.Hour, 50 * time.Minute, 15 * time.Minute}
 
 // Replica is one contender for the Lease. Its processes come one after the other.
 type Replica struct {
@@ -38,10 +43,13 @@ type Replica struct {
 	// Timings are those of its processes, in turn.
 	Timings []Timing
 	// Slow is how much slower its clock is than those of the others: a second of its RenewDeadline takes Slow seconds.
-	Slow    float64
+	Slow float64
+	// Clone is the number of a process image. Processes of one number begin with the same memory.
+	Clone   int
 	Act     time.Duration // from one act of its work to the next
 	Drain   time.Duration // how long its work takes to end
 	Release bool          // ReleaseOnCancel
+	Serve   time.Duration // from one request to the next that is served under a hold; 0 for none
 }
 
 // Plan is all that a seed decides.
@@ -60,6 +68,7 @@ type Mix struct {
 	Timings []Timing // taken in turn by seed
 	Plain   Share
 	Odd     bool          // changed durations, slow clocks and duplicate identities, too
+	Later   bool          // cloned processes and an hour's lease, too; older seeds have their plans without
 	Far     time.Duration // the Distance at most
 	Keep    bool          // nobody has ReleaseOnCancel
 	Twins   bool          // the first two have one identity
@@ -77,7 +86,7 @@ const (
 
 // Everything is the mix of a usual run.
 func Everything() Mix {
-	return Mix{Kinds: Kinds(), Timings: timings, Plain: SomePlain, Odd: true, Far: 40 * time.Millisecond}
+	return Mix{Kinds: Kinds(), Timings: timings, Plain: SomePlain, Odd: true, Later: true, Far: 40 * time.Millisecond}
 }
 
 // NewPlan draws the seed's plan.
@@ -97,8 +106,11 @@ func NewPlan(seed uint64, mix Mix) *Plan {
 		f := drawFault(r, p, mix.Kinds)
 		f.At = at
 		p.Faults = append(p.Faults, f)
+		if slices.Contains(lasting, f.Kind) && r.IntN(4) > 0 {
+			at += f.For // mostly there is nothing else meanwhile
+		}
+		p.Length = max(p.Length, at+10*p.Timing.LeaseDuration, f.At+f.For+5*p.Timing.LeaseDuration)
 	}
-	p.Length = at + 10*p.Timing.LeaseDuration
 	return p
 }
 
@@ -110,10 +122,19 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 	if r.IntN(5) == 0 {
 		n = 5 + r.IntN(3)
 	}
+	lease := float64(p.Timing.LeaseDuration)
 	mixed := mix.Plain == SomePlain && r.IntN(3) == 0
 	odd := 0
 	if mix.Odd {
 		odd = r.IntN(8)
+	}
+	later := -1
+	if mix.Later {
+		later = r.IntN(12)
+	}
+	serve := time.Duration(0)
+	if mix.Later && r.IntN(4) == 0 {
+		serve = p.Timing.RenewDeadline/2 + upTo(r, 4*p.Timing.RenewDeadline)
 	}
 	fixed, release := r.IntN(3) == 0, r.IntN(4) > 0 && !mix.Keep
 	for i := range n {
@@ -124,6 +145,9 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 			Timings: []Timing{p.Timing},
 			Act:     p.Timing.RetryPeriod/2 + upTo(r, p.Timing.RetryPeriod),
 		}
+		if !one.Plain {
+			one.Serve = serve
+		}
 		if fixed {
 			one.Identity = name
 		}
@@ -132,6 +156,9 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 		case odd == 1 || odd == 2:
 			// A clock 10 % slow beside one 10 % fast is 22 % slower.
 			one.Slow = 0.82 + 0.4*r.Float64()
+			if most := 0.97 * lease / float64(p.Timing.RenewDeadline); one.Slow > most {
+				one.Slow = most // any slower, and nothing is promised
+			}
 		case odd == 3:
 			one.Timings = append(one.Timings, mix.Timings[r.IntN(len(mix.Timings))])
 			if r.IntN(2) == 0 {
@@ -143,12 +170,21 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 		if mix.Twins && i < 2 {
 			one.Identity = "same"
 		}
+		switch {
+		case later == 0 && i < 2 && !one.Plain:
+			one.Identity, one.Clone = "same", 1
+		case later == 1 && i == 0 && mix.Plain == SomePlain:
+			one.Plain, one.Timings, one.Slow = true, []Timing{hour}, 1
+		}
 		if r.IntN(3) == 0 {
 			one.Drain = upTo(r, p.Timing.LeaseDuration)
 		}
 		p.Replicas = append(p.Replicas, one)
 	}
 }
+
+// drainTimeout is that of all processes. All work that ends does so earlier.
+func (p *Plan) drainTimeout() time.Duration { return 2 * p.Timing.LeaseDuration }
 
 // on is the timing of a process on its replica's clock: by the clock of the others, which is the bubble's.
 func (r Replica) on(t Timing) Timing {
@@ -162,11 +198,16 @@ func (p *Plan) limits() history.Limits {
 		RetryPeriod: p.Timing.RetryPeriod, Unnamed: p.Timing.LeaseDuration, MaxLease: elector.MaxLeaseDuration,
 		Notice: 50 * time.Millisecond, Wake: 15 * time.Millisecond,
 		RequestBurst: 40, RequestsPerTry: 6,
+		LinesPerMinute: 10, TermsPerMinute: 10,
 	}
 	retry := time.Duration(0)
 	for _, r := range p.Replicas {
 		for _, t := range r.Timings {
 			t = r.on(t)
+			if t == hour { // nothing is asked of it, but that it is waited for
+				l.LeaseDuration = max(l.LeaseDuration, t.LeaseDuration)
+				continue
+			}
 			l.Unnamed = min(l.Unnamed, t.LeaseDuration)
 			l.LeaseDuration = max(l.LeaseDuration, t.LeaseDuration)
 			l.RenewDeadline = max(l.RenewDeadline, t.RenewDeadline)
@@ -177,6 +218,10 @@ func (p *Plan) limits() history.Limits {
 	}
 	l.Takeover = 5*retry + l.RenewDeadline
 	l.Settle = 4*retry + l.RenewDeadline + l.LeaseDuration
+	l.Leave = p.drainTimeout() + min(l.RenewDeadline/2, time.Second)
+	// The figures of a RetryPeriod of 2 s. A shorter one may cost more.
+	hurry := max(1, 2/l.RetryPeriod.Seconds())
+	l.LeaderPerMinute, l.StandbyPerMinute, l.BarredPerMinute = 32*hurry, 20*hurry, 4*hurry
 	return l
 }
 
@@ -189,8 +234,8 @@ func (p *Plan) String() string {
 		if r.Plain {
 			kind = "client-go"
 		}
-		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v\n",
-			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release)
+		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v serve=%v clone=%d\n",
+			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release, r.Serve, r.Clone)
 	}
 	for i, f := range p.Faults {
 		fmt.Fprintf(&text, "  #%-3d %v\n", i, f)

@@ -8,11 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
@@ -21,8 +25,8 @@ import (
 	"github.com/kube-elector/elector/test/history"
 )
 
-// process is one of a replica's. It ends when it is killed or when its elector has returned; then it records nothing
-// any more, and nothing that it sends arrives. What is left of it in the bubble goes away by and by.
+// process is one of a replica's. It ends when it is killed or when its elector has returned, as main does then. After that
+// it records nothing, and nothing that it sends arrives.
 type process struct {
 	seat   *seat
 	name   string
@@ -30,17 +34,19 @@ type process struct {
 	link   *link
 	leads  func() bool
 	start  func(context.Context) error
-	step   func(context.Context) // StepDown
-	ctx    context.Context       //nolint:containedctx // start's, for stop
+	step   func(context.Context) error // StepDown
+	lines  atomic.Int64                // logged since they were last counted
+	ctx    context.Context             //nolint:containedctx // start's, for stop
 	cancel context.CancelFunc
 	exit   chan struct{} // closed when it has ended
 
-	mu   sync.Mutex // guards all below; held while an event is recorded
-	gone bool
-	rest time.Duration // until the replica's next process starts
-	hog  bool          // its work will not end
-	mid  bool          // its work is between its look at the term and its write
-	slow bool          // its work may have outlasted DrainTimeout: it is a hog, or was frozen
+	mu    sync.Mutex // guards all below; held while an event is recorded
+	gone  bool
+	rest  time.Duration // until the replica's next process starts
+	hog   bool          // its work will not end
+	stuck bool          // its work ignores its context and goes on
+	mid   bool          // its work is between its look at the term and its write
+	slow  bool          // its work or its requests may take too long: it is a hog, or was frozen
 }
 
 func newProcess(s *seat, n int) *process {
@@ -70,20 +76,37 @@ func (p *process) elector() {
 	config := elector.Config{
 		Enabled: true, Identity: p.identity(), LeaseName: leaseName, LeaseNamespace: namespace,
 		LeaseDuration: p.timing.LeaseDuration, RenewDeadline: p.timing.RenewDeadline, RetryPeriod: p.timing.RetryPeriod,
-		ReleaseOnCancel: p.seat.Release, DrainTimeout: 2 * p.seat.w.plan.Timing.LeaseDuration,
+		ReleaseOnCancel: p.seat.Release, DrainTimeout: p.seat.w.plan.drainTimeout(),
 	}
-	e, err := elector.New(&config, p.link, elector.Callbacks{
+	e, err := newElector(p.seat.Clone, &config, p.link, elector.Callbacks{
 		OnStartedLeading: func(ctx context.Context) {
 			term, _ := elector.TermFromContext(ctx)
 			p.work(ctx, term.Token, func() bool { return term.Remaining() > 0 })
 		},
 		OnStoppedLeading: p.stopped,
-	}, slog.New(slog.DiscardHandler))
+	}, slog.New(lineCounter{&p.lines}))
 	if err != nil {
 		panic(err) // a plan that cannot be
 	}
-	p.leads, p.start = e.IsLeader, e.Start
-	p.step = func(ctx context.Context) { _ = e.StepDown(ctx) } // it may be of no avail
+	p.leads, p.start, p.step = e.IsLeader, e.Start, e.StepDown
+	if p.seat.Serve > 0 {
+		p.seat.w.group.Go(func() { p.serve(e.Term) })
+	}
+}
+
+// image guards the source of uuid's random numbers.
+var image sync.Mutex
+
+// newElector returns an Elector. Those of one clone, if that is not 0, draw the same random numbers: they begin with the same
+// memory, like processes in a virtual machine that was copied.
+func newElector(clone int, c *elector.Config, client kubernetes.Interface, callbacks elector.Callbacks, logger *slog.Logger) (*elector.Elector, error) {
+	image.Lock()
+	defer image.Unlock()
+	if clone != 0 {
+		uuid.SetRand(mathrand.NewChaCha8([32]byte{byte(clone)}))
+		defer uuid.SetRand(nil)
+	}
+	return elector.New(c, client, callbacks, logger)
 }
 
 func (p *process) clientGo() {
@@ -110,30 +133,45 @@ func (p *process) clientGo() {
 		le.Run(ctx)
 		return nil
 	}
-	p.step = func(context.Context) { p.stop() }
+	p.step = func(context.Context) error {
+		p.stop()
+		return elector.ErrNotReleased
+	}
 }
 
-// run is the process's life. It must end in good order, unless its work does not end.
+// run is the process's life.
 func (p *process) run() {
 	err := p.start(p.ctx)
 	if err != nil {
 		p.mu.Lock()
-		if !p.gone && !(p.slow && errors.Is(err, elector.ErrDrainTimeout)) {
+		if !p.gone && !p.expected(err) {
 			p.seat.w.wrong(history.Violation{
 				Invariant: "start", At: time.Since(p.seat.w.began), Replica: p.name, What: "Start returned " + err.Error(),
 			})
 		}
 		p.mu.Unlock()
 	}
-	p.end(err == nil)
+	p.end(err)
+}
+
+// expected reports whether there is a reason for the error that Start has returned.
+func (p *process) expected(err error) bool {
+	switch {
+	case errors.Is(err, elector.ErrDrainTimeout):
+		// In a voluntary end work may take longer than it can if the Lease is lost meanwhile.
+		return p.slow || p.stuck || p.seat.drainTime() > p.timing.LeaseDuration-p.timing.RenewDeadline
+	case errors.Is(err, elector.ErrRequestHung):
+		return p.link.wasDeaf() || p.slow
+	}
+	return errors.Is(err, elector.ErrNotReleased)
 }
 
 // end ends the process, as its elector has returned.
-func (p *process) end(ok bool) {
+func (p *process) end(err error) {
 	p.link.gate()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.endLocked(ok)
+	p.endLocked(err)
 }
 
 // kill ends the process at once, also when it is frozen.
@@ -141,14 +179,20 @@ func (p *process) kill(down time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rest = down
-	p.endLocked(false)
+	p.endLocked(errKilled)
 }
 
-func (p *process) endLocked(ok bool) {
+var errKilled = errors.New("killed")
+
+func (p *process) endLocked(err error) {
 	if p.gone {
 		return
 	}
-	p.seat.w.log.Add(history.Event{Replica: p.name, Kind: history.ProcessEnded, OK: ok})
+	e := history.Event{Replica: p.name, Kind: history.ProcessEnded, OK: err == nil}
+	if err != nil {
+		e.Note = err.Error()
+	}
+	p.seat.w.log.Add(e)
 	p.gone = true
 	p.link.cut()
 	p.cancel()
@@ -156,7 +200,32 @@ func (p *process) endLocked(ok bool) {
 }
 
 // stop is a SIGTERM.
-func (p *process) stop() { p.cancel() }
+func (p *process) stop() {
+	p.record(history.Event{Kind: history.ProcessTold})
+	p.cancel()
+}
+
+// stepDown calls StepDown.
+func (p *process) stepDown() {
+	err := p.step(p.ctx)
+	p.tell(history.Event{Kind: history.SteppedDown, OK: err == nil})
+}
+
+// lineCounter is a handler of the log that counts the lines an operator sees at the usual level.
+type lineCounter struct{ n *atomic.Int64 }
+
+func (c lineCounter) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
+
+func (c lineCounter) Handle(context.Context, slog.Record) error {
+	c.n.Add(1)
+	return nil
+}
+
+func (c lineCounter) WithAttrs([]slog.Attr) slog.Handler { return c }
+
+func (c lineCounter) WithGroup(string) slog.Handler { return c }
 
 // tell is record by the process itself: if it is frozen it waits.
 func (p *process) tell(e history.Event) {

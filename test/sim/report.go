@@ -17,14 +17,26 @@ func (s *Stats) Line(took time.Duration) string {
 	for _, n := range s.Faults {
 		faults += n
 	}
-	return fmt.Sprintf("%8v  %.3f cluster-years  %d seeds  %.1f seeds/s  %d elections  %d faults",
-		took.Round(time.Second), s.Years(), s.Seeds, float64(s.Seeds)/took.Seconds(), s.Elections, faults)
+	return fmt.Sprintf("%8v  %.3f cluster-years  %d seeds  %.1f seeds/s  %d elections  %d faults  violations: %s",
+		took.Round(time.Second), s.Years(), s.Seeds, float64(s.Seeds)/took.Seconds(), s.Elections, faults, s.violations())
+}
+
+// violations are the invariants that were violated, each with the number of seeds.
+func (s *Stats) violations() string {
+	if len(s.Wrong) == 0 {
+		return "none"
+	}
+	all := make([]string, 0, len(s.Wrong))
+	for _, invariant := range slices.Sorted(maps.Keys(s.Wrong)) {
+		all = append(all, fmt.Sprint(invariant, " ", s.Wrong[invariant]))
+	}
+	return strings.Join(all, ", ")
 }
 
 // Report is all the figures.
 func (s *Stats) Report(took time.Duration) string {
 	var text strings.Builder
-	fmt.Fprintln(&text, s.Line(took))
+	fmt.Fprintln(&text, "ran", s.Line(took))
 	fmt.Fprint(&text, "time by LeaseDuration/RenewDeadline/RetryPeriod:")
 	for _, timing := range slices.Sorted(maps.Keys(s.Time)) {
 		fmt.Fprintf(&text, "  %s %.0f h", timing, s.Time[timing].Hours())

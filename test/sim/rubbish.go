@@ -6,6 +6,7 @@ package sim
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,32 @@ var refusals = []error{
 	apierrors.NewUnauthorized("the token has expired"),
 	apierrors.NewBadRequest("broken JSON"),
 	apierrors.NewConflict(leases, "lease", errors.New("said for no reason")),
+}
+
+// denials are answers that a server gives for hours.
+var denials = []error{
+	apierrors.NewForbidden(leases, "lease", errors.New("no permission")),
+	apierrors.NewNotFound(leases, "lease"),
+	apierrors.NewConflict(leases, "lease", errors.New("said for no reason")),
+	apierrors.NewAlreadyExists(leases, "lease"),
+	apierrors.NewResourceExpired("too old"),
+	apierrors.NewInvalid(coordinationv1.SchemeGroupVersion.WithKind("Lease").GroupKind(), "lease", nil),
+	apierrors.NewTooManyRequests("too many requests", 1),
+	apierrors.NewInternalError(errors.New("etcdserver: request timed out")),
+	apierrors.NewServiceUnavailable("the server is starting"),
+	apierrors.NewTimeoutError("no answer from etcd", 1),
+	apierrors.NewUnauthorized("the token has expired"),
+}
+
+// verbs are the requests that a server refuses for hours. The first is all of them.
+var verbs = [][]string{{"get", "watch", "create", "update"}, {"create", "update"}, {"watch"}, {"get"}, {"get", "watch"}}
+
+// denial is the answer of the nth way to refuse requests, nil for those that it carries out.
+func denial(n int, verb string) error {
+	if !slices.Contains(verbs[n%len(verbs)], verb) {
+		return nil
+	}
+	return denials[n/len(verbs)%len(denials)]
 }
 
 // rubbish are specs that no elector writes.

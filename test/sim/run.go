@@ -28,17 +28,21 @@ type Stats struct {
 	Elections int                      // terms begun
 	Faults    map[Kind]int
 	Zombies   history.Zombies
+	Wrong     map[string]int // seeds that violated an invariant, by invariant
 }
 
 // Add adds others to s.
 func (s *Stats) Add(others Stats) {
 	if s.Time == nil {
-		s.Time, s.Faults = map[string]time.Duration{}, map[Kind]int{}
+		s.Time, s.Faults, s.Wrong = map[string]time.Duration{}, map[Kind]int{}, map[string]int{}
 	}
 	s.Seeds += others.Seeds
 	s.Elections += others.Elections
 	for timing, d := range others.Time {
 		s.Time[timing] += d
+	}
+	for invariant, n := range others.Wrong {
+		s.Wrong[invariant] += n
 	}
 	for kind, n := range others.Faults {
 		s.Faults[kind] += n
@@ -80,6 +84,10 @@ func Run(t *testing.T, p *Plan, judgePlain bool) (result Result) {
 		result.Violations = append(result.Violations, history.Violation{
 			Invariant: "zombies", What: fmt.Sprintf("wrote %d times, though only one write each was under way: %d", z.Acts, z.Woken),
 		})
+	}
+	result.Stats.Wrong = map[string]int{}
+	for _, v := range result.Violations {
+		result.Stats.Wrong[v.Invariant] = 1
 	}
 	return result
 }

@@ -34,7 +34,8 @@ func (p *process) work(ctx context.Context, token elector.Token, certain func() 
 	p.tell(history.Event{Kind: history.WorkReturned, Token: string(token)})
 }
 
-// wind is what the work does after its context has ended. What was frozen meanwhile does nothing any more.
+// wind is what the work does after its context has ended. What was frozen meanwhile does nothing any more, unless it is
+// stuck: then it acts for as long as the process lives.
 func (p *process) wind(token elector.Token, voluntary bool, certain func() bool) {
 	length, blind := p.drain(voluntary)
 	for end := time.Now().Add(length); time.Until(end) > 0; {
@@ -45,9 +46,37 @@ func (p *process) wind(token elector.Token, voluntary bool, certain func() bool)
 		case voluntary && certain():
 			p.record(history.Event{Kind: history.Leading})
 			p.act(token)
+		case p.ignores():
+			p.act(token)
 		case !voluntary && blind && time.Until(end) >= 0:
 			p.act(token)
 		}
+	}
+}
+
+// serve is what a replica does beside the leader's work, such as a webhook. Every so often it takes a hold of the term, if
+// there is one, and writes for as long as Remaining said.
+func (p *process) serve(current func() (elector.Term, bool)) {
+	for p.wait(context.Background(), p.seat.Serve) {
+		term, ok := current()
+		if !ok {
+			continue
+		}
+		release, ok := term.Hold()
+		if !ok {
+			continue
+		}
+		hold := history.Event{Kind: history.HoldTaken, Token: string(term.Token)}
+		p.record(hold)
+		for end := time.Now().Add(min(p.seat.Serve/2, term.Remaining())); time.Until(end) > 0; {
+			p.write(history.Served, term.Token)
+			if !p.wait(context.Background(), min(p.seat.Act, time.Until(end))) {
+				break
+			}
+		}
+		hold.Kind = history.HoldGiven
+		p.record(hold)
+		release()
 	}
 }
 
@@ -86,9 +115,11 @@ func (p *process) wait(ctx context.Context, d time.Duration) bool {
 }
 
 // act is one write. Between the look at the term and this no time passes, unless the process was frozen there.
-func (p *process) act(token elector.Token) {
+func (p *process) act(token elector.Token) { p.write(history.Acted, token) }
+
+func (p *process) write(kind history.Kind, token elector.Token) {
 	p.seat.w.store.write(token, func(ok bool) {
-		p.record(history.Event{Kind: history.Acted, Token: string(token), OK: ok})
+		p.record(history.Event{Kind: kind, Token: string(token), OK: ok})
 	})
 }
 
@@ -98,13 +129,20 @@ func (p *process) midWrite() (mid bool) {
 	return mid
 }
 
+// ignores reports whether the work goes on whatever happens.
+func (p *process) ignores() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stuck && !p.slow
+}
+
 // drain is how long the work takes to end, and whether it acts in an involuntary end.
 func (p *process) drain(voluntary bool) (d time.Duration, blind bool) {
 	d = p.seat.drainTime()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.hog:
+	case p.hog, p.stuck:
 		return 1000 * time.Hour, false
 	case voluntary:
 		return d, false

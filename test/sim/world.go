@@ -6,6 +6,7 @@ package sim
 import (
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -31,6 +32,9 @@ type world struct {
 	group  sync.WaitGroup // every goroutine of the run
 	began  time.Time
 	end    chan struct{} // closed when no process is to be started any more
+	copies copies
+
+	strips, janitors atomic.Int32 // how many windows of these kinds are open
 
 	mu     sync.Mutex // guards errors
 	errors []history.Violation
@@ -40,6 +44,7 @@ func newWorld(p *Plan) *world {
 	w := &world{plan: p, server: leasetest.NewServer(), began: time.Now(), end: make(chan struct{})}
 	w.log = history.NewRecorder(w.began)
 	w.server.OnWrite(w.wrote)
+	w.server.Admit(w.admit)
 	for _, r := range p.Replicas {
 		w.seats = append(w.seats, &seat{w: w, Replica: r, drain: r.Drain})
 	}
@@ -70,7 +75,11 @@ func (w *world) wrote(write leasetest.Write) {
 	e := history.Event{Kind: history.LeaseWrite, Replica: write.Client, Before: record(write.Old), After: record(write.New)}
 	w.log.Add(e)
 	if e.Before.Holder != e.After.Holder {
+		w.copies.keep(write.Old, write.New)
 		w.look()
+	}
+	if write.Old == nil {
+		w.tidy()
 	}
 }
 
@@ -80,7 +89,7 @@ func record(l *coordinationv1.Lease) *history.Record {
 		return &history.Record{}
 	}
 	r := &history.Record{
-		UID: string(l.UID), Version: l.ResourceVersion, Writer: l.Annotations[elector.WriterAnnotation],
+		UID: string(l.UID), Version: l.ResourceVersion,
 		Holder: ptr.Deref(l.Spec.HolderIdentity, ""), Seconds: ptr.Deref(l.Spec.LeaseDurationSeconds, 0),
 		Transitions: ptr.Deref(l.Spec.LeaseTransitions, 0),
 	}
@@ -102,12 +111,15 @@ func (w *world) look() {
 	}
 }
 
-// count records the requests sent, and looks.
+// count records the requests sent and the lines logged, and looks.
 func (w *world) count() {
 	for _, s := range w.seats {
 		if p := s.process(); p != nil {
 			if n := p.link.requests(); n > 0 {
 				p.record(history.Event{Kind: history.Requests, N: n})
+			}
+			if n := p.lines.Swap(0); n > 0 {
+				p.record(history.Event{Kind: history.Logged, N: int(n)})
 			}
 		}
 	}
@@ -184,7 +196,7 @@ func (s *seat) finish(f Fault) {
 func (s *seat) run() {
 	for n := 1; ; n++ {
 		p := newProcess(s, n)
-		p.record(history.Event{Kind: history.ProcessStarted, Plain: s.Plain, Note: p.timing.String()})
+		p.record(history.Event{Kind: history.ProcessStarted, Plain: s.Plain, OK: s.Release, Note: p.timing.String()})
 		s.set(p)
 		s.started()
 		s.w.group.Go(p.run)
