@@ -79,8 +79,12 @@ type tenureContext struct {
 	request         context.Context // without its cancellation, which package context looks for by Value
 }
 
-// Value looks in the request's context first: the logger is the controller's, the term the tenure's.
+// Value looks in the request's context first: the logger is the controller's, the term the tenure's. What makes the
+// handlers of the controller's sources replay is not for handlers that Reconcile adds.
 func (c *tenureContext) Value(key any) any {
+	if key == (listenersKey{}) {
+		return nil
+	}
 	if v := c.request.Value(key); v != nil {
 		return v
 	}

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-var modelSteps = flag.Int("gate.steps", 100_000, "steps of the gate's model for each kind of queue")
+var modelSteps = flag.Int("gate.steps", 20_000, "steps of the gate's model for each kind of queue")
 
 const (
 	modelKeys      = 1000

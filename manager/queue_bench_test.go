@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+var benchQueues = map[string]func() requestQueue{
+	"plain": func() requestQueue {
+		return workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	},
+	"priority": func() requestQueue { return priorityqueue.New[reconcile.Request]("") },
+}
+
+func requests(n int) []reconcile.Request {
+	all := make([]reconcile.Request, n)
+	for i := range all {
+		all[i].NamespacedName = types.NamespacedName{Namespace: "namespace", Name: fmt.Sprint("object-", i)}
+	}
+	return all
+}
+
+// BenchmarkRequest is Add, Get and Done of one key, and of those gated also the context of Reconcile.
+func BenchmarkRequest(b *testing.B) {
+	keys := requests(1000)
+	for name, make := range benchQueues {
+		b.Run(name, func(b *testing.B) {
+			q := make()
+			defer q.ShutDown()
+			for i := range b.N {
+				q.Add(keys[i%len(keys)])
+				item, _ := q.Get()
+				q.Done(item)
+			}
+		})
+		b.Run(name+", gated", func(b *testing.B) {
+			ts := newTenures()
+			q := newGatedQueue(make(), "", ts)
+			defer q.ShutDown()
+			ts.open(newTenure(context.Background(), everything))
+			for i := range b.N {
+				q.Add(keys[i%len(keys)])
+				item, _ := q.Get()
+				q.Done(item)
+			}
+		})
+	}
+	b.Run("Reconcile, gated", func(b *testing.B) {
+		g := &gated[reconcile.Request]{
+			reconciler: reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, nil }),
+			tenures:    newTenures(),
+		}
+		q := newGatedQueue(benchQueues["plain"](), "", g.tenures)
+		defer q.ShutDown()
+		g.queue.Store(q)
+		t := newTenure(context.Background(), everything)
+		q.inFlight[keys[0]] = flight{tenure: t}
+		b.ReportAllocs()
+		for range b.N {
+			_, _ = g.Reconcile(b.Context(), keys[0])
+		}
+	})
+}
+
+// BenchmarkParked is the memory of 100,000 parked keys, beside their strings, and the time from the election until the
+// first of them is handed out.
+func BenchmarkParked(b *testing.B) {
+	const n = 100_000
+	keys := requests(n)
+	for name, make := range benchQueues {
+		b.Run(name, func(b *testing.B) {
+			var bytes, first float64
+			for range b.N {
+				ts := newTenures()
+				q := newGatedQueue(make(), "", ts)
+				before := heap()
+				for _, key := range keys {
+					q.Add(key)
+				}
+				bytes += float64(heap()-before) / n
+				began := time.Now()
+				go ts.open(newTenure(context.Background(), everything))
+				item, _ := q.Get()
+				first += float64(time.Since(began).Microseconds())
+				q.Done(item)
+				q.ShutDown()
+			}
+			b.ReportMetric(bytes/float64(b.N), "B/key")
+			b.ReportMetric(first/float64(b.N), "µs-to-first")
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc) //nolint:gosec // it fits
+}
