@@ -50,8 +50,8 @@ func (g *Gate) concludeLocked(cause error) error {
 		return nil
 	case len(g.reliance) > 0:
 		return g.lostLocked()
-	case errors.Is(cause, elector.ErrTakenOver), errors.Is(cause, elector.ErrLeaseDeleted), g.past.other != "":
-		return g.succeededLocked()
+	case g.past.other != "" || !errors.Is(cause, elector.ErrLeaseExpired):
+		return g.succeededLocked() // no later term can follow this one with nobody in between
 	case g.work.gated:
 		g.log.Info("paused: requests are kept until the lease is held again", "err", cause)
 	}

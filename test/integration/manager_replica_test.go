@@ -46,6 +46,12 @@ func (j *journal) all() []string {
 	return slices.Clone(j.lines)
 }
 
+func (j *journal) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = nil
+}
+
 func (j *journal) has(line string) bool { return slices.Contains(j.all(), line) }
 
 // managerOptions are for one replica of an operator in this namespace.
