@@ -76,20 +76,22 @@ type Config struct {
 	// RenewDeadline is the time the leader's work has to react to its cancelled
 	// context, and the allowance for clocks that run at different rates.
 	RenewDeadline time.Duration
-	// RetryPeriod is the time between two renewals, and between two reads while
-	// the Lease cannot be watched. Default 2s.
+	// RetryPeriod is the time between two renewals. While the Lease cannot be
+	// watched it is read every one to two RetryPeriods. Default 2s.
 	RetryPeriod time.Duration
 	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after
 	// the leader's work has returned, so that the next leader follows at once
 	// instead of after LeaseDuration. Unlike client-go's option of this name it
 	// is safe whatever the work does.
 	ReleaseOnCancel bool
-	// DrainTimeout is how long ending work is waited for when a term ends, the
-	// Lease being renewed meanwhile if the end is a voluntary one. Default 30s.
-	// Work that takes longer makes Start return ErrDrainTimeout, unreleased.
+	// DrainTimeout is how long ending work is waited for when a term ends. The
+	// Lease is renewed meanwhile if the end is a voluntary one. Otherwise the wait
+	// is LeaseDuration minus RenewDeadline if that is shorter. Work that takes
+	// longer makes Start return [ErrDrainTimeout], and the Lease is not released.
+	// Default 30s.
 	DrainTimeout time.Duration
 	// EventRecorder, if set, records Kubernetes Events on the Lease. Its methods
-	// must not block. Default: none.
+	// must not block, and it must belong to the Lease's cluster. Default: none.
 	EventRecorder events.EventRecorder
 }
 

@@ -4,7 +4,7 @@
 // Package elector elects a leader among the replicas of a program that runs on
 // Kubernetes, by a Lease. It runs client-go's LeaderElector and puts around it
 // what that leaves open: a standby that waits for the Lease instead of polling
-// it, a leader that knows until when it leads, and an end in good order.
+// it, a leader that knows until when it leads, and an orderly end.
 //
 // # Use
 //
@@ -16,7 +16,9 @@
 //	}
 //	return e.Start(ctx)
 //
-// Everything in the package may be used concurrently.
+// The main function should exit when Start has returned. Everything in the package
+// may be used concurrently. For a logr.Logger l, give New the logger
+// slog.New(logr.ToSlogHandler(l)).
 //
 // # Guarantees
 //
@@ -24,32 +26,39 @@
 //     another by more than LeaseDuration/RenewDeadline (1.5 at the defaults) and
 //     the work stops within LeaseDuration−RenewDeadline (5 s) of its context's
 //     end.
-//  2. The term's context is cancelled RenewDeadline after the sending of the
-//     last acknowledged renewal at the latest, whatever the API server, the
-//     network or a slow reply does; and within 50 ms of the API server's knowing
-//     of another holder, another object of that name, or none, while the watch
-//     works. Its cause (context.Cause) says why.
+//  2. The term ends RenewDeadline after the sending of the last acknowledged
+//     renewal at the latest, whatever the API server, the network or a slow reply
+//     does. It ends at once when the watch, a read or a reply shows another
+//     holder, another object of that name, or none. The first of these ends comes
+//     1 % of RenewDeadline early, 50 ms at most, because the timer that cancels
+//     the context may be late on a busy machine. The cause (context.Cause) of the
+//     context's end says why.
 //  3. IsLeader, Remaining and Term tell the truth at the instant of the call, by
-//     the clocks. A process that was stopped and continued finds itself not
-//     leading before it acts.
+//     the clocks, however late the timer is. A process that was stopped for too
+//     long and continues is told by its next call that it does not lead.
 //  4. Callbacks come in pairs and in order: OnStartedLeading, its return,
 //     OnStoppedLeading. There is no OnStoppedLeading without the former, and no
 //     two terms of one process overlap. OnNewLeader comes one call at a time, in
 //     order, never with "".
-//  5. The Lease is released only after the leader's work has returned, only by
-//     its holder, and is renewed while the work ends. Work that outlasts
-//     DrainTimeout is not released; Start says so (ErrDrainTimeout).
-//  6. Losing the leadership does not end the candidate: it stands by again.
+//  5. The Lease is released only after the leader's work has returned and all
+//     holds ([Term.Hold]) are given back, only by its holder, and is renewed
+//     until then. If that takes longer than DrainTimeout the Lease is not
+//     released, and Start returns [ErrDrainTimeout].
+//  6. Losing the leadership does not end the candidate, which stands by again,
+//     unless the work goes on: Start then returns [ErrDrainTimeout] before another
+//     replica can lead, LeaseDuration−RenewDeadline after the context's end, so
+//     that the process can exit.
 //  7. Tokens rise strictly over all terms of a Lease name, also when the Lease
-//     is deleted and made anew.
+//     is deleted and created again.
 //  8. Two processes with one Identity are found out and never lead together. A
 //     process restarted under its old Identity waits for its old record to lapse
 //     like anybody else. A process knows its record by its own writes, so a clone
 //     of it is found out by the first write of either. Until then a clone made
 //     while it leads takes itself for the leader, too.
-//  9. A standby costs one watch and does not poll. While it cannot watch it reads
-//     every RetryPeriod; should the watch have died silently, one read before
-//     every claim shows it. A claim is a compare-and-swap.
+//  9. A healthy standby costs one watch and does not poll. When the watch shows no
+//     renewal that was due, a read shows whether the watch is dead. While a
+//     standby cannot watch it reads every one to two RetryPeriods. In a fault that
+//     lasts it slows down. A claim is a compare-and-swap.
 //  10. Whatever somebody writes into the Lease causes no panic and no unbounded
 //     wait. A recorded duration above MaxLeaseDuration counts only if the holder
 //     was seen to renew, or if it is a day at most and the renewTime lies within
@@ -57,9 +66,11 @@
 //     overwrite it. Edits of labels and annotations change no term and are kept.
 //  11. Bad configuration is refused by New, all of it in one error that names
 //     field, value and rule.
-//  12. On a clientset from NewClientset the lease traffic shares no rate limit
+//  12. On a clientset from [NewClientset] the lease traffic shares no rate limit
 //     and no connection with other traffic, and a dead connection costs one
-//     attempt, not the leadership.
+//     attempt, not the leadership. A request that ignores its context holds up
+//     neither the end of a term nor Start's return. When Start of the last Elector
+//     that uses the clientset returns, its connections are closed.
 //
 // # Not guaranteed
 //
@@ -67,7 +78,12 @@
 // write. Pass the Token along with effects outside the cluster, let the receiver
 // refuse a lower one, and check Remaining before a request, bounding it by that.
 //
-// Work that ignores its cancelled context may run beside another leader's.
+// Work that ignores its cancelled context may run beside another leader's, unless
+// the process exits when Start returns [ErrDrainTimeout].
+//
+// IsLeader, Remaining and Term promise nothing about the next instant. Work outside
+// OnStartedLeading that relies on them needs a [Term.Hold], or a voluntary end
+// hands the Lease over beside it.
 //
 // A candidate that starts when there is no Lease, or finds it blanked, takes it
 // for free. An administrator who blanks the Lease of a leader that cannot reach
@@ -103,15 +119,57 @@
 // and OnStoppedLeading return, and nothing is written. Either way a candidate
 // that was not stopped stands by again.
 //
+// # From client-go
+//
+// LeaseDuration, RenewDeadline, RetryPeriod, ReleaseOnCancel and the callbacks have
+// the same names here, and [Config.BindFlags] adds the flags of Kubernetes'
+// components. These differ:
+//
+//   - Config.Enabled must be set.
+//   - OnStartedLeading must return when its context ends, also after a lost term.
+//   - OnStoppedLeading is no kill switch. It comes after OnStartedLeading has
+//     returned, and before the Lease is released. The os.Exit of client-go's
+//     example would leave the Lease held, so that the next leader waits for
+//     LeaseDuration. Leave it out, and exit by returning from main when Start has
+//     returned.
+//   - A process that must not lead twice calls the cancel function of Start's
+//     context in OnStoppedLeading. client-go's RunOrDie returns after one term, Start
+//     does not.
+//   - OnStoppedLeading is not called without an OnStartedLeading before it.
+//   - A restarted process with a fixed Identity waits for its own old record to lapse.
+//
+// client-go's example then reads:
+//
+//	e, err := elector.New(&config, clientset, elector.Callbacks{
+//		OnStartedLeading: run, // returns when its context ends
+//		OnNewLeader:      func(identity string) { klog.Infof("new leader: %s", identity) },
+//	}, slog.Default())
+//	if err != nil {
+//		return err
+//	}
+//	return e.Start(ctx) // and main exits
+//
 // # Logging, metrics, Events
 //
-// client-go logs through the logger given to New, at its own levels; errors that
-// belong to a normal day, such as a lost race, are demoted to Debug. Collector
-// gives Prometheus metrics. With Config.EventRecorder set, beginnings and ends of
-// terms and duplicate identities are recorded as Events on the Lease.
+// Each beginning and end of a term is one line at Info, or at Warn if the term was
+// lost or the Lease was not released. What cannot be done is one line at Warn when it begins or its reason
+// changes, one each ten minutes while it lasts, and one at Info when it is over.
+// client-go logs through the same logger, at Debug at most. The work's context
+// keeps the logger that Start's context carries.
+//
+// [Elector.Collector] gives Prometheus metrics, among them failed renewals and
+// claims, the time since the API server was last heard, and whether this replica
+// could lead. There are alert rules in examples/operator. client-go's own metric
+// leader_election_master_status stays true.
+//
+// With Config.EventRecorder set, beginnings and ends of terms are recorded as
+// Events on the Lease. Their reason is LeaderElection and their notes begin as
+// client-go's do ("x became leader", "x stopped leading"). A lost term is a
+// Warning, and so is a duplicate Identity, with the reason DuplicateIdentity.
 //
 // # Permissions
 //
-// On the one Lease by name: get, update, watch. In its namespace: create leases,
-// unless the Lease is there already; create cannot be limited by name.
+// On the one Lease by name: get, update, watch. Without watch a replica takes over
+// more slowly. In the namespace: create leases, unless the Lease is there already;
+// create cannot be limited by name.
 package elector

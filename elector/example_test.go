@@ -12,7 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/kube-elector/elector/elector"
 )
@@ -43,6 +45,16 @@ func report(ctx context.Context) {
 		case <-time.After(time.Minute):
 		case <-ctx.Done():
 		}
+	}
+}
+
+// An Elector that logs through a logr.Logger, such as klog's or ctrl.Log. It leads
+// without an election here.
+func ExampleNew_logr() {
+	config := elector.Config{}
+	logger := slog.New(logr.ToSlogHandler(klog.Background()))
+	if _, err := elector.New(&config, nil, elector.Callbacks{OnStartedLeading: report}, logger); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
 }
 
