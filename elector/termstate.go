@@ -21,6 +21,7 @@ type term struct {
 	Term
 	uid           types.UID
 	renewDeadline time.Duration // 0: there is no Lease and no deadline
+	whole         *term         // the term that this one is a part of, if any
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -75,6 +76,9 @@ func (t *term) held() time.Duration {
 	t.mu.Lock()
 	left := t.heldLocked(now())
 	t.mu.Unlock()
+	if t.whole != nil {
+		left = min(left, t.whole.remaining())
+	}
 	if left == 0 {
 		t.lose(ErrLeaseExpired)
 	}
