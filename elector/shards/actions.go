@@ -1,0 +1,268 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// claim claims a shard and begins its work.
+func (k *keeper) claim(c claim, now time.Time, d *decision) {
+	if !k.may(now, &k.claims, maxClaims+k.s.n/128, d) {
+		return
+	}
+	k.ask(c.shard, c.base)
+	var lease *coordinationv1.Lease
+	k.async(func(ctx context.Context) (err error) {
+		lease, err = k.s.client.claim(ctx, c.shard, c.base, k.me)
+		if err != nil && c.base == nil && lostRace(err) {
+			_, _ = k.s.client.read(ctx, k.s.client.names.shard(c.shard)) // it may be there without its labels
+		}
+		return err
+	}, func(err error) {
+		k.claims--
+		k.answered(c.shard, "cannot claim a shard", err)
+		if err == nil && k.ctx.Err() == nil {
+			k.hold(c, lease)
+		}
+	})
+}
+
+// hold begins the term of a shard that has been claimed.
+func (k *keeper) hold(c claim, lease *coordinationv1.Lease) {
+	info := elector.Term{AcquiredAt: time.Now(), Resumed: c.cause == causeResumed}
+	if lease != nil {
+		info.Token = elector.Token(lease.ResourceVersion)
+		info.AcquiredAt = lease.Spec.AcquireTime.Time
+		info.Transitions = int(*lease.Spec.LeaseTransitions)
+	}
+	h := &holding{shard: c.shard, lease: lease, part: k.term.Part(k.ctx, info)}
+	k.holdings[c.shard] = h
+	k.s.began(h, c.cause, c.free)
+	go func() { // waited for by run
+		h.run(k.s.callbacks)
+		k.do(func() { k.stopped(h) })
+	}()
+}
+
+// stopped is called when the work of a shard has ended.
+func (k *keeper) stopped(h *holding) {
+	h.stopped = true
+	k.s.ended(h)
+	if h.failure != nil {
+		panic(h.failure) // by way of the Elector to the caller of Start
+	}
+	if h.lost || h.lease == nil || k.ctx.Err() != nil {
+		k.drop(h)
+	}
+}
+
+// drop forgets a shard that is not ours any more. Where an administrator has deleted
+// its Lease or blanked the holder in it, others wait for this replica's work to end;
+// it has.
+func (k *keeper) drop(h *holding) {
+	delete(k.holdings, h.shard)
+	if h.lease == nil || k.ctx.Err() != nil {
+		return
+	}
+	seen := k.s.view.slot(h.shard)
+	switch {
+	case seen == nil:
+		k.s.view.lift(h.shard)
+	case seen.UID == h.lease.UID && holder(seen) == "" && !released(seen):
+		k.free(h.shard, seen)
+	}
+}
+
+// give ends the work of shards that another replica should have, at the pace at which
+// they can be released.
+func (k *keeper) give(shards []int, now time.Time, d *decision) {
+	cause := ErrGivenBack
+	if !k.leaving.IsZero() {
+		cause = elector.ErrStopped
+	}
+	for _, i := range shards {
+		if wait := k.pace.next(now, k.maxReleases()); wait > 0 {
+			d.after(wait)
+			return
+		}
+		k.holdings[i].end(cause)
+	}
+}
+
+// release releases the shards whose work has ended, and so gives them away.
+func (k *keeper) release(now time.Time, d *decision) {
+	for i, h := range k.holdings {
+		if !h.stopped {
+			continue
+		}
+		if r, ok := k.refused[i]; ok && (r.until.IsZero() || now.Before(r.until)) {
+			continue
+		}
+		switch seen := k.s.view.slot(i); {
+		case seen == nil:
+			k.look(h)
+		case !sameRecord(seen, h.lease):
+			delete(k.holdings, i) // released by a request whose reply was lost, or edited
+		case k.may(now, &k.releases, k.maxReleases(), d):
+			began := now
+			k.ask(i, seen)
+			k.async(func(ctx context.Context) error { return k.s.client.release(ctx, seen) }, func(err error) {
+				k.releases--
+				k.answered(i, "cannot release a shard", err)
+				if err == nil {
+					k.pace.took(time.Since(began))
+					delete(k.holdings, i)
+				}
+			})
+		}
+	}
+}
+
+// tidy releases a shard whose record names this session although it is not held: the
+// reply to a claim was lost, and meanwhile another replica should have it.
+func (k *keeper) tidy(i int, now time.Time, d *decision) {
+	if seen := k.s.view.slot(i); seen != nil && k.may(now, &k.releases, k.maxReleases(), d) {
+		k.releases--
+		k.free(i, seen)
+	}
+}
+
+func (k *keeper) free(i int, seen *coordinationv1.Lease) {
+	k.releases++
+	k.ask(i, seen)
+	k.async(func(ctx context.Context) error { return k.s.client.release(ctx, seen) }, func(err error) {
+		k.releases--
+		k.answered(i, "cannot release a shard", err)
+	})
+}
+
+// look reads the Lease of a shard that has vanished from the watch. It may have been
+// deleted, or only have lost its labels.
+func (k *keeper) look(h *holding) {
+	if h.looking {
+		return
+	}
+	h.looking = true
+	var lease *coordinationv1.Lease
+	k.async(func(ctx context.Context) (err error) {
+		lease, err = k.s.client.read(ctx, k.s.client.names.shard(h.shard))
+		if err == nil && lease != nil && sameRecord(lease, h.lease) {
+			err = k.s.client.relabel(ctx, lease)
+			if lostRace(err) {
+				err = nil // the next look tells
+			}
+		}
+		return err
+	}, func(err error) {
+		h.looking = false
+		if err == nil && lease != nil || h.lost || k.holdings[h.shard] != h {
+			return
+		}
+		h.lose(elector.ErrLeaseDeleted)
+		if h.stopped {
+			k.drop(h)
+		}
+	})
+}
+
+// confirm reads the Lease of a session that seems to have lapsed.
+func (k *keeper) confirm(s session, now time.Time, d *decision) {
+	if until, ok := k.looks[s]; ok && (until.IsZero() || now.Before(until)) {
+		if !until.IsZero() {
+			d.after(until.Sub(now))
+		}
+		return
+	}
+	for other, until := range k.looks {
+		if !until.IsZero() && now.After(until) {
+			delete(k.looks, other)
+		}
+	}
+	k.looks[s] = time.Time{}
+	turn := time.Duration(k.s.view.rank()) * 50 * time.Millisecond
+	k.async(func(ctx context.Context) error { return k.s.client.confirm(ctx, s, turn) }, func(err error) {
+		k.looks[s] = time.Now().Add(jitter(k.s.config.LeaseDuration))
+		if err != nil && k.ctx.Err() == nil {
+			k.looks[s] = time.Now().Add(jitter(2 * k.s.config.RetryPeriod))
+			k.s.troubled("cannot read the Lease of another replica", err)
+		}
+	})
+}
+
+// may reports whether another request of a kind may be made, and counts it.
+func (k *keeper) may(now time.Time, count *int, limit int, d *decision) bool {
+	if k.failing {
+		limit = 1
+	}
+	if wait := k.quiet.Sub(now); wait > 0 {
+		d.after(wait)
+		return false
+	}
+	if *count >= limit {
+		return false // the reply to another one wakes the keeper
+	}
+	*count++
+	return true
+}
+
+func (k *keeper) ask(i int, seen *coordinationv1.Lease) {
+	k.refused[i] = refusal{version: version(seen), pause: k.refused[i].pause}
+}
+
+// answered takes in the reply to a request about a shard. What was refused because
+// another replica was faster is tried again when that was seen; after other failures
+// there is a pause for all requests.
+func (k *keeper) answered(i int, what string, err error) {
+	switch {
+	case err == nil:
+		delete(k.refused, i)
+		if k.failing {
+			k.failing = false
+			k.s.recovered()
+		}
+	case lostRace(err):
+		r := k.refused[i]
+		r.pause = min(max(2*r.pause, firstBackoff), k.s.config.RetryPeriod)
+		r.until = time.Now().Add(r.pause)
+		k.refused[i] = r
+	default:
+		delete(k.refused, i)
+		if k.ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			k.failing = true
+			k.quiet = time.Now().Add(jitter(2 * k.s.config.RetryPeriod))
+			k.s.troubled(what, err)
+		}
+	}
+}
+
+// maxReleases is two, but for sets of many shards.
+func (k *keeper) maxReleases() int { return maxReleases + k.s.n/256 }
+
+// pace spaces the ends of shards out, so that those that take equally long to end do
+// not wait for each other's release.
+type pace struct {
+	usual time.Duration // how long a release takes
+	last  time.Time
+}
+
+// next returns how long to wait for the next one; when it returns 0 that is now. A few
+// that are late, since timers are, are made up for.
+func (p *pace) next(now time.Time, atOnce int) time.Duration {
+	const longest, late = 100 * time.Millisecond, 2 * time.Millisecond
+	due := later(p.last.Add(min(p.usual/time.Duration(atOnce), longest)), now.Add(-late))
+	if wait := due.Sub(now); wait > 0 {
+		return wait
+	}
+	p.last = due
+	return 0
+}
+
+func (p *pace) took(d time.Duration) { p.usual = (3*p.usual + d) / 4 }

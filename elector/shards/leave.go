@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// ready reports whether the keeper may claim: this replica's session was seen among
+// the others', and none of those has another number of shards.
+func (k *keeper) ready(now time.Time, d *decision) bool {
+	if k.arrived.IsZero() {
+		me, ok := k.s.view.arrived(k.term.Token)
+		if !ok {
+			if !k.leaving.IsZero() {
+				k.finish(elector.ErrStopped)
+			}
+			return false
+		}
+		k.me, k.arrived = me, now
+	}
+	if k.s.view.replica(k.me) == nil {
+		k.abandon(elector.ErrTakenOver) // its record was edited: others don't take this session for ours
+		return false
+	}
+	if !k.clear {
+		rivals := k.s.view.rivalry(now)
+		for _, s := range rivals.confirm {
+			k.confirm(s, now, d)
+		}
+		if rivals.alive {
+			k.s.fail(ErrCount)
+			k.abandon(ErrCount)
+		}
+		k.clear = rivals.none
+		d.after(rivals.next)
+	}
+	return k.clear
+}
+
+// leave begins to give back all shards, since this replica stops.
+func (k *keeper) leave() {
+	if !k.leaving.IsZero() {
+		return
+	}
+	k.leaving = time.Now()
+	if !k.s.config.ReleaseOnCancel {
+		k.abandon(elector.ErrStopped)
+		return
+	}
+	if len(k.holdings) > 0 && k.me.acquired != 0 {
+		k.annotate(LeavingAnnotation, k.me.acquired)
+	}
+}
+
+// assert tells the others that this replica can claim shards, since they seem to have
+// passed it over.
+func (k *keeper) assert(now time.Time) {
+	if !k.failing && now.Sub(k.asserted) > 4*k.s.config.LeaseDuration {
+		k.asserted = now
+		k.annotate(FitAnnotation, now.UnixMicro())
+	}
+}
+
+func (k *keeper) annotate(key string, value int64) {
+	k.async(func(ctx context.Context) error { return k.s.client.annotate(ctx, k.me, key, value) }, func(err error) {
+		if err != nil && k.ctx.Err() == nil {
+			k.s.troubled("cannot annotate the session's Lease", err)
+		}
+	})
+}
+
+// abandon ends all work and the session.
+func (k *keeper) abandon(cause error) {
+	for _, h := range k.holdings {
+		h.end(cause)
+	}
+	k.finish(cause)
+}
+
+// stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be
+// given to anybody while this process lives, so the process has to end: the others
+// are given back before.
+func (k *keeper) stuck(now time.Time, d *decision) {
+	limit, all := k.s.config.DrainTimeout, true
+	for _, h := range k.holdings {
+		left := limit - now.Sub(h.ending)
+		if h.ending.IsZero() || h.stopped || left > 0 {
+			all = false
+			if !h.ending.IsZero() {
+				d.after(left)
+			}
+			continue
+		}
+		k.s.fail(fmt.Errorf("shard %d: %w (%v)", h.shard, elector.ErrDrainTimeout, limit))
+		if k.leaving.IsZero() {
+			k.leave()
+		}
+	}
+	if k.leaving.IsZero() {
+		return
+	}
+	if left := limit - now.Sub(k.leaving); left > 0 && !(all && len(k.holdings) > 0) {
+		d.after(left)
+	} else {
+		k.abandon(elector.ErrStopped)
+	}
+}

@@ -1,0 +1,194 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// client makes all requests about the set but the watcher's, each bounded in time,
+// and shows every reply to the view.
+type client struct {
+	leases   coordinationclient.LeaseInterface
+	config   elector.Config
+	names    names
+	n        int
+	view     *view
+	attempt  time.Duration // bounds one request
+	lateness error         // the cause of that end
+}
+
+func newClient(config elector.Config, n int, clientset kubernetes.Interface, v *view) *client {
+	c := &client{config: config, names: names{config.LeaseName}, n: n, view: v, attempt: config.RenewDeadline / 2}
+	c.lateness = fmt.Errorf("no answer from the API server within %v", c.attempt)
+	if clientset != nil {
+		c.leases = clientset.CoordinationV1().Leases(config.LeaseNamespace)
+	}
+	return c
+}
+
+// claim writes that a shard is the session's. It replaces exactly what the decision
+// was made on, base: the newest version may be another replica's claim.
+func (c *client) claim(ctx context.Context, shard int, base *coordinationv1.Lease, by session) (*coordinationv1.Lease, error) {
+	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Name: c.names.shard(shard), Namespace: c.config.LeaseNamespace,
+	}}
+	var transitions int32
+	if base != nil {
+		next = base.DeepCopy()
+		if before := base.Spec.LeaseTransitions; before != nil {
+			transitions = max(*before, 0) + 1
+		}
+	}
+	c.label(next)
+	next.Spec.HolderIdentity = ptr.To(c.config.Identity)
+	next.Spec.LeaseDurationSeconds = ptr.To(int32(c.config.LeaseDuration / time.Second)) //nolint:gosec // at most MaxLeaseDuration
+	next.Spec.AcquireTime = &metav1.MicroTime{Time: time.Now().Truncate(time.Microsecond)}
+	next.Spec.RenewTime = &metav1.MicroTime{Time: time.UnixMicro(by.acquired)}
+	next.Spec.LeaseTransitions = ptr.To(max(transitions, 0)) // also after the largest number
+	return c.write(ctx, base == nil, next)
+}
+
+// release writes that nobody has the shard, in place of exactly what was seen.
+func (c *client) release(ctx context.Context, seen *coordinationv1.Lease) error {
+	next := seen.DeepCopy()
+	c.label(next)
+	next.Spec = coordinationv1.LeaseSpec{HolderIdentity: ptr.To(""), LeaseTransitions: seen.Spec.LeaseTransitions}
+	_, err := c.write(ctx, false, next)
+	return err
+}
+
+// relabel puts the set's labels back on a Lease.
+func (c *client) relabel(ctx context.Context, seen *coordinationv1.Lease) error {
+	next := seen.DeepCopy()
+	c.label(next)
+	_, err := c.write(ctx, false, next)
+	return err
+}
+
+// annotate puts an annotation on the session's Lease. The Elector, which renews it,
+// keeps it.
+func (c *client) annotate(ctx context.Context, by session, key string, value int64) error {
+	for {
+		seen := c.view.replica(by)
+		if seen == nil {
+			return errors.New("the session's Lease is not there any more")
+		}
+		next := seen.DeepCopy()
+		metav1.SetMetaDataAnnotation(&next.ObjectMeta, key, strconv.FormatInt(value, 10))
+		_, err := c.write(ctx, false, next)
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		if _, err := c.read(ctx, by.lease); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *client) label(lease *coordinationv1.Lease) {
+	for k, v := range c.names.labels(c.n, c.config.Labels) {
+		metav1.SetMetaDataLabel(&lease.ObjectMeta, k, v)
+	}
+}
+
+func (c *client) write(parent context.Context, create bool, next *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	ctx, cancel := c.bound(parent)
+	defer cancel()
+	var lease *coordinationv1.Lease
+	var err error
+	if create {
+		lease, err = c.leases.Create(ctx, next, metav1.CreateOptions{})
+	} else {
+		lease, err = c.leases.Update(ctx, next, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	c.view.saw(lease.Name, lease, lease.ResourceVersion)
+	return lease, nil
+}
+
+// read reads one Lease, whatever its labels. It returns nil if there is none.
+func (c *client) read(parent context.Context, name string) (*coordinationv1.Lease, error) {
+	ctx, cancel := c.bound(parent)
+	defer cancel()
+	lease, err := c.leases.Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // a missing Lease is not an error
+	case err != nil:
+		return nil, explain(ctx, err)
+	}
+	c.view.sawRead(lease)
+	return lease, nil
+}
+
+// confirm reads the Lease of a session that seems to have lapsed. If it has, the
+// session's Lease is blanked after a while, unless another replica was faster: those
+// that come later could not know since when it has not changed.
+func (c *client) confirm(ctx context.Context, s session, after time.Duration) error {
+	if _, err := c.read(ctx, s.lease); err != nil {
+		return err
+	}
+	if !c.view.confirmed(s) {
+		return nil
+	}
+	sleep(ctx, after)
+	seen := c.view.replica(s)
+	if seen == nil || ctx.Err() != nil {
+		return nil
+	}
+	next := seen.DeepCopy()
+	at := &metav1.MicroTime{Time: time.Now().Truncate(time.Microsecond)}
+	next.Spec = coordinationv1.LeaseSpec{ // as the holder itself releases it
+		HolderIdentity: ptr.To(""), LeaseDurationSeconds: ptr.To[int32](1), AcquireTime: at, RenewTime: at,
+		LeaseTransitions: seen.Spec.LeaseTransitions,
+	}
+	if _, err := c.write(ctx, false, next); err != nil && !lostRace(err) {
+		return err
+	}
+	return nil
+}
+
+// remove deletes a Lease if it still is as it was seen.
+func (c *client) remove(parent context.Context, seen *coordinationv1.Lease) error {
+	ctx, cancel := c.bound(parent)
+	defer cancel()
+	err := c.leases.Delete(ctx, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
+		UID: &seen.UID, ResourceVersion: &seen.ResourceVersion,
+	}})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // somebody else was faster
+	}
+	return explain(ctx, err)
+}
+
+func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.attempt, c.lateness)
+}
+
+// explain adds why the request was ended, if it was.
+func explain(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	return err
+}
+
+// lostRace reports whether another replica was faster.
+func lostRace(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }

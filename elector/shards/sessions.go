@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"strconv"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// replica is what is known of one replica by its session's Lease.
+type replica struct {
+	lease   *coordinationv1.Lease // as last seen; kept when it has vanished
+	visible bool                  // false once it has vanished
+	current session               // acquired is 0 while it is released
+	changed time.Time             // when the record was last seen to change
+	alive   bool                  // the record was seen to change
+	over    bool                  // the current session has ended for certain
+	unfit   bool                  // it has left a shard alone that it should claim
+
+	// doubted is a session that was replaced in a way that does not show that it
+	// had ended, such as a deletion. It may last until doubtedUntil.
+	doubted      int64
+	doubtedUntil time.Time
+	past         []int64 // the latest sessions that have ended for certain
+}
+
+// saw takes in the replica's Lease as it is now, or nil if it has vanished. first
+// says that it is seen in the first list, where anything may be long dead.
+func (r *replica) saw(lease *coordinationv1.Lease, first bool, own time.Duration, now time.Time) {
+	if lease == nil {
+		r.visible = false // not a sign of life
+		return
+	}
+	before := r.lease
+	r.lease, r.visible = lease, true
+	if before != nil && before.Annotations[FitAnnotation] != lease.Annotations[FitAnnotation] {
+		r.unfit = false
+	}
+	if before != nil && sameRecord(before, lease) {
+		return
+	}
+	next := session{lease: lease.Name}
+	if holder(lease) != "" {
+		next.acquired = micros(lease.Spec.AcquireTime)
+	}
+	if before != nil && next != r.current {
+		switch last := r.current.acquired; {
+		case last == 0:
+		case r.over || succeeds(before, lease):
+			r.ended(last)
+		default:
+			r.doubted, r.doubtedUntil = last, r.changed.Add(duration(before, own, elector.MaxLeaseDuration))
+		}
+		r.over, r.unfit = false, false
+	}
+	r.current, r.changed, r.alive = next, now, !first
+}
+
+// ended notes a session that has ended for certain.
+func (r *replica) ended(acquired int64) {
+	const keep = 8
+	r.past = append(r.past, acquired)
+	r.past = r.past[max(0, len(r.past)-keep):]
+}
+
+// succeeds reports whether a session's Lease shows that the session before has
+// ended: its holder has released it, or a claim has replaced it, which is made
+// when it has lapsed. Administrators delete Leases, or blank only the holder.
+func succeeds(before, lease *coordinationv1.Lease) bool {
+	if before.UID != lease.UID {
+		return false
+	}
+	if holder(lease) == "" {
+		return ptr.Deref(lease.Spec.LeaseDurationSeconds, 0) == 1
+	}
+	return ptr.Deref(lease.Spec.LeaseTransitions, 0) > ptr.Deref(before.Spec.LeaseTransitions, 0)
+}
+
+// lapsesIn returns how long the current session must still be taken to last: 0 when
+// it has not changed for its duration.
+func (r *replica) lapsesIn(own time.Duration, now time.Time) time.Duration {
+	return max(0, duration(r.lease, own, elector.MaxLeaseDuration)-now.Sub(r.changed))
+}
+
+// held reports whether somebody holds the session, as far as is known.
+func (r *replica) held() bool { return r.current.acquired != 0 && !r.over }
+
+func (r *replica) leaving() bool {
+	return r.lease.Annotations[LeavingAnnotation] == strconv.FormatInt(r.current.acquired, 10)
+}
+
+// member reports whether the replica takes part in a set of n shards.
+func (r *replica) member(n int) bool {
+	return r.held() && !r.unfit && !r.leaving() && count(r.lease) == n
+}
+
+// standing is all that matters about a replica but when it was renewed.
+type standing struct {
+	current                        session
+	alive, leaving, visible, unfit bool
+	count                          int
+}
+
+func (r *replica) standing() standing {
+	if r.lease == nil {
+		return standing{}
+	}
+	return standing{r.current, r.alive, r.leaving(), r.visible, r.unfit, count(r.lease)}
+}

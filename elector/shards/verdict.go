@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"slices"
+	"time"
+)
+
+// isOverLocked reports whether the session, which a record that was last changed at
+// since names, has ended for certain.
+func (v *view) isOverLocked(s session, since, now time.Time) bool {
+	if s == (session{}) {
+		return false
+	}
+	wait, confirm := v.overInLocked(s, since, now)
+	return wait == 0 && !confirm
+}
+
+// overInLocked returns how long the session, which a record that was last changed
+// at since names, must still be taken to last. When that is 0, confirm says that
+// its Lease must be read first: the watch may have died silently.
+func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration, confirm bool) {
+	if v.ended[s] {
+		return 0, false
+	}
+	r := v.replicas[s.lease]
+	if r == nil {
+		r = &replica{}
+	}
+	left := v.own - now.Sub(since)
+	switch {
+	case r.current.acquired == s.acquired && r.over, slices.Contains(r.past, s.acquired):
+		return 0, false
+	case r.current.acquired == s.acquired:
+		left = r.lapsesIn(v.own, now)
+	case r.doubted == s.acquired:
+		return max(0, r.doubtedUntil.Sub(now)), false
+	}
+	// In all other cases it was never seen. It may have lost its labels, or have
+	// been deleted under a holder that has not noticed yet.
+	return max(0, left), left <= 0
+}
+
+// confirmed is called when the session's Lease has been read, after it had lapsed. If
+// it still is as it was then, or there is none, the session is over for good. It
+// reports whether its Lease still has its record.
+func (v *view) confirmed(s session) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	r := v.replicas[s.lease]
+	if r == nil {
+		r = &replica{}
+		v.replicas[s.lease] = r
+	}
+	defer v.wake()
+	if r.current.acquired != s.acquired {
+		if r.doubted != s.acquired {
+			r.ended(s.acquired)
+		}
+		return false
+	}
+	if r.lapsesIn(v.own, now) == 0 {
+		r.over = true
+	}
+	return r.over
+}
+
+// rank returns this replica's place among the members, so that they need not all do
+// what one of them can do.
+func (v *view) rank() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return max(0, slices.Index(v.members, v.self))
+}
