@@ -76,8 +76,9 @@ type Config struct {
 	// RenewDeadline is the time the leader's work has to react to its cancelled
 	// context, and the allowance for clocks that run at different rates.
 	RenewDeadline time.Duration
-	// RetryPeriod is the time between two renewals. While the Lease cannot be
-	// watched it is read every one to two RetryPeriods. Default 2s.
+	// RetryPeriod is the time between two renewals. A standby that cannot watch
+	// the Lease reads it at this rate at first and then more slowly; see Load in
+	// the package comment. Default 2s.
 	RetryPeriod time.Duration
 	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after
 	// the leader's work has returned, so that the next leader follows at once

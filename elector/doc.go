@@ -55,10 +55,10 @@
 //     like anybody else. A process knows its record by its own writes, so a clone
 //     of it is found out by the first write of either. Until then a clone made
 //     while it leads takes itself for the leader, too.
-//  9. A healthy standby costs one watch and does not poll. When the watch shows no
-//     renewal that was due, a read shows whether the watch is dead. While a
-//     standby cannot watch it reads every one to two RetryPeriods. In a fault that
-//     lasts it slows down. A claim is a compare-and-swap.
+//  9. A healthy standby costs one watch and does not poll. A watch that dies, or
+//     whose events a proxy holds back, is noticed within two RetryPeriods. While it
+//     cannot watch, a standby reads, at the rate that is said under Load. A claim is
+//     a compare-and-swap.
 //  10. Whatever somebody writes into the Lease causes no panic and no unbounded
 //     wait. A recorded duration above MaxLeaseDuration counts only if the holder
 //     was seen to renew, or if it is a day at most and the renewTime lies within
@@ -68,9 +68,10 @@
 //     field, value and rule.
 //  12. On a clientset from [NewClientset] the lease traffic shares no rate limit
 //     and no connection with other traffic, and a dead connection costs one
-//     attempt, not the leadership. A request that ignores its context holds up
-//     neither the end of a term nor Start's return. When Start of the last Elector
-//     that uses the clientset returns, its connections are closed.
+//     attempt, not the leadership: one lost renewal leaves time for another. A
+//     request that ignores its context holds up neither the end of a term nor
+//     Start's return. When Start of the last Elector that uses the clientset
+//     returns, its connections are closed.
 //
 // # Not guaranteed
 //
@@ -166,6 +167,24 @@
 // Events on the Lease. Their reason is LeaderElection and their notes begin as
 // client-go's do ("x became leader", "x stopped leading"). A lost term is a
 // Warning, and so is a duplicate Identity, with the reason DuplicateIdentity.
+//
+// # Load
+//
+// A healthy leader sends one request per RetryPeriod and a healthy standby none, but
+// for a new watch every 30 to 60 minutes. Failures are tried again quickly at first
+// and ever more slowly, so for as long as a fault lasts
+//   - a standby sends one request per 1.75 RetryPeriods and one per S (19 a minute at
+//     the defaults), where S is 15 RetryPeriods, but 30s at most and 3.5
+//     RetryPeriods at least;
+//   - a standby that is permitted nothing sends two per S (4 a minute);
+//   - a leader sends its renewals and one more per S (32 a minute);
+//   - a standby does not repeat a request before its Retry-After has passed, a
+//     minute at most. A leader must.
+//
+// After the fault things are as before within S, and once the watch has delivered
+// something again within a RetryPeriod. A standby that cannot watch sees a released
+// Lease within 1.2 RetryPeriods for its first 20 reads, then within 1.75. Terms that
+// end at once, again and again, begin S apart.
 //
 // # Permissions
 //

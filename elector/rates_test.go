@@ -107,7 +107,7 @@ func TestGuarantee9ALastingFaultIsMetAtAModestRate(t *testing.T) {
 		}
 		before := len(log.lines(t))
 		w.server.ResetRequests()
-		const minutes = 10
+		const minutes = 5
 		time.Sleep(minutes * time.Minute)
 		n := func(verb string) float64 { return float64(w.server.Requests("b", verb)) / minutes }
 		if w.server.Requests("b", "") > limit*minutes {
@@ -208,6 +208,54 @@ func TestAStandbyObeysRetryAfter(t *testing.T) {
 					t.Error("nothing was refused")
 				}
 			})
+		})
+	}
+}
+
+func TestTheRateInALastingFaultFollowsTheRetryPeriod(t *testing.T) {
+	for _, retry := range []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second, 26 * time.Second} {
+		for _, name := range []string{"403", "500", "409", "connection"} {
+			for _, verbs := range faultySets {
+				t.Run(fmt.Sprintf("%v/%s/%s", retry, name, verbs), func(t *testing.T) {
+					inWorld(t, func(t *testing.T, w *world) {
+						set := durations(max(2*time.Second, 5*retry).Round(time.Second), max(time.Second, 4*retry), retry)
+						w.candidate("a", set).start().leads(time.Second)
+						b := w.candidate("b", set).start()
+						time.Sleep(20 * retry)
+						b.client.Intercept(faultOn{verbs, lastingFaults[name]}.intercept)
+						b.client.CutWatches()
+						slow := b.config.slow()
+						time.Sleep(5 * slow)
+						w.server.ResetRequests()
+						time.Sleep(20 * slow)
+						most := int(20*slow/(retry*7/4)) + 1 + 20 + 1 // one of each may fall on both ends
+						if name == "403" && verbs == "watch get write" {
+							most = 40
+						}
+						if n := w.server.Requests("b", ""); n > most {
+							t.Errorf("%d requests in %v, want %d at most", n, 20*slow, most)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func TestAfterAnOutageTheWatchIsBackWithTheFirstAnswer(t *testing.T) {
+	for _, outage := range []time.Duration{time.Second, 30 * time.Second, 10 * time.Minute} {
+		inWorld(t, func(t *testing.T, w *world) {
+			a := w.candidate("a").start()
+			a.leads(time.Second)
+			b := w.candidate("b").start()
+			time.Sleep(time.Hour)
+			b.client.Fail(syscall.ECONNREFUSED, -1)
+			b.client.CutWatches()
+			time.Sleep(outage)
+			b.client.Heal()
+			w.until(DefaultRetryPeriod*7/4, "the watch is back", func() bool { return b.watcher.state().trusted })
+			a.stop()
+			b.leads(time.Millisecond)
 		})
 	}
 }

@@ -38,8 +38,8 @@ func TestTermsThatEndAtOnceAreSpacedOut(t *testing.T) {
 				for minute := range 2 {
 					w.server.ResetRequests()
 					terms, lines, told := w.log.count("a started"), len(log.lines(t)), len(recorder.Events)
-					for range 6000 {
-						time.Sleep(10 * time.Millisecond)
+					for range 3000 {
+						time.Sleep(20 * time.Millisecond)
 						end(w)
 					}
 					terms, lines, told = w.log.count("a started")-terms, len(log.lines(t))-lines, len(recorder.Events)-told
