@@ -73,7 +73,7 @@ func defaultQueue[T comparable](o controller.TypedOptions[T]) queueMaker[T] {
 func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 	v := reflect.Indirect(reflect.ValueOf(r))
 	reconciler, makeQueue := ownField(v, "Do"), ownField(v, "NewQueue")
-	if !reconciler.IsValid() || !makeQueue.IsValid() {
+	if !reconciler.CanSet() || !makeQueue.CanSet() {
 		if _, is := r.(controller.Controller); is {
 			return false, "it is wrapped in a type of its own"
 		}
@@ -102,10 +102,10 @@ func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 	return true, ""
 }
 
-// ownField returns the exported field of a struct that was reached through a pointer, but not one of a struct that it
-// embeds. The result is not valid if there is none.
+// ownField returns the exported field of a struct, but not one of a struct that it embeds, which may be a nil pointer.
+// The result is not valid if there is none.
 func ownField(v reflect.Value, name string) reflect.Value {
-	if v.Kind() != reflect.Struct || !v.CanSet() {
+	if v.Kind() != reflect.Struct {
 		return reflect.Value{}
 	}
 	field, ok := v.Type().FieldByName(name)

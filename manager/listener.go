@@ -118,7 +118,16 @@ func unregister(informer cache.Informer, handle toolscache.ResourceEventHandlerR
 		return // stopped meanwhile
 	}
 	if s, ok := handle.(interface{ ShutdownChan() <-chan struct{} }); ok {
-		<-s.ShutdownChan()
+		await(s.ShutdownChan(), time.Second) // a handler that hangs keeps nobody waiting
+	}
+}
+
+func await(done <-chan struct{}, atMost time.Duration) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
 	}
 }
 
@@ -127,12 +136,7 @@ func awaitSynced(informer cache.Informer, handle toolscache.ResourceEventHandler
 	if !informer.HasSynced() {
 		return
 	}
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	select {
-	case <-handle.HasSyncedChecker().Done():
-	case <-timer.C:
-	}
+	await(handle.HasSyncedChecker().Done(), atMost)
 }
 
 func (l *listener) register() error {

@@ -83,7 +83,7 @@ func (g *Gate) sawLeader(identity string) {
 		g.past.other = identity
 	}
 	var err error
-	if g.past.ended != nil && g.past.other != "" && !errors.Is(g.past.ended, elector.ErrStopped) {
+	if g.pausedLocked() && g.past.other != "" {
 		err = g.succeededLocked()
 	}
 	g.mu.Unlock()
@@ -92,12 +92,16 @@ func (g *Gate) sawLeader(identity string) {
 	}
 }
 
+// pausedLocked reports whether a term has ended, and the Gate has not.
+func (g *Gate) pausedLocked() bool {
+	return g.past.ended != nil && !errors.Is(g.past.ended, elector.ErrStopped) && !g.closed
+}
+
 // rely notes that somebody relies on this process's ending when it no longer leads.
 func (g *Gate) rely(why string) {
 	g.mu.Lock()
-	g.relyLocked(why)
 	var err error
-	if g.past.ended != nil && !errors.Is(g.past.ended, elector.ErrStopped) {
+	if g.relyLocked(why) && g.pausedLocked() {
 		err = g.lostLocked() // it must not believe that it leads in a pause
 	}
 	g.mu.Unlock()
@@ -106,12 +110,16 @@ func (g *Gate) rely(why string) {
 	}
 }
 
-func (g *Gate) relyLocked(why string) {
-	first := len(g.reliance) == 0
+// relyLocked reports whether that is news.
+func (g *Gate) relyLocked(why string) bool {
+	if slices.Contains(g.reliance, why) {
+		return false
+	}
 	g.reliance = append(g.reliance, why)
-	if first && g.life != nil {
+	if len(g.reliance) == 1 && g.life != nil {
 		g.sayRuleLocked()
 	}
+	return true
 }
 
 // sayRuleLocked logs what a lost lease will do to this process, and why.

@@ -131,6 +131,13 @@ func (c *counter) reconcile(_ context.Context, r reconcile.Request) (reconcile.R
 	return reconcile.Result{}, nil
 }
 
+// of returns how many reconciles there were of an object.
+func (c *counter) of(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[name]
+}
+
 // take returns how many reconciles there were of how many objects since the last call.
 func (c *counter) take() (reconciles, objects int) {
 	c.mu.Lock()
