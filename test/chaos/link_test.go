@@ -176,7 +176,7 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 func TestALinkRefusesNewConnectionsUntilItHeals(t *testing.T) {
 	l := openLink(t)
 	l.set(weather{refuse: true})
-	if c, err := net.Dial("tcp", l.address()); err == nil { //nolint:noctx // It does not wait.
+	if c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address()); err == nil {
 		if says(t, c, ages) {
 			t.Error("a connection that is refused answers")
 		}
