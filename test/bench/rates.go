@@ -123,7 +123,8 @@ func (r *rate) measure(ctx context.Context, s subject, t timing, fault error) er
 	defer other.stop()
 	first.start(ctx)
 	defer first.stop()
-	time.Sleep(time.Second)
+	sleep := func(d time.Duration) { _ = pause(ctx, d) } // The test lasts as long as this takes.
+	sleep(time.Second)
 	if !first.IsLeader() {
 		return fmt.Errorf("%+v: nobody leads", *r)
 	}
@@ -140,7 +141,7 @@ func (r *rate) measure(ctx context.Context, s subject, t timing, fault error) er
 		other.client.Intercept(fail)
 	}
 	other.start(ctx)
-	time.Sleep(2 * time.Duration(t.LeaseDuration))
+	sleep(2 * time.Duration(t.LeaseDuration))
 	if r.Role != asAlone {
 		if leads := other.IsLeader(); leads != (r.Role == asLeader) {
 			return fmt.Errorf("%+v: it leads: %v", *r, leads)
@@ -148,10 +149,10 @@ func (r *rate) measure(ctx context.Context, s subject, t timing, fault error) er
 		other.client.Intercept(fail)
 		other.client.CutWatches()
 	}
-	time.Sleep(rateSettle)
+	sleep(rateSettle)
 	server.ResetRequests()
 	other.lines.Store(0)
-	time.Sleep(rateWindow)
+	sleep(rateWindow)
 	r.Requests = float64(server.Requests("other", "")) / rateWindow.Minutes()
 	r.Lines = float64(other.lines.Load()) / rateWindow.Minutes()
 	r.Leads = other.IsLeader()
