@@ -32,7 +32,8 @@ func workStops(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// stands is until when the record stands, or stood, that the process last wrote before the given time.
+// stands is until when the record stands, or stood, that the process last wrote before the given time, as far as the process
+// can know.
 func (w *world) stands(process string, at time.Duration, l Limits) (until time.Duration) {
 	standing := false
 	for _, e := range w.history {
@@ -42,7 +43,7 @@ func (w *world) stands(process string, at time.Duration, l Limits) (until time.D
 		case e.Kind != LeaseWrite || !e.changesHolder():
 		case e.Replica == process && e.After.Holder != "":
 			until, standing = e.At+l.RenewDeadline, true
-		case standing:
+		case standing && (e.Replica == process || !anyOverlaps(w.faults(l, process, true), span{e.At, e.At + l.Notice})):
 			until, standing = min(until, e.At), false
 		}
 	}

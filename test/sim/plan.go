@@ -174,7 +174,7 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 		case later == 0 && i < 2 && !one.Plain:
 			one.Identity, one.Clone = "same", 1
 		case later == 1 && i == 0 && mix.Plain == SomePlain:
-			one.Plain, one.Timings, one.Slow = true, []Timing{hour}, 1
+			one.Plain, one.Timings, one.Slow, one.Identity, one.Serve = true, []Timing{hour}, 1, "", 0
 		}
 		if r.IntN(3) == 0 {
 			one.Drain = upTo(r, p.Timing.LeaseDuration)
@@ -198,7 +198,7 @@ func (p *Plan) limits() history.Limits {
 		RetryPeriod: p.Timing.RetryPeriod, Unnamed: p.Timing.LeaseDuration, MaxLease: elector.MaxLeaseDuration,
 		Notice: 50 * time.Millisecond, Wake: 15 * time.Millisecond,
 		RequestBurst: 40, RequestsPerTry: 6,
-		LinesPerMinute: 10, TermsPerMinute: 10,
+		LinesPerMinute: 10, TermsPerMinute: 10, Nil: true,
 	}
 	retry := time.Duration(0)
 	for _, r := range p.Replicas {
