@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,9 +130,9 @@ func TestTheEndOfATroubleIsLoggedOnce(t *testing.T) {
 func TestARoughConnectionIsAFewLines(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, log := w.talking("a", slog.LevelInfo)
-		n := 0
-		a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
-			if n++; n%3 == 0 {
+		var n atomic.Int64
+		a.client.Intercept(func(leasetest.Op) (f leasetest.Fault) {
+			if n.Add(1)%3 == 0 {
 				f.Err = errRefused
 			}
 			return f
@@ -211,10 +212,10 @@ func TestRacesThatOthersWinAreNoTrouble(t *testing.T) {
 		a.start()
 		synctest.Wait()
 		a.client.Latency(50*time.Millisecond, 50*time.Millisecond)
-		raced := 0
+		var raced atomic.Int64
 		a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
 			if op.Lease != nil { // another is always faster, and the Lease is released again at once
-				raced++
+				raced.Add(1)
 				w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = ptr.To("x") })
 				w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = nil })
 			}
@@ -222,11 +223,11 @@ func TestRacesThatOthersWinAreNoTrouble(t *testing.T) {
 		})
 		w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = nil })
 		time.Sleep(time.Minute)
-		if raced < 10 {
-			t.Fatalf("%d races", raced)
+		if n := raced.Load(); n < 10 {
+			t.Fatalf("%d races", n)
 		}
 		if loud := from(slog.LevelWarn, log.lines(t)); len(loud) > 0 {
-			t.Errorf("after %d lost races: %+v", raced, loud)
+			t.Errorf("after %d lost races: %+v", raced.Load(), loud)
 		}
 	})
 }
