@@ -65,5 +65,8 @@
 //   - The metrics workqueue_depth and workqueue_adds_total do not count requests that are kept between terms.
 //   - A LeaderElectionResourceLockInterface, or a resource lock other than "leases", is refused: nothing could be
 //     promised about it. LeaseDuration must be whole seconds, as the Lease stores it that way.
-//   - A replica that lacks permissions on the Lease says so, once, with the Role that would grant them.
+//   - A replica that lacks permissions on the Lease logs that, again every ten minutes until they are granted, with the
+//     Role that would grant them.
+//   - Events about the Lease, and the check of the permissions, go to the cluster of LeaderElectionConfig.
+//   - AddHealthzCheck refuses the name that WithHealthzCheck was given.
 package manager
