@@ -86,3 +86,12 @@ func (u *usage) end() {
 		c.giveUp()
 	}
 }
+
+// KeepConnections returns a context for requests that are made beside an Elector's on
+// its clientset, if that is from [NewClientset]. The connections are closed when
+// nothing uses them any more: when the last Elector's Start has returned and done was
+// called.
+func KeepConnections(ctx context.Context) (_ context.Context, done func()) {
+	u := new(usage)
+	return u.in(ctx), u.end
+}

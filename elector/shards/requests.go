@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -30,6 +31,7 @@ type client struct {
 	view     *view
 	attempt  time.Duration // bounds one request
 	lateness error         // the cause of that end
+	hung     atomic.Int32  // requests that have outlasted their contexts and still go on
 }
 
 func newClient(config elector.Config, n int, clientset kubernetes.Interface, v *view) *client {
@@ -107,17 +109,14 @@ func (c *client) label(lease *coordinationv1.Lease) {
 }
 
 func (c *client) write(parent context.Context, create bool, next *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	ctx, cancel := c.bound(parent)
-	defer cancel()
-	var lease *coordinationv1.Lease
-	var err error
-	if create {
-		lease, err = c.leases.Create(ctx, next, metav1.CreateOptions{})
-	} else {
-		lease, err = c.leases.Update(ctx, next, metav1.UpdateOptions{})
-	}
+	lease, err := call(parent, c, func(ctx context.Context) (*coordinationv1.Lease, error) {
+		if create {
+			return c.leases.Create(ctx, next, metav1.CreateOptions{})
+		}
+		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
+	})
 	if err != nil {
-		return nil, explain(ctx, err)
+		return nil, err
 	}
 	c.view.saw(lease.Name, lease, lease.ResourceVersion)
 	return lease, nil
@@ -125,14 +124,14 @@ func (c *client) write(parent context.Context, create bool, next *coordinationv1
 
 // read reads one Lease, whatever its labels. It returns nil if there is none.
 func (c *client) read(parent context.Context, name string) (*coordinationv1.Lease, error) {
-	ctx, cancel := c.bound(parent)
-	defer cancel()
-	lease, err := c.leases.Get(ctx, name, metav1.GetOptions{})
+	lease, err := call(parent, c, func(ctx context.Context) (*coordinationv1.Lease, error) {
+		return c.leases.Get(ctx, name, metav1.GetOptions{})
+	})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // a missing Lease is not an error
 	case err != nil:
-		return nil, explain(ctx, err)
+		return nil, err
 	}
 	c.view.sawRead(lease)
 	return lease, nil
@@ -167,20 +166,59 @@ func (c *client) confirm(ctx context.Context, s session, after time.Duration) er
 
 // remove deletes a Lease if it still is as it was seen.
 func (c *client) remove(parent context.Context, seen *coordinationv1.Lease) error {
-	ctx, cancel := c.bound(parent)
-	defer cancel()
-	err := c.leases.Delete(ctx, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
-		UID: &seen.UID, ResourceVersion: &seen.ResourceVersion,
-	}})
+	_, err := call(parent, c, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.leases.Delete(ctx, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
+			UID: &seen.UID, ResourceVersion: &seen.ResourceVersion,
+		}})
+	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // somebody else was faster
 	}
-	return explain(ctx, err)
+	return err
 }
 
-func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.attempt, c.lateness)
+// call makes one request, and gives it up when its time is over. One that then ignores
+// its context, as a token source or an exec plugin may make it do, is left alone.
+func call[T any](parent context.Context, c *client, request func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(parent, c.attempt, c.lateness)
+	defer cancel()
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	var settled atomic.Bool // answered, or given up, whichever was first
+	go func() {
+		value, err := request(ctx)
+		answers <- answer{value, explain(ctx, err)}
+		if settled.Swap(true) {
+			c.hung.Add(-1)
+		}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(hungAfter)
+	defer grace.Stop()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-grace.C:
+	}
+	c.hung.Add(1)
+	if settled.Swap(true) {
+		c.hung.Add(-1)
+		a := <-answers
+		return a.value, a.err
+	}
+	var none T
+	return none, errors.Join(context.Cause(ctx), elector.ErrRequestHung)
 }
+
+// hungAfter is how long after the end of its context a request is still waited for.
+const hungAfter = 100 * time.Millisecond
 
 // explain adds why the request was ended, if it was.
 func explain(ctx context.Context, err error) error {

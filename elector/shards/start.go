@@ -30,7 +30,9 @@ func (s *Shards) Start(ctx context.Context) (err error) {
 	if again {
 		return fmt.Errorf("shards: %w", elector.ErrAlreadyStarted)
 	}
-	helpers, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	kept, done := elector.KeepConnections(context.WithoutCancel(ctx))
+	defer done()
+	helpers, cancel := context.WithCancel(kept)
 	var group sync.WaitGroup
 	if s.config.Enabled {
 		group.Go(func() { s.watcher.run(helpers) })
@@ -40,7 +42,10 @@ func (s *Shards) Start(ctx context.Context) (err error) {
 	defer func() {
 		cancel()
 		if returned {
-			group.Wait()
+			group.Wait() // each request is given up when its context has ended
+			if s.client != nil && s.client.hung.Load() > 0 {
+				err = errors.Join(err, fmt.Errorf("shards: %w", elector.ErrRequestHung))
+			}
 		} else {
 			err = errPanicked
 		}
@@ -139,6 +144,11 @@ func (s *Shards) live(ctx context.Context) error {
 		}
 	})()
 	err = session.Start(life)
+	if ctx.Err() == nil && !errors.Is(err, elector.ErrDrainTimeout) &&
+		(errors.Is(err, elector.ErrNotReleased) || errors.Is(err, elector.ErrRequestHung)) {
+		s.troubled("the session did not end in order, and lapses", err)
+		return nil // the next life begins when it has
+	}
 	if err != nil {
 		if running := s.running(); len(running) > 0 {
 			err = fmt.Errorf("shards whose work is still running %v: %w", running, err)
@@ -184,5 +194,5 @@ func (s *Shards) keep(outer, ctx context.Context, finish func(error)) {
 	} else {
 		k.runAlone()
 	}
-	k.group.Wait() // each request is bounded, and its context has ended
+	k.group.Wait() // each request is given up when its context has ended
 }

@@ -80,16 +80,16 @@ func (w *watcher) run(ctx context.Context) {
 
 // list reads all Leases of the set and returns the version to watch from.
 func (w *watcher) list(ctx context.Context) (string, error) {
-	ctx, cancel := w.client.bound(ctx)
-	defer cancel()
 	select {
 	case <-w.again: // this is it
 	default:
 	}
 	mark, sent := w.client.view.mark(), time.Now()
-	list, err := w.client.leases.List(ctx, metav1.ListOptions{LabelSelector: w.selector()})
+	list, err := call(ctx, w.client, func(ctx context.Context) (*coordinationv1.LeaseList, error) {
+		return w.client.leases.List(ctx, metav1.ListOptions{LabelSelector: w.selector()})
+	})
 	if err != nil {
-		return "", explain(ctx, err)
+		return "", err
 	}
 	w.client.view.sawList(list.Items, list.ResourceVersion, sent, mark)
 	return list.ResourceVersion, nil
@@ -112,22 +112,27 @@ func (w *watcher) selector() string {
 func (w *watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	timer := time.AfterFunc(w.client.attempt, func() { cancel(w.client.lateness) })
-	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
-	stream, err := w.client.leases.Watch(ctx, metav1.ListOptions{
-		LabelSelector: w.selector(), ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(seconds),
+	// The watch lasts longer than the call that opens it, which has a time of its own.
+	stream, err := call(ctx, w.client, func(opening context.Context) (watch.Interface, error) {
+		defer context.AfterFunc(opening, func() { cancel(context.Cause(opening)) })()
+		stream, err := w.client.leases.Watch(ctx, metav1.ListOptions{
+			LabelSelector: w.selector(), ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(seconds),
+		})
+		if err == nil && opening.Err() != nil { // nobody waits for it any more
+			stream.Stop()
+			return nil, context.Cause(opening)
+		}
+		return stream, err
 	})
 	switch {
 	case expired(err):
 		return "", nil
 	case err != nil:
-		return "", explain(ctx, err)
+		return "", err
 	}
 	defer stream.Stop()
-	if timer.Stop() {
-		w.worked()
-	}
+	w.worked()
 	return w.follow(ctx, stream, version)
 }
 

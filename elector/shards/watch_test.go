@@ -4,9 +4,11 @@
 package shards
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -113,5 +115,23 @@ func TestABlindReplicaGivesUpItsShards(t *testing.T) {
 		}
 		a.client.Heal()
 		w.settled(40*time.Second, a, b)
+	})
+}
+
+// A token source or an exec plugin hangs: the request outlasts its context.
+func TestARequestThatHangsIsNotWaitedFor(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		a, b := w.two()
+		a.client.Partition()
+		a.client.IgnoreContexts()
+		w.pass(11 * time.Second)
+		if held := a.Held(); len(held) > 0 || !w.logged("lease expired") {
+			t.Errorf("held %v\n%s", held, w.history())
+		}
+		w.settled(10*time.Second, b)
+		a.stop()
+		if err := a.result(35 * time.Second); !errors.Is(err, elector.ErrRequestHung) {
+			t.Errorf("Start returned %v", err)
+		}
 	})
 }
