@@ -129,11 +129,9 @@ var (
 	away = ailment{
 		name: "API server away",
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.set(weather{refuse: true})
-			p.link.reset()
-			return nil
+			return p.link.leave()
 		},
-		heal: clearUp,
+		heal: func(ctx context.Context, _ *stage, p *pod) error { return p.link.comeBack(ctx) },
 	}
 	deadConnections = ailment{
 		name: "connections dead",

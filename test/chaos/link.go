@@ -15,15 +15,16 @@ import (
 // link is the network between one replica and the API server: a TCP proxy. What it holds back is not lost: as TCP sends
 // again what was not acknowledged, it arrives when the network works again. Its methods may be called concurrently.
 type link struct {
-	listener net.Listener
-	server   string // host:port
-	group    sync.WaitGroup
+	address string
+	server  string // host:port
+	group   sync.WaitGroup
 
-	mu      sync.Mutex // guards all below
-	weather weather
-	changed chan struct{} // closed when the weather changes
-	pipes   map[*pipe]struct{}
-	closed  bool
+	mu       sync.Mutex // guards all below
+	listener net.Listener
+	weather  weather
+	changed  chan struct{} // closed when the weather changes
+	pipes    map[*pipe]struct{}
+	closed   bool
 }
 
 // weather is what the network does to bytes.
@@ -31,7 +32,6 @@ type weather struct {
 	loseRequests, loseReplies bool          // they do not arrive
 	delay                     time.Duration // of replies
 	stallNew                  bool          // connections made in this weather carry nothing
-	refuse                    bool          // connections
 }
 
 func newLink(server string) (*link, error) {
@@ -39,12 +39,31 @@ func newLink(server string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &link{listener: l, server: server, changed: make(chan struct{}), pipes: map[*pipe]struct{}{}}
-	k.group.Go(k.accept)
+	k := &link{address: l.Addr().String(), listener: l, server: server, changed: make(chan struct{}), pipes: map[*pipe]struct{}{}}
+	k.group.Go(func() { k.accept(l) })
 	return k, nil
 }
 
-func (l *link) address() string { return l.listener.Addr().String() }
+// leave makes the address refuse connections, as when a server has gone, and breaks those there are.
+func (l *link) leave() error {
+	l.reset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.listener.Close()
+}
+
+// comeBack makes the address accept connections again.
+func (l *link) comeBack(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.address)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listener = listener
+	l.group.Go(func() { l.accept(listener) })
+	return nil
+}
 
 func (l *link) set(w weather) {
 	l.mu.Lock()
@@ -96,15 +115,18 @@ func (l *link) close() error {
 	for p := range l.pipes {
 		p.breakOff()
 	}
-	l.mu.Unlock()
 	err := l.listener.Close()
+	l.mu.Unlock()
 	l.group.Wait()
+	if errors.Is(err, net.ErrClosed) { // It was left.
+		return nil
+	}
 	return err
 }
 
-func (l *link) accept() {
+func (l *link) accept(listener net.Listener) {
 	for {
-		client, err := l.listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
 			return // closed
 		}
@@ -113,13 +135,7 @@ func (l *link) accept() {
 }
 
 func (l *link) connect(client net.Conn) {
-	l.mu.Lock()
-	refuse := l.weather.refuse
-	l.mu.Unlock()
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.server) // On loopback it does not wait.
-	if err == nil && refuse {
-		err = errors.Join(net.ErrClosed, server.Close())
-	}
 	if err != nil {
 		_ = client.(*net.TCPConn).SetLinger(0) // It is refused.
 		_ = client.Close()

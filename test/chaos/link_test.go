@@ -56,7 +56,7 @@ func openLink(t *testing.T) *link {
 
 func dial(t *testing.T, l *link) net.Conn {
 	t.Helper()
-	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address())
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,16 +173,17 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 	}
 }
 
-func TestALinkRefusesNewConnectionsUntilItHeals(t *testing.T) {
+func TestALinkThatLeavesRefusesConnectionsUntilItComesBack(t *testing.T) {
 	l := openLink(t)
-	l.set(weather{refuse: true})
-	if c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address()); err == nil {
-		if says(t, c, ages) {
-			t.Error("a connection that is refused answers")
-		}
-		_ = c.Close()
+	if err := l.leave(); err != nil {
+		t.Fatal(err)
 	}
-	l.heal()
+	if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a new connection is not refused: %v", err)
+	}
+	if err := l.comeBack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if !says(t, dial(t, l), ages) {
 		t.Error("a new connection is still refused")
 	}

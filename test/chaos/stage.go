@@ -148,7 +148,7 @@ func (s *stage) addPod(i int, o setup) error {
 		return err
 	}
 	p.task = task{
-		Peer: s.peer, Identity: o.identity, Host: "https://" + p.link.address(), CAFile: s.plane.caFile(),
+		Peer: s.peer, Identity: o.identity, Host: "https://" + p.link.address, CAFile: s.plane.caFile(),
 		TokenFile: cmp.Or(o.tokenFile, s.plane.file("replica.token")), Namespace: s.space,
 		Register: s.register.listener.Addr().String(), Timing: s.timing,
 	}
