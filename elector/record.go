@@ -36,18 +36,21 @@ type writing struct {
 
 // signature returns the WriterAnnotation's value for a write.
 func (a author) signature(w writing) string {
-	return a.nonce + " " + w.renewed.UTC().Format(metav1.RFC3339Micro) + " " + w.id
+	return a.nonce + " " + w.time() + " " + w.id
 }
+
+// time returns the write's renewTime as signatures have it.
+func (w writing) time() string { return w.renewed.UTC().Format(metav1.RFC3339Micro) }
 
 // wrote reports whether the Lease's record is that of the write.
 func (a author) wrote(w writing, lease *coordinationv1.Lease) bool {
 	if holder(lease) != a.identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewed) {
 		return false
 	}
-	// A clone of this process, with the same nonce, may have written at the same microsecond.
+	// Another process with this Identity, which may be a clone with this nonce, may have written at
+	// the same microsecond. A signature of another time says nothing about this record.
 	signature := lease.Annotations[WriterAnnotation]
-	twin := strings.TrimSuffix(a.signature(w), w.id)
-	return !strings.HasPrefix(signature, twin) || signature == twin+w.id
+	return signature == a.signature(w) || !strings.Contains(signature, " "+w.time()+" ")
 }
 
 // holder returns the Lease's holder, "" if it was released or there is no Lease.
