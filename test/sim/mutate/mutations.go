@@ -85,5 +85,36 @@ var mutations = []mutation{
 	}, {
 		"says it leads until the term is put away", "elector.go",
 		"IsLeader() bool { return e.Remaining() > 0 }", "IsLeader() bool { return e.term.Load() != nil }",
+	}, {
+		"believes that a clone's record is its own", "record.go",
+		"	return signature == a.signature(w) || ", "	return true || signature == a.signature(w) || ",
+	}, {
+		"knows its record only by the annotation", "record.go",
+		"	return signature == a.signature(w) || ", "	return signature == a.signature(w) || false && ",
+	}, {
+		"takes a blank record that was edited for free", "view.go",
+		"	case o.known && (!same || holder(o.lease) == \"\"):\n", "	case o.known && !same:\n",
+	}, {
+		"takes an hour's lease after ten minutes", "validity.go",
+		"	if recorded <= MaxLeaseDuration || renewing {\n",
+		"	if recorded > MaxLeaseDuration {\n		return MaxLeaseDuration\n	} else {\n",
+	}, {
+		"releases while a hold is open", "termstate.go",
+		"	if t.holds == 0 {\n", "	if t.holds >= 0 {\n",
+	}, {
+		"waits for a request that ignores its context", "request.go",
+		"time.NewTimer(r.grace)", "time.NewTimer(1000 * time.Hour)",
+	}, {
+		"says nil of every StepDown", "release.go",
+		"		resigned.answer(err)\n", "		resigned.answer(nil)\n",
+	}, {
+		"keeps a Lease that it won too late", "release.go",
+		"(e.config.ReleaseOnCancel || !e.led)", "e.config.ReleaseOnCancel",
+	}, {
+		"does not slow down when its requests are refused", "standby.go",
+		"e.yield(obs), e.tries.requests.in(m), ", "e.yield(obs), ",
+	}, {
+		"claims at once after terms that ended at once", "standby.go",
+		", e.tries.terms.in(m))", ")",
 	},
 }
