@@ -53,6 +53,7 @@ type Gate struct {
 	reliance []string // why the end of a term must be the end of the process
 	closed   bool     // failed or stopped: nothing starts any more
 	failedBy error    // why it failed, if it did
+	failing  func()   // called when it fails; nil if there is nothing to call
 	stopping bool     // Start returns
 }
 

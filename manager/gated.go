@@ -25,10 +25,16 @@ type gated[T comparable] struct {
 	queue      atomic.Pointer[gatedQueue[T]] // nil until the controller makes it
 }
 
-// newQueue makes the controller's own queue and puts ours in front.
+// newQueue makes the controller's own queue and puts ours in front. What it returns has priorities only if the
+// controller's own queue has them, as controller-runtime and users look at that.
 func (g *gated[T]) newQueue(name string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
 	q := newGatedQueue(g.makeQueue(name, limiter), name, g.tenures)
 	g.queue.Store(q)
+	if _, plain := q.inner.(unprioritised[T]); plain {
+		return struct {
+			workqueue.TypedRateLimitingInterface[T]
+		}{q}
+	}
 	return q
 }
 

@@ -79,7 +79,7 @@ func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 		}
 		return false, ""
 	}
-	ts, warm := by.gating()
+	ts, _ := by.gating()
 	if g, done := reconciler.Interface().(interface{ gatedBy() *tenures }); done {
 		if g.gatedBy() != ts {
 			return false, "its GatedOptions are of another Manager or Gate"
@@ -96,10 +96,15 @@ func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 	}
 	reconciler.Set(reflect.ValueOf(g))
 	makeQueue.Set(reflect.ValueOf(g.newQueue))
-	if w := ownField(v, "EnableWarmup"); warm && w.IsValid() && w.Type() == reflect.TypeFor[*bool]() && w.IsNil() {
+	return true, ""
+}
+
+// enableWarmup makes a gated controller warm up whose EnableWarmup is not set.
+func enableWarmup(r manager.Runnable) {
+	w := ownField(reflect.Indirect(reflect.ValueOf(r)), "EnableWarmup")
+	if w.IsValid() && w.Type() == reflect.TypeFor[*bool]() && w.IsNil() {
 		w.Set(reflect.ValueOf(ptr.To(true)))
 	}
-	return true, ""
 }
 
 // ownField returns the exported field of a struct, but not one of a struct that it embeds, which may be a nil pointer.

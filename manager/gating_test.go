@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -112,6 +113,20 @@ func TestGatedOptionsGateAnyRequestType(t *testing.T) {
 					t.Error(err)
 				}
 			})
+		})
+	}
+}
+
+// controller-runtime and handlers look at whether a queue has priorities.
+func TestGatedQueueHasPrioritiesIfTheControllersOwnHasThem(t *testing.T) {
+	for _, prioritised := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			o := GatedOptions(NewGate(quiet), controller.Options{UsePriorityQueue: &prioritised})
+			q := o.NewQueue("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+			defer q.ShutDown()
+			if _, has := q.(priorityqueue.PriorityQueue[reconcile.Request]); has != prioritised {
+				t.Errorf("UsePriorityQueue %v: the queue has priorities: %v", prioritised, has)
+			}
 		})
 	}
 }

@@ -202,7 +202,11 @@ func (m *Manager) campaign(ctx context.Context) error {
 	}
 	defer m.exposeMetrics()()
 	defer m.beside(ctx)()
-	err := m.elector.Start(ctx)
+	electing, stop := context.WithCancel(ctx)
+	defer stop()
+	// A claim that is under way when the manager stops would have to be settled first, for seconds in an outage.
+	m.gate.onFailure(stop)
+	err := m.elector.Start(electing)
 	if errors.Is(err, elector.ErrDrainTimeout) {
 		err = m.hang(err)
 	}

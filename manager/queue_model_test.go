@@ -69,7 +69,8 @@ func newModel(t *testing.T, seed uint64, prioritised bool) *model {
 		return workqueue.NewTypedRateLimitingQueue(limiter)
 	}}
 	m.gated.reconciler = reconcile.TypedFunc[int](m.reconcile)
-	m.queue = m.gated.newQueue("model", workqueue.NewTypedItemExponentialFailureRateLimiter[int](time.Millisecond, 20*time.Millisecond)).(*gatedQueue[int])
+	m.gated.newQueue("model", workqueue.NewTypedItemExponentialFailureRateLimiter[int](time.Millisecond, 20*time.Millisecond))
+	m.queue = m.gated.queue.Load()
 	m.queue.shardOf = func(key int) shard { return shard(key % modelShards) }
 	for range modelWorkers {
 		m.workers.Go(func() {

@@ -57,6 +57,9 @@ func (g *Gate) warmUpLocked(r manager.Runnable) {
 // live warms a gated controller up, waits for the first term, and runs the controller.
 func (g *Gate) live(r manager.Runnable) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if !g.settings.cold {
+			enableWarmup(r)
+		}
 		// Not while Start runs: it would only wait for the warm-up's mutex.
 		if w, ok := r.(warmable); ok {
 			if err := w.Warmup(ctx); err != nil {
@@ -123,16 +126,31 @@ func (g *Gate) finish() {
 // fail ends the Gate: Start returns err, unless it has another reason already.
 func (g *Gate) fail(err error) {
 	g.mu.Lock()
-	first := !g.closed
+	first, failing := !g.closed, g.failing
 	if g.closed = true; first {
 		g.failedBy = err
 	}
 	g.mu.Unlock()
 	if first {
+		if failing != nil {
+			failing()
+		}
 		g.failed <- err // has room for one
 		return
 	}
 	g.log.Error("gated work failed while stopping", "err", err)
+}
+
+// onFailure makes the Gate call f before a term in which it fails ends, so that no other term is sought. If it has failed
+// already, f is called at once.
+func (g *Gate) onFailure(f func()) {
+	g.mu.Lock()
+	g.failing = f
+	failed := g.failedBy != nil
+	g.mu.Unlock()
+	if failed {
+		f()
+	}
 }
 
 // failure returns why the Gate has failed, or nil.
