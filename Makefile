@@ -103,6 +103,10 @@ else
 		awk '/^ran/ { print; y += $$3 } END { print y " cluster-years in all" }' $(SIM_LOG); exit $$status)
 endif
 
+.PHONY: suites
+suites: envtest ## Run controller-runtime's own test suites on its managers and on ours, and compare: takes 10 minutes.
+	KUBEBUILDER_ASSETS='$(ASSETS)' go run ./test/controllerruntime $(SUITES_FLAGS)
+
 .PHONY: bench-report
 bench-report: ## Write test/bench/RESULTS.md and its charts from what bench has measured last.
 	go run ./test/bench -o bin/bench/results.json -publish test/bench
@@ -131,6 +135,7 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
 #>   BACKGROUND          of make sim: 1: one core, low priority, goes on after a failure; adds to bin/sim/background.log
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
+#>   SUITES_FLAGS        of make suites: flags, such as -suites builder
 #>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest
