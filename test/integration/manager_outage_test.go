@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/manager"
+)
+
+// history is what the reconcilers of all replicas of an operator did, in the order in which they began.
+type history struct {
+	t *testing.T
+
+	mu         sync.Mutex // guards all below
+	token      elector.Token
+	reconciles map[string][]time.Time // by the object's name
+}
+
+// begins notes the beginning of a reconcile. It must be within a term, and of terms only the newest may work.
+func (h *history) begins(ctx context.Context, name string) {
+	now := time.Now()
+	term, ok := elector.TermFromContext(ctx)
+	if !ok || ctx.Err() != nil || term.Remaining() == 0 {
+		h.t.Errorf("a reconcile of %s began outside a term", name)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if order, err := term.Token.Compare(h.token); h.token != "" && (err != nil || order < 0) {
+		h.t.Errorf("a reconcile of %s began in term %s after one in term %s", name, term.Token, h.token)
+	} else {
+		h.token = term.Token
+	}
+	h.reconciles[name] = append(h.reconciles[name], now)
+}
+
+func (h *history) of(name string) []time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reconciles[name]
+}
+
+// firstAfter returns when the first reconcile of the object after this instant began, or nothing.
+func (h *history) firstAfter(name string, at time.Time) (time.Time, bool) {
+	for _, began := range h.of(name) {
+		if began.After(at) {
+			return began, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// tickingOperator reconciles ConfigMaps: "ticking" ten times a second, with a write each time; "due" again after dueAfter; all
+// others only when they change.
+type tickingOperator struct {
+	client  client.Client
+	history *history
+}
+
+const dueAfter = 5 * time.Second
+
+func (o *tickingOperator) Reconcile(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
+	o.history.begins(ctx, r.Name)
+	switch r.Name {
+	case "ticking":
+		obj := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "ticking"}}
+		err := o.client.Patch(ctx, obj, client.RawPatch("application/merge-patch+json", []byte(`{}`)))
+		return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, err
+	case "due":
+		return reconcile.Result{RequeueAfter: dueAfter}, nil
+	}
+	return reconcile.Result{}, nil
+}
+
+// An operator with one changed line, whose API server goes away and comes back, at the default timings.
+func TestOutageOfTheAPIServerIsAPause(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		for _, away := range []time.Duration{3 * time.Second, 17 * time.Second} {
+			t.Run(fmt.Sprintf("%v, %d replicas", away, replicas), func(t *testing.T) {
+				t.Parallel()
+				ns, path := namespace(t), newLink(t)
+				createConfigMaps(t, ns, "ticking", "due", "idle")
+				h := &history{t: t, reconciles: map[string][]time.Time{}}
+				var all []*replica
+				for range replicas {
+					all = append(all, startOperator(t, ns, path, h))
+				}
+				eventually(t, "the first reconciles", func() bool {
+					return len(h.of("ticking")) > 0 && len(h.of("due")) > 0 && len(h.of("idle")) > 0
+				})
+				path.down()
+				time.Sleep(away)
+				createConfigMaps(t, ns, "created")
+				path.up()
+				back := time.Now()
+				for _, name := range []string{"ticking", "created", "due"} {
+					eventually(t, "a reconcile of "+name, func() bool { _, ok := h.firstAfter(name, back); return ok })
+				}
+				ticked, _ := h.firstAfter("ticking", back)
+				seen, _ := h.firstAfter("created", back)
+				t.Logf("after its return, the first reconcile began after %v, that of an object created meanwhile after %v",
+					ticked.Sub(back), seen.Sub(back))
+				ended := 0
+				for _, r := range all {
+					select {
+					case err := <-r.err:
+						if ended++; !errors.Is(err, manager.ErrLeadershipLost) {
+							t.Errorf("Start: %v", err)
+						}
+						r.err <- err
+					default:
+					}
+				}
+				switch n := len(h.of("idle")); {
+				case ended > 1, replicas == 1 && ended > 0:
+					t.Errorf("%d of %d processes have ended", ended, replicas)
+				case ended == 0 && n != 1:
+					t.Errorf("an object that did not change was reconciled %d times", n)
+				}
+				due := h.of("due")
+				for i := 1; i < len(due) && ended == 0; i++ {
+					if gap := due[i].Sub(due[i-1]); gap < dueAfter {
+						t.Errorf("an object was reconciled again after %v, with a RequeueAfter of %v", gap, dueAfter)
+					}
+				}
+			})
+		}
+	}
+}
+
+func startOperator(t *testing.T, namespace string, path *link, h *history) *replica {
+	t.Helper()
+	m, err := manager.New(path.config(), managerOptions(t, namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An informer that lists again after an outage has an update for every object, changed or not.
+	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	if err := ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}, changed).WithOptions(controller.Options{MaxConcurrentReconciles: 2}).
+		Complete(&tickingOperator{m.GetClient(), h}); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, m)
+}
