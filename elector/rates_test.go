@@ -110,7 +110,7 @@ func TestGuarantee9ALastingFaultIsMetAtAModestRate(t *testing.T) {
 		const minutes = 5
 		time.Sleep(minutes * time.Minute)
 		n := func(verb string) float64 { return float64(w.server.Requests("b", verb)) / minutes }
-		if w.server.Requests("b", "") > limit*minutes {
+		if w.server.Requests("b", "") > limit*minutes+1 { // A window of n periods can hold n+1 renewals.
 			t.Errorf("%.1f gets, %.1f watches, %.1f writes, %.1f in all in a minute, want %d", n("get"), n("watch"), n("create")+n("update"), n(""), limit)
 		}
 		if lines := len(log.lines(t)) - before; lines > 10*minutes {
