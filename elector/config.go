@@ -83,13 +83,14 @@ type Config struct {
 	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after
 	// the leader's work has returned, so that the next leader follows at once
 	// instead of after LeaseDuration. Unlike client-go's option of this name it
-	// is safe whatever the work does.
+	// is safe whatever the work does. Start returns [ErrNotReleased] if it fails.
 	ReleaseOnCancel bool
-	// DrainTimeout is how long ending work is waited for when a term ends. The
-	// Lease is renewed meanwhile if the end is a voluntary one. Otherwise the wait
-	// is LeaseDuration minus RenewDeadline if that is shorter. Work that takes
-	// longer makes Start return [ErrDrainTimeout], and the Lease is not released.
-	// Default 30s.
+	// DrainTimeout is how long ending work is waited for when a term ends. In a
+	// voluntary end the Lease is renewed meanwhile. After a lost term the wait is
+	// over LeaseDuration minus RenewDeadline after the loss, if that is sooner.
+	// Work that takes longer makes Start return [ErrDrainTimeout], and the Lease is
+	// not released. DrainTimeout also bounds how long Start takes to return when
+	// its context is cancelled, whatever hangs. Default 30s.
 	DrainTimeout time.Duration
 	// EventRecorder, if set, records Kubernetes Events on the Lease. Its methods
 	// must not block, and it must belong to the Lease's cluster. Default: none.

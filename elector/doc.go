@@ -43,7 +43,9 @@
 //  5. The Lease is released only after the leader's work has returned and all
 //     holds ([Term.Hold]) are given back, only by its holder, and is renewed
 //     until then. If that takes longer than DrainTimeout the Lease is not
-//     released, and Start returns [ErrDrainTimeout].
+//     released, and Start returns [ErrDrainTimeout]. A claim whose work never ran
+//     is released, too. If the Lease stays in this replica's name although its
+//     release was asked for, that is an error, [ErrNotReleased].
 //  6. Losing the leadership does not end the candidate, which stands by again,
 //     unless the work goes on: Start then returns [ErrDrainTimeout] before another
 //     replica can lead, LeaseDuration−RenewDeadline after the context's end, so
@@ -70,7 +72,8 @@
 //     and no connection with other traffic, and a dead connection costs one
 //     attempt, not the leadership: one lost renewal leaves time for another. A
 //     request that ignores its context holds up neither the end of a term nor
-//     Start's return. When Start of the last Elector that uses the clientset
+//     Start's return, which comes within DrainTimeout and a second of its context's
+//     end. When Start of the last Elector that uses the clientset
 //     returns, its connections are closed.
 //
 // # Not guaranteed
@@ -79,12 +82,16 @@
 // write. Pass the Token along with effects outside the cluster, let the receiver
 // refuse a lower one, and check Remaining before a request, bounding it by that.
 //
-// Work that ignores its cancelled context may run beside another leader's, unless
-// the process exits when Start returns [ErrDrainTimeout].
+// Work that ignores its cancelled context may run beside another leader's if the
+// process does not exit when Start returns [ErrDrainTimeout], or if it was frozen.
 //
 // IsLeader, Remaining and Term promise nothing about the next instant. Work outside
 // OnStartedLeading that relies on them needs a [Term.Hold], or a voluntary end
-// hands the Lease over beside it.
+// hands the Lease over beside it. Nobody waits for such work after a lost term, so
+// bound it by [Term.Remaining].
+//
+// If the reply to a write of ours was lost, and before we see the record somebody
+// else leads and an administrator puts a copy of it back, we take it for ours.
 //
 // A candidate that starts when there is no Lease, or finds it blanked, takes it
 // for free. An administrator who blanks the Lease of a leader that cannot reach
@@ -114,11 +121,27 @@
 //
 // A term ends voluntarily when Start's context is cancelled or StepDown is
 // called. Then the term's context is cancelled, OnStartedLeading returns,
-// IsLeader turns false, OnStoppedLeading returns, renewing ends, the Lease is
-// released. It ends involuntarily when the Lease was lost or not renewed in
-// time: IsLeader is false at once, the context is cancelled, OnStartedLeading
-// and OnStoppedLeading return, and nothing is written. Either way a candidate
-// that was not stopped stands by again.
+// IsLeader turns false, OnStoppedLeading returns, holds are given back, renewing
+// ends, the Lease is released. It ends involuntarily when the Lease was lost or
+// not renewed in time: IsLeader is false at once, the context is cancelled,
+// OnStartedLeading and OnStoppedLeading return, and nothing is written, unless
+// StepDown or the end of Start's context asks for a release meanwhile. Either way
+// a candidate that was not stopped stands by again.
+//
+// All this may take DrainTimeout, counted from the end of the term's context. From
+// a loss on it may take LeaseDuration−RenewDeadline at most. A callback that is
+// still running a second after the context's end is logged. If it is running when
+// the time is up, Start returns [ErrDrainTimeout] with its name and waits for
+// nothing else.
+//
+// When Start's context is cancelled Start returns by DrainTimeout after that, or
+// one short attempt later: the release is tried until then, for as long as the
+// Lease is held, and a claim that is under way is waited for. Requests that ignore
+// their contexts and an OnNewLeader that hangs are not waited for any longer
+// ([ErrRequestHung], [ErrOnNewLeaderHung]).
+//
+// A term that follows a lost one has [Term.Resumed] set if its claim replaced this
+// process's own record, so that nobody led in between.
 //
 // # From client-go
 //

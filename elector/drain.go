@@ -22,7 +22,7 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	warn := true               // if the work is slow
 	var unheld <-chan struct{} // set when the work has returned
 	for done, lost := w.done, t.lost; ; {
-		left, wake := e.drainLeft(t, now(), warn)
+		_, wake := e.drainLeft(t, now(), warn)
 		timer.Reset(wake)
 		select {
 		case <-done:
@@ -46,13 +46,15 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 			continue
 		case <-timer.C:
 		}
+		m := now()
+		left, _ := e.drainLeft(t, m, warn)
 		switch ended, _ := t.ends(); {
 		case left == 0 && !isClosed(done):
-			return drainError(t, w, done != nil, now().standbySince(ended))
-		case warn && now().standbySince(ended) >= slowWork:
+			return drainError(t, w, done != nil, m.standbySince(ended))
+		case warn && m.standbySince(ended) >= slowWork:
 			warn = false
 			e.logger.WarnContext(t.ctx, "the leader's work is still running after its context has ended",
-				"callback", w.callback(), "after", slowWork, "cause", context.Cause(t.ctx), "waiting", left.Round(time.Millisecond))
+				"callback", w.callback(), "after", slowWork, "cause", context.Cause(t.ctx), "waitingFor", left.Round(time.Millisecond))
 		}
 	}
 }

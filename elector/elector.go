@@ -30,7 +30,10 @@ type Callbacks struct {
 	OnStartedLeading func(ctx context.Context)
 	// OnStoppedLeading is called once for every OnStartedLeading, after it has
 	// returned and its context has ended, by the same goroutine. In a voluntary
-	// end the Lease is still held, and released after this has returned.
+	// end the Lease is still held, and released after this has returned. So, other
+	// than with client-go, it is no place to exit the process: it is not called
+	// while OnStartedLeading goes on, and the Lease would not be released. Exit when
+	// Start has returned.
 	OnStoppedLeading func()
 	// OnNewLeader is called with the holder's Identity, never "", when another
 	// replica or this one is seen to lead. Calls come one at a time and in
@@ -116,6 +119,7 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 	e.clientLogger = newClientLogger(e.logger)
 	if full.Enabled {
 		e.view = newView(e.self, full.LeaseDuration)
+		e.view.recent = full.RenewDeadline
 		e.leases = newLeaseClient(e, clientset)
 		e.watcher = newWatcher(e)
 		e.tries = newTries(full)
@@ -138,12 +142,15 @@ func (e *Elector) NeedLeaderElection() bool { return false }
 
 // IsLeader reports whether this replica leads at this instant, by its clocks
 // and not by what it was told last. While a voluntary end is under way it stays
-// true until OnStartedLeading has returned.
+// true until OnStartedLeading has returned. Another replica may lead right after
+// that. So what acts on the answer outside OnStartedLeading, as an HTTP handler or
+// a webhook does, needs [Term.Hold].
 func (e *Elector) IsLeader() bool { return e.Remaining() > 0 }
 
-// Remaining is how long leadership is still certain if no further renewal
+// Remaining returns how long leadership is still certain if no further renewal
 // succeeds; 0 when not leading, and the longest Duration if not Enabled. Work
-// begun now should be done by then.
+// begun now should be done by then. A voluntary end can come earlier: it waits for
+// OnStartedLeading and for what holds the term ([Term.Hold]), and for nothing else.
 func (e *Elector) Remaining() time.Duration {
 	if t := e.term.Load(); t != nil {
 		return t.remaining()
@@ -151,7 +158,8 @@ func (e *Elector) Remaining() time.Duration {
 	return 0
 }
 
-// Term returns the current term, and false when not leading at this instant.
+// Term returns the current term, and false when not leading at this instant. See
+// [Term.Hold] for work of the term outside OnStartedLeading.
 func (e *Elector) Term() (Term, bool) {
 	t := e.term.Load()
 	if t == nil || t.remaining() == 0 {

@@ -94,30 +94,36 @@ func TestWhatReplacesALeadersRecordDoesNotShortenTheWaitForIt(t *testing.T) {
 
 func TestAnOldCopyOfOurRecordIsNotOurs(t *testing.T) {
 	for name, lose := range map[string]func(w *world, a *candidate){
-		"released": func(w *world, a *candidate) { _ = a.StepDown(w.t.Context()) },
+		"lost, and nothing seen since": func(_ *world, a *candidate) { a.client.Partition() },
+		"released":                     func(w *world, a *candidate) { _ = a.StepDown(w.t.Context()) },
 		"lost": func(w *world, a *candidate) {
 			a.client.Partition()
-			w.until(time.Minute, "lapsed", func() bool { return !a.IsLeader() })
-			time.Sleep(DefaultLeaseDuration)
+			w.until(2*time.Minute, "lapsed", func() bool { return !a.IsLeader() })
+			time.Sleep(time.Minute)
 			a.client.Heal()
 			a.client.CutWatches()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				a := w.candidate("a").start()
+				// Long enough for a to see the copy while b still leads.
+				long := func(c *Config) { c.LeaseDuration, c.RenewDeadline = time.Minute, 50*time.Second }
+				a := w.candidate("a", long).start()
 				a.leads(time.Second)
-				b := w.candidate("b").start()
+				b := w.candidate("b", long).start()
 				time.Sleep(time.Minute)
 				backup := w.lease()
 				lose(w, a)
-				b.leads(time.Second)
+				b.leads(2 * time.Minute)
 				time.Sleep(time.Minute)
-				w.until(5*time.Second, "just renewed", func() bool { return b.Remaining() > 9800*time.Millisecond })
+				w.until(5*time.Second, "just renewed", func() bool { return b.Remaining() > 49800*time.Millisecond })
 				b.client.Partition()
 				backup.ResourceVersion = ""
 				w.server.Put(backup)
-				if both := leadTogether(a, b, 20*time.Second); both > 0 {
+				w.server.Compact() // or a's next watch delivers what it has missed
+				a.client.CutWatches()
+				a.client.Heal()
+				if both := leadTogether(a, b, time.Minute); both > 0 {
 					t.Errorf("two leaders for %v", both)
 				}
 			})

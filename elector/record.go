@@ -32,6 +32,8 @@ type writing struct {
 	base    string    // the resourceVersion that it replaces, "" if it creates the Lease
 	renewed time.Time // its renewTime, which no other write of this process has
 	id      string    // tells it from a write that a clone of this process sends at the same time
+	sent    moment
+	version string // the newest resourceVersion known to show it, "" if it has not been seen
 }
 
 // signature returns the WriterAnnotation's value for a write.

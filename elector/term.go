@@ -27,8 +27,9 @@ type Term struct {
 	state *term
 }
 
-// Remaining is how long this very term is still certain; 0 once it is over,
-// also when a later term has begun. It may be called at any time, concurrently.
+// Remaining returns how long this very term is still certain if no further renewal
+// succeeds; 0 once it is over, also when a later term has begun. A voluntary end
+// can come earlier: see [Term.Hold]. It may be called at any time, concurrently.
 func (t Term) Remaining() time.Duration {
 	if t.state == nil {
 		return 0

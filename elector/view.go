@@ -76,6 +76,8 @@ func sameWriting(a, b *coordinationv1.LeaseSpec) bool {
 type view struct {
 	self author
 	own  time.Duration // the candidate's LeaseDuration
+	// recent is for how long after it was sent a write of ours keeps all others from claiming.
+	recent time.Duration
 
 	mu      sync.Mutex // guards all below
 	obs     observation

@@ -19,7 +19,7 @@ const maxWrites = 16
 // create the Lease if base is nil, and remembers it: its reply may be lost, and the watch shows
 // that it landed.
 func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
-	w := writing{renewed: sent.wall.Truncate(time.Microsecond), id: rand.Text()[:8]}
+	w := writing{renewed: sent.wall.Truncate(time.Microsecond), id: rand.Text()[:8], sent: sent}
 	if base != nil {
 		w.base = base.ResourceVersion
 		if t := base.Spec.RenewTime; t != nil && t.Time.Equal(w.renewed) {
@@ -44,12 +44,23 @@ func (v *view) recognizeLocked(lease *coordinationv1.Lease) (ours bool) {
 	if lease != nil {
 		version = lease.ResourceVersion
 	}
-	v.writes = slices.DeleteFunc(v.writes, func(w writing) bool {
-		if v.self.wrote(w, lease) {
-			ours = true
-			return false
+	kept := v.writes[:0]
+	for _, w := range v.writes {
+		switch {
+		case v.self.wrote(w, lease) && v.unbroken(w, version):
+			w.version, ours = version, true
+		case w.base != version || v.self.wrote(w, lease):
+			continue
 		}
-		return w.base != version
-	})
+		kept = append(kept, w)
+	}
+	v.writes = kept
 	return ours
+}
+
+// unbroken reports whether the record of the write, seen at a version, has been there since it was
+// written. At another version than before it may have been put back, after another holder's that
+// was not seen. But none can have claimed the Lease while the write was recent.
+func (v *view) unbroken(w writing, version string) bool {
+	return w.version == "" || w.version == version || now().leaderSince(w.sent) < v.recent
 }

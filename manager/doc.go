@@ -16,7 +16,9 @@
 //     carries the term ([elector.TermFromContext] works in Reconcile) and ends with its cause.
 //  2. The Lease is released after gated work has returned, never before, and is renewed until then. Then the caches
 //     stop, then webhooks, then servers. The Lease is not released at all if gated work does not stop in the time
-//     GracefulShutdownTimeout gives it. Start then returns an error that names what hangs, requests included.
+//     GracefulShutdownTimeout gives it. Start then returns an error that names what hangs, requests included. If the
+//     work has stopped but the API server does not acknowledge the release, that is logged as a warning and Start
+//     returns nil, as controller-runtime does. The next leader then waits until the Lease lapses.
 //  3. After a lost term, gated work has until LeaseDuration - RenewDeadline after the end of its context, or until the
 //     end of its part of GracefulShutdownTimeout if that is sooner. If it has not returned by then, Start returns at
 //     once with an error that names it, so that the process can exit before another replica leads.

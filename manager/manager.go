@@ -207,8 +207,13 @@ func (m *Manager) campaign(ctx context.Context) error {
 	// A claim that is under way when the manager stops would have to be settled first, for seconds in an outage.
 	m.gate.onFailure(stop)
 	err := m.elector.Start(electing)
-	if errors.Is(err, elector.ErrDrainTimeout) {
-		err = m.hang(err)
+	switch {
+	case errors.Is(err, elector.ErrDrainTimeout):
+		return m.hang(err)
+	case err != nil && electing.Err() != nil:
+		// The work has ended. The inner manager would log this as an error.
+		m.gate.log.Warn("the election did not end cleanly", "err", err)
+		return nil
 	}
 	return err
 }

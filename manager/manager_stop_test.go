@@ -4,14 +4,17 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -120,5 +123,30 @@ func TestExitHookIsToldWhatHangs(t *testing.T) {
 		}
 		close(release)
 		afterwards()
+	})
+}
+
+func TestAReleaseThatFailsIsAWarningOfACleanStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		var buffer bytes.Buffer // slog's handler locks
+		logger := logr.FromSlogHandler(slog.NewTextHandler(&buffer, nil))
+		server := leasetest.NewServer()
+		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.Logger = logger })
+		mustAdd(t, m, j.worker("gated", atOnce))
+		run := begin(m.Start)
+		<-m.Elected()
+		server.Client("a").Partition()
+		run.stop()
+		if err := run.wait(); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+		afterwards()
+		if text := buffer.String(); holder(server) == "" || !strings.Contains(text, elector.ErrNotReleased.Error()) {
+			t.Errorf("held by %q, logged:\n%s", holder(server), text)
+		}
+		if strings.Contains(buffer.String(), "level=ERROR") {
+			t.Errorf("an error was logged:\n%s", buffer.String())
+		}
 	})
 }
