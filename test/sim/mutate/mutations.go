@@ -62,7 +62,9 @@ var mutations = []mutation{
 		"max(guard(&lease.Spec, next.renewing, m, own), o.claimableIn(m))", "guard(&lease.Spec, next.renewing, m, own)",
 	}, {
 		"believes an old copy of its own record", "writes.go",
-		"		return w.base != version\n", "		return w.base != version && false\n",
+		"		case v.self.wrote(w, lease) && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
+			"		case w.base != version || v.self.wrote(w, lease):\n			continue\n",
+		"		case v.self.wrote(w, lease):\n			ours = true\n",
 	}, {
 		"believes a stale event of the watch", "view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
