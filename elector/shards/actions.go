@@ -82,13 +82,22 @@ func (k *keeper) drop(h *holding) {
 }
 
 // give ends the work of shards that another replica should have, at the pace at which
-// they can be released.
+// they can be released, and not while others whose work has ended wait for that.
 func (k *keeper) give(shards []int, now time.Time, d *decision) {
 	cause := ErrGivenBack
 	if !k.leaving.IsZero() {
 		cause = elector.ErrStopped
 	}
+	waiting := 0
+	for _, h := range k.holdings {
+		if h.stopped {
+			waiting++
+		}
+	}
 	for _, i := range shards {
+		if waiting >= 2*k.maxReleases() {
+			return // the release of one of them wakes the keeper
+		}
 		if wait := k.pace.next(now, k.maxReleases()); wait > 0 {
 			d.after(wait)
 			return
