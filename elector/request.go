@@ -7,12 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// maxHung is how many requests may go on although they were given up. While there
-// are as many, new ones fail at once.
+// maxHung is how many requests of one verb may go on although they were given up.
+// While there are as many, new ones of that verb fail at once. Watches that hang
+// must not keep a leader from renewing.
 const maxHung = 8
 
 // requests makes every request to the API server in a goroutine of its own. A
@@ -22,14 +26,13 @@ type requests struct {
 	grace time.Duration // how long a request may take to return after its context's end
 
 	running sync.WaitGroup
-	mu      sync.Mutex // guards all below
-	hung    int        // requests that were given up and go on
-	what    string     // the latest of these
-	closed  bool       // nobody wants late replies any more
+	mu      sync.Mutex     // guards all below
+	hung    map[string]int // requests of each verb that were given up and go on
+	closed  bool           // nobody wants late replies any more
 }
 
 func newRequests(c Config) *requests {
-	return &requests{grace: min(c.RenewDeadline/20, 100*time.Millisecond)}
+	return &requests{grace: min(c.RenewDeadline/20, 100*time.Millisecond), hung: map[string]int{}}
 }
 
 // hungError is the error of a request that was given up.
@@ -66,7 +69,7 @@ func ask[T any](ctx context.Context, r *requests, what string, call func(context
 			return
 		case <-givenUp:
 		}
-		if wanted := r.returned(); err == nil && late != nil {
+		if wanted := r.returned(what); err == nil && late != nil {
 			late(value, wanted)
 		}
 	})
@@ -90,25 +93,26 @@ func ask[T any](ctx context.Context, r *requests, what string, call func(context
 func (r *requests) check(what string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.hung < maxHung {
+	if r.hung[what] < maxHung {
 		return nil
 	}
-	return &hungError{what, r.hung, errors.New("not sent")}
+	return &hungError{what, r.hung[what], errors.New("not sent")}
 }
 
 func (r *requests) giveUp(what string, cause error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hung++
-	r.what = what
-	return &hungError{what, r.hung, cause}
+	r.hung[what]++
+	return &hungError{what, r.hung[what], cause}
 }
 
 // returned takes in that a request which was given up has ended after all.
-func (r *requests) returned() (wanted bool) {
+func (r *requests) returned(what string) (wanted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hung--
+	if r.hung[what]--; r.hung[what] == 0 {
+		delete(r.hung, what)
+	}
 	return !r.closed
 }
 
@@ -123,8 +127,12 @@ func (r *requests) close(d time.Duration) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.hung == 0 {
+	if len(r.hung) == 0 {
 		return nil
 	}
-	return &hungError{r.what, r.hung, ErrStopped}
+	n := 0
+	for _, hung := range r.hung {
+		n += hung
+	}
+	return &hungError{strings.Join(slices.Sorted(maps.Keys(r.hung)), ", "), n, ErrStopped}
 }

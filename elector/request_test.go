@@ -52,8 +52,13 @@ func TestGuarantee12ARequestThatIgnoresItsContextKeepsNothingWaiting(t *testing.
 					t.Error("the term's end waits for a request")
 				}
 				time.Sleep(time.Hour)
-				if n := a.leases.requests.hung; n == 0 || n > maxHung+1 { // one may have been on its way
-					t.Errorf("%d requests hang, want some and at most %d", n, maxHung)
+				if hung := a.leases.requests.hung; len(hung) == 0 {
+					t.Error("no request hangs")
+				}
+				for verb, n := range a.leases.requests.hung {
+					if n > maxHung+1 { // one may have been on its way
+						t.Errorf("%d requests hang to %s, want at most %d", n, verb, maxHung)
+					}
 				}
 				if !strings.Contains(log.String(), ErrRequestHung.Error()) {
 					t.Errorf("not logged:\n%s", log)
@@ -61,8 +66,8 @@ func TestGuarantee12ARequestThatIgnoresItsContextKeepsNothingWaiting(t *testing.
 				a.client.Heal()
 				a.leads(time.Minute)
 				time.Sleep(time.Minute)
-				if n := a.leases.requests.hung; n != 0 || w.log.count("a started") != 2 {
-					t.Errorf("%d requests hang after all have returned\n%s", n, w.log)
+				if hung := a.leases.requests.hung; len(hung) != 0 || w.log.count("a started") != 2 {
+					t.Errorf("%v requests hang after all have returned\n%s", hung, w.log)
 				}
 			})
 		})
@@ -100,6 +105,25 @@ func TestGuarantee12StartReturnsAlthoughARequestHangsAndNamesIt(t *testing.T) {
 				t.Logf("%v after %v", err, time.Since(at))
 				a.client.Heal()
 				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+func TestGuarantee12WatchesAndReadsThatHangCostNoTerm(t *testing.T) {
+	for _, verb := range []string{"watch", "get"} {
+		t.Run(verb, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a").start()
+				a.leads(time.Second)
+				term, _ := a.Term()
+				a.ignoring(verb)
+				a.client.CutWatches()
+				time.Sleep(time.Hour)
+				if term.Remaining() == 0 {
+					t.Errorf("the term has ended:\n%s", w.log)
+				}
+				a.client.Heal()
 			})
 		})
 	}
