@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -104,37 +105,60 @@ func footprint() (goroutines int, heap uint64) {
 	return runtime.NumGoroutine(), stats.HeapAlloc
 }
 
-// TestHundredTermsInOneProcessLeaveNothingBehind loses the lease a hundred
-// times, with two controllers, a webhook and 1,000 objects.
+// TestHundredTermsInOneProcessLeaveNothingBehind hands leadership to and fro between two replicas a hundred times, with
+// two controllers each, a webhook and 1,000 objects.
 func TestHundredTermsInOneProcessLeaveNothingBehind(t *testing.T) {
 	const terms, objects = 100, 1000
 	ns := namespace(t)
 	createMany(t, ns, objects)
 	clock := &termClock{Handler: slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}), terms: map[elector.Token]time.Duration{}}
 	webhooks := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: freePort(t), CertDir: certificates(t)})
-	m := newManager(t, ns, func(o *ctrl.Options) {
-		quickly(o)
-		o.Logger = manager.NewLogr(slog.New(clock))
-		o.WebhookServer = webhooks
-	}, manager.WithReElection())
-	m.GetWebhookServer().Register("/x", http.NotFoundHandler())
-	if err := setupConfigMaps(clock.reconcile)(m); err != nil {
-		t.Fatal(err)
+	var reconciles atomic.Int64
+	newReplica := func(webhooks webhook.Server) *manager.Manager {
+		m := newManager(t, ns, func(o *ctrl.Options) {
+			o.Logger = manager.NewLogr(slog.New(clock))
+			o.WebhookServer = webhooks
+		}, manager.WithReElection())
+		if err := errors.Join(
+			setupNamed(m, "of a hundred terms", clock.reconcile),
+			setupNamed(m, "counted", func(context.Context, reconcile.Request) (reconcile.Result, error) {
+				reconciles.Add(1)
+				return reconcile.Result{}, nil
+			}),
+		); err != nil {
+			t.Fatal(err)
+		}
+		return m
 	}
-	if err := ctrl.NewControllerManagedBy(m).Named("second").For(&corev1.ConfigMap{}).Complete(
-		reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, nil })); err != nil {
-		t.Fatal(err)
-	}
-	a := start(t, m)
+	leader, next := newReplica(webhooks), newReplica(nil)
+	leader.GetWebhookServer().Register("/x", http.NotFoundHandler())
+	running := []*replica{start(t, leader)}
+	eventually(t, "the first leader", func() bool { return leader.Elector().IsLeader() })
+	running = append(running, start(t, next))
 	var goroutines [terms]int
 	var heap [terms]uint64
 	for i := range terms {
 		eventually(t, fmt.Sprintf("the first reconcile of term %d", i+1), func() bool { return clock.seen() == i+1 })
+		eventually(t, "sight of the leader", func() bool { return next.Elector().GetLeader() == holder(ns) })
 		goroutines[i], heap[i] = footprint()
-		deleteLease(t, ns)
+		if err := leader.Elector().StepDown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		leader, next = next, leader
 	}
-	if err := a.stop(t); err != nil {
-		t.Errorf("Start: %v", err)
+	for _, r := range running {
+		if err := r.stop(t); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	}
+	for _, metric := range []string{"workqueue_depth", "controller_runtime_active_workers"} {
+		if n := gauge(t, metric, "of a hundred terms") + gauge(t, metric, "counted"); n != 0 {
+			t.Errorf("%s is %v after the end", metric, n)
+		}
+	}
+	// A request that a worker has taken when the term ends is counted, too, and comes to nothing.
+	if counted, made := gauge(t, "controller_runtime_reconcile_total", "counted"), float64(reconciles.Load()); counted < made || counted > made+terms {
+		t.Errorf("%v reconciles are counted, %v were made", counted, made)
 	}
 	// A term costs a few goroutines and some hundred KiB while it lasts.
 	if was, is := goroutines[9], goroutines[terms-1]; is > was+10 {
