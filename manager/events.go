@@ -151,7 +151,8 @@ func (l *leaseEvents) try(ctx context.Context, result *record.EventCorrelateResu
 }
 
 // beside checks the permissions and records Events while the Elector runs. The
-// function it returns ends that, and comes after the exit hook: it may wait.
+// function it returns ends that, and comes after the exit hook: it may wait, but
+// not for a request that ignores its context.
 func (m *Manager) beside(ctx context.Context) (end func()) {
 	if !m.config.Enabled {
 		return func() {}
@@ -165,6 +166,16 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 	return func() {
 		stop()
 		cancel()
-		group.Wait()
+		ended := make(chan struct{})
+		go func() {
+			group.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(2 * lastEvents):
+			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions or records Events; " +
+				"look at the token source, exec plugin or transport wrapper")
+		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -147,6 +149,42 @@ func TestAReleaseThatFailsIsAWarningOfACleanStop(t *testing.T) {
 		}
 		if strings.Contains(buffer.String(), "level=ERROR") {
 			t.Errorf("an error was logged:\n%s", buffer.String())
+		}
+	})
+}
+
+// hungEvents records no Event before the channel is closed, whatever the context says.
+type hungEvents struct {
+	corev1client.EventInterface
+	until chan struct{}
+}
+
+func (h hungEvents) CreateWithEventNamespaceWithContext(_ context.Context, event *corev1.Event) (*corev1.Event, error) {
+	<-h.until
+	return event, nil
+}
+
+func TestARequestBesideTheElectionThatHangsDoesNotDelayTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		var buffer bytes.Buffer
+		server := leasetest.NewServer()
+		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.Logger = logr.FromSlogHandler(slog.NewTextHandler(&buffer, nil)) })
+		hung := hungEvents{until: make(chan struct{})}
+		m.events.client = hung
+		mustAdd(t, m, j.worker("gated", atOnce))
+		run := begin(m.Start)
+		<-m.Elected()
+		pass(time.Second)
+		at := time.Now()
+		run.stop()
+		if err := run.wait(); err != nil || time.Since(at) > time.Second {
+			t.Errorf("Start: %v after %v", err, time.Since(at))
+		}
+		close(hung.until)
+		afterwards()
+		if !strings.Contains(buffer.String(), "ignores its context") {
+			t.Errorf("not logged:\n%s", buffer.String())
 		}
 	})
 }
