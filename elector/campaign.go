@@ -32,10 +32,10 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 		return nil, nil, fmt.Errorf("elector: %w", err)
 	}
 	t, err := e.outcome(ctx, c)
-	if t == nil {
-		if d := newDoubt(base, sent, err); d != nil {
-			e.doubt = d
-		}
+	if t != nil {
+		e.ran = false
+	} else if d := e.doubt.after(base, sent, err, e.config.RenewDeadline); d != e.doubt {
+		e.doubt, e.ran = d, false
 	}
 	return t, c, err
 }

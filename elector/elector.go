@@ -67,12 +67,12 @@ type Elector struct {
 
 	// Only Start's goroutine writes these: since when others are given precedence,
 	// nil if they are not; what it has tried; the claims lost of late; whether this
-	// process has led and nobody else since, as far as what it claims shows; and a
-	// claim that was lost sight of.
+	// process has led and nobody else since, as far as what it claims shows; whether
+	// the work of its last claim has run; and a claim that was lost sight of.
 	yielding *moment
 	tries    tries
 	contest  contest
-	led      bool
+	led, ran bool
 	doubt    *doubt
 
 	stepDowns stepDowns

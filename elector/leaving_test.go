@@ -174,6 +174,67 @@ func TestAClaimThatLandsAfterTheStopIsReleased(t *testing.T) {
 	}
 }
 
+func TestAClaimAfterALostTermThatLandsAfterTheStopIsReleased(t *testing.T) {
+	for name, fault := range map[string]leasetest.Fault{
+		"won after the stop": {ReplyDelay: time.Second},
+		"its reply is lost":  {LoseReply: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a", func(c *Config) { c.ReleaseOnCancel = false }).start()
+				a.leads(time.Second)
+				a.client.Fail(errors.New("no"), -1)
+				w.until(time.Minute, "the term is lost", func() bool { return !a.IsLeader() })
+				before := w.lease().ResourceVersion
+				a.client.Heal()
+				onWrites(fault)(a)
+				w.until(time.Minute, "it has claimed", func() bool { return w.lease().ResourceVersion != before })
+				a.stop()
+				if err := a.result(20 * time.Second); err != nil {
+					t.Error(err)
+				}
+				if l := w.lease(); holder(l) != "" || w.log.count("a started") > 1 {
+					t.Errorf("the Lease is held by %q\n%s", holder(l), w.log)
+				}
+			})
+		})
+	}
+}
+
+func TestAClaimInDoubtStaysSoWhenTheNextOneIsAnswered(t *testing.T) {
+	for name, answer := range map[string]error{
+		"server error": apierrors.NewInternalError(errors.New("no")),
+		"conflict":     apierrors.NewConflict(coordinationv1.Resource("leases"), testLease, errors.New("no")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a")
+				first := true
+				a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+					switch {
+					case op.Lease == nil || holder(op.Lease) == "":
+					case first:
+						first, f.Delay = false, DefaultRenewDeadline-time.Second
+					default:
+						f.Err = answer
+					}
+					return f
+				})
+				a.start()
+				time.Sleep(DefaultRenewDeadline/2 + time.Second) // the second claim has failed
+				a.stop()
+				if err := a.result(DefaultRenewDeadline); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(DefaultRenewDeadline)
+				if l := w.lease(); l == nil || holder(l) != "" {
+					t.Errorf("the Lease is %v", l)
+				}
+			})
+		})
+	}
+}
+
 func TestAStandbyWhoseClaimsAreRefusedStopsAtOnce(t *testing.T) {
 	for name, err := range map[string]error{
 		"forbidden":    apierrors.NewForbidden(coordinationv1.Resource("leases"), testLease, errors.New("no")),

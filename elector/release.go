@@ -23,7 +23,7 @@ import (
 func (e *Elector) relinquish(ctx context.Context, t *term, began moment) error {
 	resigned := e.stepDowns.take()
 	err := error(nil)
-	if stopped := ctx.Err() != nil; e.config.Enabled && (resigned != nil || stopped && (e.config.ReleaseOnCancel || !e.led)) {
+	if stopped := ctx.Err() != nil; e.config.Enabled && (resigned != nil || stopped && (e.config.ReleaseOnCancel || !e.ran)) {
 		left := e.config.DrainTimeout - now().standbySince(began)
 		if stopped {
 			left = min(left, e.stopLeft())
@@ -89,7 +89,7 @@ func (e *Elector) release(parent context.Context, left time.Duration) error {
 		}
 		if _, err := e.leases.read(ctx); err != nil {
 			failure = errors.Join(failure, err)
-		} else if e.doubt.answered() {
+		} else if e.doubt.answered(now()) {
 			e.doubt = nil
 		}
 	}
@@ -114,23 +114,31 @@ func (e *Elector) writeBlank(ctx context.Context, obs observation) error {
 // A doubt is a claim that failed although the API server may have carried it out,
 // or may still do so.
 type doubt struct {
-	base  string // the version that it replaces, "" for none
-	sent  moment
-	final bool // the API server has answered, so that a read shows what it did
+	base string // the version that it replaces, "" for none
+	sent moment
+	// open is until when, by the monotonic clock, this claim or one of base before it,
+	// which got no answer, may still be carried out. After that, and if the API server
+	// has answered, a read shows what it did.
+	open time.Duration
 }
 
-// newDoubt returns the doubt about a claim of base, sent at sent, that failed with
-// err; nil if it was refused.
-func newDoubt(base observation, sent moment, err error) *doubt {
-	var status apierrors.APIStatus
-	final := errors.As(err, &status) && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err)
-	if final {
-		code := status.Status().Code
-		if lost := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err); 400 <= code && code < 500 && !lost {
-			return nil
-		}
+// after returns the doubt that follows d when a claim of base, sent at sent, has
+// failed with err. It is d if the claim was refused.
+func (d *doubt) after(base observation, sent moment, err error, renewDeadline time.Duration) *doubt {
+	next := &doubt{base: base.version(), sent: sent, open: sent.mono}
+	if d != nil && d.base == next.base {
+		next.open = max(next.open, d.open)
 	}
-	return &doubt{base: base.version(), sent: sent, final: final}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
+		next.open = sent.mono + renewDeadline
+		return next
+	}
+	code := status.Status().Code
+	if lost := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err); 400 <= code && code < 500 && !lost {
+		return d
+	}
+	return next
 }
 
 // lastsFor returns how long, as of m, the doubt still matters: until the term that
@@ -142,7 +150,7 @@ func (d *doubt) lastsFor(obs observation, m moment, renewDeadline time.Duration)
 	return m.remaining(d.sent, renewDeadline)
 }
 
-func (d *doubt) answered() bool { return d != nil && d.final }
+func (d *doubt) answered(m moment) bool { return d != nil && m.mono >= d.open }
 
 // version returns the Lease's resourceVersion, "" if there is none.
 func (o observation) version() string {

@@ -36,7 +36,7 @@ func (e *Elector) startWork(ctx context.Context, t *term) *work {
 		close(w.done)
 		return w
 	}
-	e.led = true
+	e.led, e.ran = true, true
 	go func() {
 		t.callbacks.Store(goroutine())
 		defer close(w.done)

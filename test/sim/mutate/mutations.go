@@ -111,7 +111,7 @@ var mutations = []mutation{
 		"		resigned.answer(err)\n", "		resigned.answer(nil)\n",
 	}, {
 		"keeps a Lease that it won too late", "release.go",
-		"(e.config.ReleaseOnCancel || !e.led)", "e.config.ReleaseOnCancel",
+		"(e.config.ReleaseOnCancel || !e.ran)", "e.config.ReleaseOnCancel",
 	}, {
 		"does not slow down when its requests are refused", "standby.go",
 		"e.yield(obs), e.tries.requests.in(m), ", "e.yield(obs), ",
