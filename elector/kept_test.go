@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestKeptConnectionsAreClosedByTheLastUser(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) bool { return false })
+	var open atomic.Int32
+	cfg := s.config()
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
+	}
+	leases := newClientset(t, cfg).CoordinationV1().Leases("ns")
+	var done [2]func()
+	for i := range done {
+		var ctx context.Context
+		ctx, done[i] = KeepConnections(t.Context())
+		_, _ = leases.Get(ctx, "lease", metav1.GetOptions{})
+	}
+	done[0]()
+	if open.Load() == 0 {
+		t.Error("the first to be done has closed the connections of the other")
+	}
+	done[1]()
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d connections are open after the last", n)
+	}
+}
