@@ -20,6 +20,7 @@ const never = time.Duration(-1)
 type tries struct {
 	requests pace // after requests that failed
 	terms    pace // after terms that ended too soon
+	confirms pace // of reads before claims that did not come to a claim
 
 	claimed   moment          // when the last claim was decided on
 	looked    moment          // when the last read that was answered was sent
@@ -37,6 +38,7 @@ func newTries(c Config) tries {
 	return tries{
 		requests: pace{first: firstPause, factor: 2, forget: c.slow()},
 		terms:    pace{free: 1, first: c.slow() / 30, factor: 30, forget: c.slow()},
+		confirms: pace{free: 3, first: firstPause, factor: 2, forget: c.slow()},
 		looked:   now(),
 		interval: c.pollInterval(0),
 		idle:     1,
@@ -52,7 +54,8 @@ func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bo
 		watch := e.watcher.state()
 		e.tries.rhythm.saw(obs, watch.trusted)
 		e.tries.races.seen(obs, changed)
-		claim := e.claimIn(obs, now())
+		m := now()
+		claim := e.claimIn(obs, m)
 		if claim == 0 && !obs.ours {
 			claim = e.tries.races.in(changed, now())
 		}
@@ -62,6 +65,8 @@ func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bo
 				e.tries.claimed = now()
 				return obs, changed, true
 			}
+			// Somebody may edit the lapsed Lease all the time, which is news again and again.
+			e.tries.confirms.ended(m, e.config.steadyPoll(), 0)
 		case look == 0:
 			e.look(ctx, changed, watch)
 		default:
@@ -76,7 +81,7 @@ func (e *Elector) claimIn(obs observation, m moment) time.Duration {
 	if !obs.known {
 		return never
 	}
-	return max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.terms.in(m))
+	return max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.confirms.in(m), e.tries.terms.in(m))
 }
 
 // mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since

@@ -5,6 +5,7 @@ package elector
 
 import (
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -119,6 +120,30 @@ func TestEditsOfLabelsAreNoSignOfLife(t *testing.T) {
 		if w.lease().Labels["k"] != "v" {
 			t.Error("the edit was lost")
 		}
+	})
+}
+
+func TestALapsedLeaseThatIsEditedAllTheTimeCostsAModestRate(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Put(foreignLease("dead", nil))
+		a := w.candidate("a")
+		a.client.Latency(10*time.Millisecond, 10*time.Millisecond)
+		requests := 0
+		a.client.Intercept(func(leasetest.Op) (f leasetest.Fault) {
+			requests++
+			return f
+		})
+		a.start()
+		time.Sleep(DefaultLeaseDuration)
+		requests = 0
+		for i := range 6000 { // in each read there is news before its answer
+			w.edit(func(l *leaseObject) { l.Labels = map[string]string{"n": strconv.Itoa(i)} })
+			time.Sleep(5 * time.Millisecond)
+		}
+		if requests > 20 {
+			t.Errorf("%d requests in half a minute, want at most 20", requests)
+		}
+		a.leads(15 * time.Second)
 	})
 }
 
