@@ -87,6 +87,37 @@ func TestStartReturnsWithinDrainTimeoutAndAShortAttempt(t *testing.T) {
 	}
 }
 
+func TestStartReturnsInTimeWhenEverythingHangsAtTheLastMoment(t *testing.T) {
+	for name, change := range map[string]func(*Config){"defaults": func(*Config) {}, "patient": patient} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a", change)
+				a.atEnd = func(context.Context) { time.Sleep(DefaultDrainTimeout - time.Millisecond) }
+				block := make(chan struct{})
+				a.announcer = newAnnouncer(func(string) { <-block })
+				a.start().leads(time.Second)
+				time.Sleep(time.Minute)
+				at := time.Now()
+				a.stop()
+				time.Sleep(DefaultDrainTimeout - 2*time.Millisecond)
+				a.ignoring(everything...)
+				a.client.CutWatches()
+				err := a.result(time.Minute)
+				if took := time.Since(at); took > DefaultDrainTimeout+time.Second {
+					t.Errorf("Start returned %v after the cancellation", took)
+				}
+				for _, want := range []error{ErrNotReleased, ErrRequestHung, ErrOnNewLeaderHung} {
+					if !errors.Is(err, want) {
+						t.Errorf("Start returned %v, want also %v", err, want)
+					}
+				}
+				close(block)
+				a.client.Heal()
+			})
+		})
+	}
+}
+
 func TestStartSaysThatTheLeaseIsNotReleasedOnlyIfAskedTo(t *testing.T) {
 	for _, asked := range []bool{true, false} {
 		t.Run(fmt.Sprint(asked), func(t *testing.T) {

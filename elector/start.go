@@ -23,9 +23,9 @@ import (
 // It passes a panic of a callback on, as an error that wraps the value that was
 // thrown, if that is an error.
 //
-// After the end of ctx it returns within DrainTimeout and one short attempt more
-// (half of RenewDeadline, 1s at most), whatever the callbacks, the API server and
-// the network do. For as long it tries to release the Lease. What it has started
+// After the end of ctx it returns within DrainTimeout and a second more, whatever
+// the callbacks, the API server and the network do. Until DrainTimeout, and for one
+// short attempt at least, it tries to release the Lease. What it has started
 // has ended when it returns, except for what its error names. It can be called
 // once.
 func (e *Elector) Start(ctx context.Context) (err error) {

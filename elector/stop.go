@@ -16,7 +16,7 @@ const lastWait = 100 * time.Millisecond
 
 // shortAttempt returns how long the last try of something takes at most. With
 // what follows it, it stays below a second.
-func (c Config) shortAttempt() time.Duration { return min(c.attemptTimeout(), 700*time.Millisecond) }
+func (c Config) shortAttempt() time.Duration { return min(c.attemptTimeout(), 500*time.Millisecond) }
 
 // noteStop keeps when Start's context ended.
 func (e *Elector) noteStop() {
