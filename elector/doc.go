@@ -199,6 +199,8 @@
 //   - a standby sends one request per 1.75 RetryPeriods and one per S (19 a minute at
 //     the defaults), where S is 15 RetryPeriods, but 30s at most and 3.5
 //     RetryPeriods at least;
+//   - while no connection can be made, a candidate tries twice per RetryPeriod, so that it
+//     leads within half of one after the API server is back;
 //   - a standby that is permitted nothing sends two per S (4 a minute);
 //   - a leader sends its renewals and one more per S (32 a minute);
 //   - a standby does not repeat a request before its Retry-After has passed, a

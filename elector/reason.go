@@ -6,6 +6,7 @@ package elector
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"unicode"
@@ -40,6 +41,13 @@ func statusCode(err error) int {
 		return int(status.Status().Code)
 	}
 	return 0
+}
+
+// unreached reports whether a request never got to a server, because there was no connection to send it on. Such a
+// request costs the API server nothing.
+func unreached(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // refused reports whether the API server has refused a request for a reason that

@@ -150,8 +150,11 @@ func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch watch
 
 // limit returns how long the pauses between requests that fail with err can become.
 func (e *Elector) limit(err error, otherwise time.Duration) time.Duration {
-	if refused(err) {
+	switch {
+	case refused(err):
 		return e.config.slow()
+	case unreached(err):
+		return min(otherwise, e.config.RetryPeriod/2)
 	}
 	return otherwise
 }
