@@ -223,7 +223,7 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 	}{
 		"taken port":       {"--health-probe-bind-address=" + taken.Addr().String(), "address already in use"},
 		"port of metrics":  {"--metrics-bind-address=" + taken.Addr().String(), "address already in use"},
-		"absurd durations": {"--leader-elect-lease-duration=1ns", "LeaseDuration: 1ns"},
+		"absurd durations": {"--leader-elect-lease-duration=1ns", "must be at least 10ms"},
 		"no namespace":     {"--leader-elect-resource-namespace=", "LeaderElectionNamespace"},
 		"no lease name":    {"--leader-elect-resource-name=", "LeaderElectionID"},
 		"no kubeconfig":    {"--kubeconfig=/nowhere", "/nowhere"},
