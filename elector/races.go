@@ -9,19 +9,17 @@ import (
 )
 
 const (
-	// raceFront is how many races in a row a candidate may lose before it stands back.
-	raceFront = 1
-	// raceLeast is how long it stands back at most after one more, about the time of a claim. It
-	// doubles with each further one, up to raceMost.
-	raceLeast = 4 * time.Millisecond
-	raceMost  = 32 * time.Millisecond
+	// raceLeast is how long a candidate stands back at most after one lost race, about the time of
+	// two claims. It doubles with each further one in a row, up to raceMost.
+	raceLeast = 8 * time.Millisecond
+	raceMost  = 64 * time.Millisecond
 	// raceMemory is for how long a lost race counts.
 	raceMemory = 10 * time.Minute
 )
 
 // races makes candidates that lose many races for a free Lease claim a little later, by chance. Where
-// many contend, claims that are sent at once only delay the one that wins. Those that won or joined
-// lately go first, so a few always claim at once, and the others do so when these are gone. Only
+// many contend, claims that are sent at once only delay the one that wins. Those that have just joined
+// or led go first, so one nearly always claims at once, and the others follow if none does. Only
 // Start's goroutine uses it.
 type races struct {
 	lost int    // in a row
@@ -38,8 +36,8 @@ func (r *races) in(changed <-chan struct{}, m moment) time.Duration {
 		if r.lost > 0 && m.mono-r.last.mono >= raceMemory {
 			r.lost = 0
 		}
-		if n := r.lost - raceFront; n > 0 {
-			r.begins += rand.N(min(raceLeast<<min(n-1, 10), raceMost)) //nolint:gosec // not a secret
+		if r.lost > 0 {
+			r.begins += rand.N(min(raceLeast<<min(r.lost-1, 10), raceMost)) //nolint:gosec // not a secret
 		}
 	}
 	return max(0, r.begins-m.mono)
