@@ -65,8 +65,11 @@ func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bo
 				e.tries.claimed = now()
 				return obs, changed, true
 			}
-			// Somebody may edit the lapsed Lease all the time, which is news again and again.
-			e.tries.confirms.ended(m, e.config.steadyPoll(), 0)
+			// Somebody may edit the lapsed Lease all the time, which is news again and again. Reads that
+			// fail are paced as requests.
+			if !e.tries.deaf {
+				e.tries.confirms.ended(m, e.config.steadyPoll(), 0)
+			}
 		case look == 0:
 			e.look(ctx, changed, watch)
 		default:
