@@ -51,10 +51,10 @@ func eachFile(see func(name, text string) []string) rule {
 			if err != nil {
 				return err
 			}
-			if name == ".git" || name == "bin" {
+			if entry.IsDir() && (name == ".git" || name == "bin") {
 				return fs.SkipDir
 			}
-			if !entry.Type().IsRegular() {
+			if !entry.Type().IsRegular() || name == ".git" { // a file in a worktree
 				return nil
 			}
 			text, err := fs.ReadFile(tree, name)
