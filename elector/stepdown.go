@@ -116,8 +116,8 @@ func (s *stepDowns) begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-// take returns the resignation that is to be answered, nil if nobody has asked.
-// Who asks later gets another one.
+// take returns the resignation that must be answered now, nil if nobody has asked.
+// Later callers get another one.
 func (s *stepDowns) take() *resignation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *stepDowns) holds(held bool) {
 	s.held = held
 }
 
-// end answers those who have asked and who will ask.
+// end answers all callers, those to come included.
 func (s *stepDowns) end(held bool, err error) {
 	r := &resignation{done: make(chan struct{})}
 	r.answer(err)
