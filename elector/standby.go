@@ -84,7 +84,11 @@ func (e *Elector) claimIn(obs observation, m moment) time.Duration {
 	if !obs.known {
 		return never
 	}
-	return max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.confirms.in(m), e.tries.terms.in(m))
+	wait := max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.terms.in(m))
+	if obs.guard > 0 { // a Lease that was released needs no read
+		wait = max(wait, e.tries.confirms.in(m))
+	}
+	return wait
 }
 
 // mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since
