@@ -30,6 +30,7 @@ type tries struct {
 	idle      time.Duration   // factor for the time until the next look at a holder that shows nothing
 	rhythm    rhythm          // of the holder's renewals
 	races     races           // for a free Lease
+	vain      bool            // the last claim failed, and not in a race
 	unclaimed <-chan struct{} // a claim has failed on what was known until this is closed
 	unread    <-chan struct{} // a read was refused while that was known
 }
@@ -184,9 +185,10 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 	}
 	if race && rival > t.claimed.mono {
 		t.races.lose()
+		t.vain = false
 		return
 	}
-	t.unclaimed, t.unread = changed, nil
+	t.vain, t.unclaimed, t.unread = true, changed, nil
 	t.requests.ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), retryAfter(err))
 }
 

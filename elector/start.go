@@ -97,6 +97,7 @@ func (e *Elector) run(ctx context.Context) error {
 		}
 		e.worked(ctx, cannotClaim)
 		e.tries.races.win()
+		e.tries.vain = false
 		e.metrics().acquired(base)
 		began := now()
 		if err := e.lead(ctx, waiting, c, t); err != nil {
