@@ -33,25 +33,27 @@ func leaves(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// nilMeansReleased follows who wrote the record that stands. A process that has ReleaseOnCancel, or whose claim came too
+// nilMeansReleased follows who wrote the record that stands, until it lapses. A process that has ReleaseOnCancel, or whose claim came too
 // late for its work to begin, leaves nothing behind.
 func nilMeansReleased(w *world, l Limits) (found []Violation) {
-	holder, token := "", "" // who wrote the record, and the version of the write with which it came
-	for _, e := range w.history {
+	holder, first, lapses := "", 0, time.Duration(0) // who wrote the record, from where in the history on, and until when
+	for i, e := range w.history {
 		p := w.processes[e.Replica]
 		switch {
 		case e.Kind == LeaseWrite && e.changesHolder():
-			switch after := deref(e.After); {
+			after := deref(e.After)
+			lapses = e.At + l.length(after)
+			switch {
 			case after.Holder == "":
 				holder = ""
 			case holder != e.Replica || deref(e.Before).UID != after.UID:
-				holder, token = e.Replica, after.Version
+				holder, first = e.Replica, i
 			}
-		case !l.Nil || !e.OK || !p.judged(l) || holder != e.Replica:
+		case !l.Nil || !e.OK || e.At >= lapses || !p.judged(l) || holder != e.Replica:
 		case e.Kind == SteppedDown:
 			found = append(found, violation(e.At, e.Replica, "StepDown returned nil, and the Lease is held"))
 		case e.Kind == ProcessEnded && p.told <= e.At:
-			worked := slices.ContainsFunc(p.terms, func(t *term) bool { return t.token == token })
+			worked := slices.ContainsFunc(p.terms, func(t *term) bool { return t.acquired >= first })
 			if p.releases || !worked {
 				found = append(found, violation(e.At, e.Replica, "Start returned nil, and the Lease is held"))
 			}

@@ -85,7 +85,7 @@ func (m mutation) hunt(ctx context.Context, root, dir string, limit int) (row st
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=20s",
+	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=2m",
 		fmt.Sprint("-sim.seeds=", limit)).CombinedOutput()
 	hit := found.FindStringSubmatch(string(out))
 	switch {
