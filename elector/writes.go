@@ -31,8 +31,13 @@ func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
 	for slices.ContainsFunc(v.writes, func(other writing) bool { return other.renewed.Equal(w.renewed) }) {
 		w.renewed = w.renewed.Add(time.Microsecond)
 	}
+	if len(v.writes) == maxWrites {
+		// The oldest one that has not become the record. The record's own is needed for as long
+		// as it stands, however many renewals of it have failed.
+		oldest := slices.IndexFunc(v.writes, func(w writing) bool { return w.version == "" })
+		v.writes = slices.Delete(v.writes, oldest, oldest+1)
+	}
 	v.writes = append(v.writes, w)
-	v.writes = v.writes[max(0, len(v.writes)-maxWrites):]
 	return w
 }
 
