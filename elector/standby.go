@@ -57,7 +57,7 @@ func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bo
 		e.tries.races.seen(obs, changed)
 		m := now()
 		claim := e.claimIn(obs, m)
-		if claim == 0 && !obs.ours {
+		if claim == 0 && !obs.ours && obs.guard == 0 {
 			claim = e.tries.races.in(changed, now())
 		}
 		switch look := e.lookIn(obs, watch, now()); {
