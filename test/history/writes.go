@@ -21,7 +21,8 @@ type held struct {
 	// writers may lead on. It does not matter for a blank in the place of a record, which may be a release.
 	replaced  []held
 	gone      time.Duration // when this was replaced
-	reapplied bool          // it is an old one that an administrator has put back
+	reapplied bool          // it was written by an administrator
+	again     bool          // it had been there before: who saw it then, and nothing since, does not know that it is new
 }
 
 func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
@@ -54,11 +55,11 @@ func (r held) overwritten(e Event, l Limits, authors map[signature]string) held 
 		author: e.Replica, from: e.At, since: e.At, length: l.length(after), edited: l.length(after), full: after.duration(),
 		renewed: never, replaced: r.stillReplaced(e.At), reapplied: e.Replica == "",
 	}
-	if s := (signature{after.Holder, after.Renewed}); e.Replica != "" {
-		authors[s] = e.Replica
-	} else {
-		now.author = authors[s]
+	s := signature{after.Holder, after.Renewed}
+	if e.Replica == "" {
+		now.author, now.again = authors[s]
 	}
+	authors[s] = now.author
 	switch {
 	case e.Replica != "" && after.Holder != "":
 		now.replaced = nil // it was asked of this claim
@@ -144,7 +145,7 @@ func respect(w *world, l Limits) (found []Violation) {
 				judge(was, was.full)
 			case saw(was.since, was.since):
 				judge(was, was.length)
-			default:
+			case !was.again:
 				judge(was, was.edited)
 			}
 		}

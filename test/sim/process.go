@@ -205,10 +205,11 @@ func (p *process) stop() {
 	p.cancel()
 }
 
-// stepDown calls StepDown.
+// stepDown calls StepDown. What it returns to a frozen process may be out of date when that wakes up.
 func (p *process) stepDown() {
-	err := p.step(p.ctx)
-	p.tell(history.Event{Kind: history.SteppedDown, OK: err == nil})
+	if err := p.step(p.ctx); !p.link.isFrozen() {
+		p.record(history.Event{Kind: history.SteppedDown, OK: err == nil})
+	}
 }
 
 // lineCounter is a handler of the log that counts the lines an operator sees at the usual level.

@@ -64,7 +64,7 @@ var mutations = []mutation{
 		"believes an old copy of its own record", "writes.go",
 		"		case v.self.wrote(w, lease) && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
 			"		case w.base != version || v.self.wrote(w, lease):\n			continue\n",
-		"		case v.self.wrote(w, lease):\n			ours = true\n",
+		"		case v.self.wrote(w, lease):\n			w.version, ours = version, true\n",
 	}, {
 		"believes a stale event of the watch", "view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
