@@ -37,12 +37,13 @@ func leaves(w *world, l Limits) (found []Violation) {
 // late for its work to begin, leaves nothing behind.
 func nilMeansReleased(w *world, l Limits) (found []Violation) {
 	holder, first, lapses := "", 0, time.Duration(0) // who wrote the record, from where in the history on, and until when
+	late := false                                    // it arrived when the writer had given it up
 	for i, e := range w.history {
 		p := w.processes[e.Replica]
 		switch {
 		case e.Kind == LeaseWrite && e.changesHolder():
 			after := deref(e.After)
-			lapses = e.At + l.length(after)
+			lapses, late = e.At+l.length(after), holder == e.Replica && p != nil && p.lost(e.At)
 			switch {
 			case after.Holder == "":
 				holder = ""
@@ -50,6 +51,7 @@ func nilMeansReleased(w *world, l Limits) (found []Violation) {
 				holder, first = e.Replica, i
 			}
 		case !l.Nil || !e.OK || e.At >= lapses || !p.judged(l) || holder != e.Replica:
+		case late && anyOverlaps(w.faults(l, e.Replica, true), span{e.At, e.At + 1}): // and it may not have heard of it
 		case e.Kind == SteppedDown:
 			found = append(found, violation(e.At, e.Replica, "StepDown returned nil, and the Lease is held"))
 		case e.Kind == ProcessEnded && p.told <= e.At:
@@ -60,4 +62,14 @@ func nilMeansReleased(w *world, l Limits) (found []Violation) {
 		}
 	}
 	return found
+}
+
+// lost reports whether the process had lost its latest term at the given time.
+func (p *process) lost(at time.Duration) (lost bool) {
+	for _, t := range p.terms {
+		if t.started <= at {
+			lost = t.cancelled < at && !t.voluntary()
+		}
+	}
+	return lost
 }

@@ -198,7 +198,7 @@ func (p *Plan) limits() history.Limits {
 		RetryPeriod: p.Timing.RetryPeriod, Unnamed: p.Timing.LeaseDuration, MaxLease: elector.MaxLeaseDuration,
 		Notice: 50 * time.Millisecond, Wake: 15 * time.Millisecond,
 		RequestBurst: 40, RequestsPerTry: 6,
-		LinesPerMinute: 10, TermsPerMinute: 10, Nil: true,
+		Nil: true,
 	}
 	retry := time.Duration(0)
 	for _, r := range p.Replicas {
@@ -222,6 +222,7 @@ func (p *Plan) limits() history.Limits {
 	// The figures of a RetryPeriod of 2 s. A shorter one may cost more.
 	hurry := max(1, 2/l.RetryPeriod.Seconds())
 	l.LeaderPerMinute, l.StandbyPerMinute, l.BarredPerMinute = 32*hurry, 20*hurry, 4*hurry
+	l.LinesPerMinute, l.TermsPerMinute = 10*hurry, 10*hurry
 	return l
 }
 
