@@ -192,9 +192,9 @@ func tooShort(d time.Duration) bool { return 0 < d && d < MinDuration }
 func unitHint(d time.Duration) string {
 	switch {
 	case d < time.Microsecond:
-		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", d*time.Second)
+		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", time.Duration(d.Nanoseconds()*int64(time.Second)))
 	case d < time.Millisecond:
-		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", d*time.Millisecond)
+		return fmt.Sprintf("; a number without a unit counts nanoseconds: did you mean %v?", time.Duration(d.Nanoseconds()*int64(time.Millisecond)))
 	}
 	return ""
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector_test //nolint:testableexamples // it needs a cluster
+package elector_test
 
 import (
 	"context"
@@ -54,12 +54,13 @@ func ExampleNew_logr() {
 	config := elector.Config{}
 	logger := slog.New(logr.ToSlogHandler(klog.Background()))
 	if _, err := elector.New(&config, nil, elector.Callbacks{OnStartedLeading: report}, logger); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Println(err)
 	}
+	// Output:
 }
 
 // A program whose replicas elect one that reports. This would be its main.
-func ExampleNew() {
+func ExampleNew() { //nolint:testableexamples // it needs a cluster
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {

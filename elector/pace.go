@@ -48,7 +48,7 @@ func (c Config) pollInterval(n int) time.Duration {
 type pace struct {
 	free   int           // how many attempts in a row may end without a pause
 	first  time.Duration // the pause after the next one
-	factor time.Duration // from one pause to the next
+	factor int           // from one pause to the next
 	forget time.Duration // what lasts as long, or lies back as long, is forgotten
 
 	count int // of attempts that were not forgotten
@@ -64,7 +64,7 @@ func (p *pace) ended(began moment, limit, retryAfter time.Duration) {
 		p.count, p.pause, p.due = 0, 0, began.mono
 	}
 	if p.count++; p.count > p.free {
-		p.pause = min(max(p.factor*p.pause, p.first), limit)
+		p.pause = min(max(time.Duration(p.factor)*p.pause, p.first), limit)
 	}
 	pause := p.pause
 	if pause < limit { // the first pauses set candidates apart, so the last ones can be exact

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,10 +20,8 @@ import (
 // until Heal.
 func (c *candidate) ignoring(verbs ...string) {
 	c.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
-		for _, verb := range verbs {
-			if op.Verb == verb {
-				return leasetest.Fault{Hang: true, IgnoreContext: true}
-			}
+		if slices.Contains(verbs, op.Verb) {
+			return leasetest.Fault{Hang: true, IgnoreContext: true}
 		}
 		return f
 	})

@@ -27,7 +27,7 @@ type tries struct {
 	deaf      bool            // the read after that got no answer
 	polls     int             // such reads in place of a watch, since the watch was last healthy
 	interval  time.Duration   // from one poll to the next
-	idle      time.Duration   // factor for the time until the next look at a holder that shows nothing
+	idle      int             // factor for the time until the next look at a holder that shows nothing
 	rhythm    rhythm          // of the holder's renewals
 	races     races           // for a free Lease
 	vain      bool            // the last claim failed, and not in a race
@@ -113,7 +113,7 @@ func (e *Elector) lookIn(obs observation, watch watchState, m moment) time.Durat
 		if watch.last.mono >= t.looked.mono {
 			t.idle = 1
 		}
-		due = max(t.looked.mono, watch.last.mono) + t.idle*t.rhythm.patience(e.config.RetryPeriod)
+		due = max(t.looked.mono, watch.last.mono) + time.Duration(t.idle)*t.rhythm.patience(e.config.RetryPeriod)
 	default:
 		return never
 	}

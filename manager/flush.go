@@ -22,7 +22,8 @@ func (q *gatedQueue[T]) flush(t *tenure) {
 		return
 	}
 	t.flushing.Go(func() {
-		for q.unpark(t, flushedAtOnce) == flushedAtOnce {
+		for n := flushedAtOnce; n == flushedAtOnce; {
+			n = q.unpark(t, flushedAtOnce)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 		return false, ""
 	}
 	ts, _ := by.gating()
-	if g, done := reconciler.Interface().(interface{ gatedBy() *tenures }); done {
+	if g, done := reflect.TypeAssert[interface{ gatedBy() *tenures }](reconciler); done {
 		if g.gatedBy() != ts {
 			return false, "its GatedOptions are of another Manager or Gate"
 		}

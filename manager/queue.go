@@ -180,7 +180,7 @@ func (q *gatedQueue[T]) ShutDown() {
 		if q.inner.Len() == 0 {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	q.inner.ShutDown()
 	emptying.Wait()

@@ -21,13 +21,12 @@ func TestALapsedSessionIsReadBeforeItsShardsAreClaimed(t *testing.T) {
 		n := names{testSet}
 		v := newView(n, 1, n.session("me"), 15*time.Second)
 		version := 0
-		see := func(name string, spec coordinationv1.LeaseSpec) *coordinationv1.Lease {
+		see := func(name string, spec coordinationv1.LeaseSpec) {
 			version++
 			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 				Name: name, UID: "1", ResourceVersion: strconv.Itoa(version), Labels: n.labels(1, nil),
 			}, Spec: spec}
 			v.saw(name, lease, lease.ResourceVersion)
-			return lease
 		}
 		held := func(by string, acquired time.Time) coordinationv1.LeaseSpec {
 			return coordinationv1.LeaseSpec{

@@ -23,10 +23,8 @@ var errForbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "leases
 // refuse makes a client's requests with these verbs fail.
 func refuse(err error, verbs ...string) func(leasetest.Op) leasetest.Fault {
 	return func(op leasetest.Op) leasetest.Fault {
-		for _, verb := range verbs {
-			if op.Verb == verb {
-				return leasetest.Fault{Err: err}
-			}
+		if slices.Contains(verbs, op.Verb) {
+			return leasetest.Fault{Err: err}
 		}
 		return leasetest.Fault{}
 	}

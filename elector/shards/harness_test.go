@@ -90,7 +90,7 @@ func (w *world) memberOf(n int, id string, change ...func(*elector.Config)) *mem
 	m := &member{w: w, id: id, client: w.server.Client(id), done: make(chan struct{})}
 	var err error
 	m.Shards, err = New(&config, n, m.client, Callbacks{
-		OnStarted: func(ctx context.Context, shard int) { w.serve(m, ctx, shard) },
+		OnStarted: func(ctx context.Context, shard int) { w.serve(ctx, m, shard) },
 		OnStopped: func(shard int) { w.note("%s stopped %d", m.id, shard) },
 	}, w.logger(id))
 	if err != nil {
@@ -119,8 +119,8 @@ func (m *member) start() *member {
 func (m *member) crash() { m.client.Partition() }
 
 // serve is the work of a shard.
-func (w *world) serve(m *member, ctx context.Context, shard int) {
-	w.begin(m, ctx, shard)
+func (w *world) serve(ctx context.Context, m *member, shard int) {
+	w.begin(ctx, m, shard)
 	if m.work != nil {
 		m.work(ctx, shard)
 	}
@@ -136,7 +136,7 @@ func drain(d time.Duration) {
 	}
 }
 
-func (w *world) begin(m *member, ctx context.Context, shard int) {
+func (w *world) begin(ctx context.Context, m *member, shard int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()

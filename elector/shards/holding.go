@@ -4,7 +4,6 @@
 package shards
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -73,6 +72,3 @@ func (h *holding) lose(cause error) {
 	h.lost = true
 	h.part.Lose(cause)
 }
-
-// cause returns why the shard's term has ended.
-func (h *holding) cause() error { return context.Cause(h.part.Context()) }

@@ -22,7 +22,7 @@ func TestARestartedReplicaWithItsOldNameGetsItsShardsBack(t *testing.T) {
 		again := &member{w: w, id: "b", client: w.server.Client("b2"), done: make(chan struct{})}
 		var err error
 		again.Shards, err = New(&config, 16, again.client, Callbacks{
-			OnStarted: func(ctx context.Context, shard int) { w.serve(again, ctx, shard) },
+			OnStarted: func(ctx context.Context, shard int) { w.serve(ctx, again, shard) },
 		}, w.logger("b2"))
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestTwoReplicasWithOneIdentityNeverServeTogether(t *testing.T) {
 		config := testConfig("a")
 		twin := &member{w: w, id: "a", client: w.server.Client("twin"), done: make(chan struct{})}
 		twin.Shards, _ = New(&config, 8, twin.client, Callbacks{
-			OnStarted: func(ctx context.Context, shard int) { w.serve(twin, ctx, shard) },
+			OnStarted: func(ctx context.Context, shard int) { w.serve(ctx, twin, shard) },
 		}, w.logger("twin"))
 		twin.start()
 		w.pass(time.Minute)

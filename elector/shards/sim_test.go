@@ -71,7 +71,7 @@ func simulate(t *testing.T, seed uint64) {
 }
 
 // join starts a replica, under the name of a former one if it is given.
-func (s *sim) join(id string) *member {
+func (s *sim) join(id string) {
 	s.counter++
 	name := fmt.Sprintf("r%d", s.counter)
 	if id == "" {
@@ -81,7 +81,7 @@ func (s *sim) join(id string) *member {
 	m := &member{w: s.world, id: name, client: s.server.Client(name), done: make(chan struct{})}
 	var err error
 	m.Shards, err = New(&config, s.n, m.client, Callbacks{
-		OnStarted: func(ctx context.Context, shard int) { s.work(m, ctx, shard) },
+		OnStarted: func(ctx context.Context, shard int) { s.work(ctx, m, shard) },
 		OnStopped: func(shard int) { s.note("%s stopped %d", m.id, shard) },
 	}, s.logger(name))
 	if err != nil {
@@ -90,12 +90,11 @@ func (s *sim) join(id string) *member {
 	m.start()
 	s.members = append(s.members, m)
 	s.note("%s joins as %s", name, id)
-	return m
 }
 
 // work is the work of a shard. It ends in time, however it ends.
-func (s *sim) work(m *member, ctx context.Context, shard int) {
-	s.begin(m, ctx, shard)
+func (s *sim) work(ctx context.Context, m *member, shard int) {
+	s.begin(ctx, m, shard)
 	<-ctx.Done()
 	cause := context.Cause(ctx)
 	s.note("%s cancelled %d: %v", m.id, shard, cause)

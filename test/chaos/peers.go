@@ -272,6 +272,11 @@ func runClientGo(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Lo
 	if ctx.Err() == nil {
 		return fmt.Errorf("leader election lost")
 	}
+	return w.awaitEnd(&working)
+}
+
+// awaitEnd waits until nobody holds the lock any more.
+func (w *work) awaitEnd(working *sync.Mutex) error {
 	waited := make(chan struct{})
 	go func() {
 		working.Lock()

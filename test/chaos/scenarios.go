@@ -26,8 +26,10 @@ var elsewhere = []struct {
 	{29, "clocks run ±10 % apart", "test/sim: virtual time"},
 }
 
-// scenarios are all rows that processes can play, in their order.
-func scenarios() []scenario {
+// scenarios returns all rows that processes can play, in their order.
+func scenarios() []scenario { return append(firstScenarios(), addedScenarios()...) }
+
+func firstScenarios() []scenario {
 	return []scenario{
 		{row: 1, name: "leader killed", short: true, play: playKilled,
 			must: "next leads ≤ LeaseDuration + 250 ms after the last renewal; token higher"},
@@ -80,6 +82,11 @@ func scenarios() []scenario {
 			must: "the holder's recorded one counts, capped"},
 		{row: 35, name: "API server absent at start", alone: true, play: playAbsent, setup: setup{late: true},
 			must: "never leads without a write; waits, then leads"},
+	}
+}
+
+func addedScenarios() []scenario {
+	return []scenario{
 		{row: 36, length: 2, name: "work ignores its context, term lost", short: true, play: playStubborn, setup: setup{behaves: stubborn},
 			must: "Start returns by the context's end + LeaseDuration − RenewDeadline, before anybody else leads; names what hangs"},
 		{row: 37, length: 10, name: "API server away for 3, 15 and 60 s, one replica, one changed line", play: playAway,

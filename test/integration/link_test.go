@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -81,12 +82,12 @@ func (l *link) down() {
 }
 
 func (l *link) carry(near net.Conn) {
-	defer near.Close()
-	far, err := net.Dial("tcp", l.to)
+	defer func() { _ = near.Close() }()
+	far, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.to)
 	if err != nil {
 		return
 	}
-	defer far.Close()
+	defer func() { _ = far.Close() }()
 	l.mu.Lock()
 	isUp := l.listener != nil
 	l.conns[near] = struct{}{}

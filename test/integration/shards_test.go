@@ -84,7 +84,7 @@ func (s *sharers) stopped(shard int) {
 }
 
 // balanced waits until r replicas share the shards.
-func (s *sharers) balanced(r int) time.Duration {
+func (s *sharers) balanced(r int) {
 	s.t.Helper()
 	began := time.Now()
 	even := func() bool {
@@ -109,7 +109,6 @@ func (s *sharers) balanced(r int) time.Duration {
 		}
 		<-tick.C
 	}
-	return time.Since(began)
 }
 
 // step makes a change and checks that no more shards move than must.

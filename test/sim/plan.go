@@ -170,16 +170,21 @@ func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
 		if mix.Twins && i < 2 {
 			one.Identity = "same"
 		}
-		switch {
-		case later == 0 && i < 2 && !one.Plain:
-			one.Identity, one.Clone = "same", 1
-		case later == 1 && i == 0 && mix.Plain == SomePlain:
-			one.Plain, one.Timings, one.Slow, one.Identity, one.Serve = true, []Timing{hour}, 1, "", 0
-		}
+		one.drawLater(later, i, mix)
 		if r.IntN(3) == 0 {
 			one.Drain = upTo(r, p.Timing.LeaseDuration)
 		}
 		p.Replicas = append(p.Replicas, one)
+	}
+}
+
+// drawLater makes the ith replica one of the kinds that were added later.
+func (r *Replica) drawLater(later, i int, mix Mix) {
+	switch {
+	case later == 0 && i < 2 && !r.Plain:
+		r.Identity, r.Clone = "same", 1
+	case later == 1 && i == 0 && mix.Plain == SomePlain:
+		r.Plain, r.Timings, r.Slow, r.Identity, r.Serve = true, []Timing{hour}, 1, "", 0
 	}
 }
 

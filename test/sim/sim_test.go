@@ -47,7 +47,7 @@ func mix() Mix {
 	}
 	if *only != "" {
 		m.Kinds, m.Odd, m.Later = nil, false, false
-		for _, kind := range strings.Split(*only, ",") {
+		for kind := range strings.SplitSeq(*only, ",") {
 			m.Kinds = append(m.Kinds, Kind(kind))
 		}
 	}
