@@ -35,6 +35,7 @@ func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
 		// The oldest one that has not become the record. The record's own is needed for as long
 		// as it stands, however many renewals of it have failed.
 		oldest := slices.IndexFunc(v.writes, func(w writing) bool { return w.version == "" })
+		oldest = max(oldest, 0)
 		v.writes = slices.Delete(v.writes, oldest, oldest+1)
 	}
 	v.writes = append(v.writes, w)

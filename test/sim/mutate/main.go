@@ -91,7 +91,7 @@ func (m mutation) hunt(ctx context.Context, root, dir string, limit int) (row st
 	switch {
 	case err == nil:
 		return "", fmt.Errorf("nothing found by %d seeds", limit)
-	case hit == nil && strings.Contains(string(out), "\npanic: "):
+	case hit == nil && strings.Contains(string(out), "panic: "):
 		return "– | – | it panics", nil
 	case hit == nil:
 		return "", fmt.Errorf("%w\n%s", err, out)
