@@ -119,7 +119,9 @@ func (c *contest) close() error {
 	}
 	var errs []error
 	for _, r := range c.replicas {
-		errs = append(errs, r.stop())
+		if err := r.stop(); !r.link.severed.Load() || !errors.Is(err, elector.ErrNotReleased) {
+			errs = append(errs, err)
+		}
 		r.link.close()
 	}
 	return errors.Join(errs...)
