@@ -236,19 +236,19 @@ func kept(w *world, l Limits) (found []Violation) {
 		}
 		if !anyOverlaps(troubled, span{t.cancelled - 1, t.cancelled + 1}) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though all was well: %s", t.cause))
-		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(w.history) && !w.lied(l, t) {
+		} else if (t.cause == CauseTakenOver || t.cause == CauseDeleted) && t.undisputed(w.history) && !w.lied(l, t.of.name, t.cancelled) {
 			found = append(found, violation(t.cancelled, t.of.name, "lost its term, though it held the Lease: %s", t.cause))
 		}
 	}
 	return found
 }
 
-// lied reports whether the API server said that there was no Lease when the term ended.
-func (w *world) lied(l Limits, t *term) bool {
+// lied reports whether the API server told the process at the given time, or shortly before, that there was no Lease.
+func (w *world) lied(l Limits, process string, at time.Duration) bool {
 	lies := slices.DeleteFunc(slices.Clone(w.history), func(e Event) bool {
 		return e.Kind != FaultBegan && e.Kind != FaultEnded || e.Cause != LastingLie
 	})
-	return anyOverlaps(faults(lies, l, t.of.name, true), span{t.cancelled, t.cancelled + 1})
+	return anyOverlaps(faults(lies, l, process, true), span{at, at + 1})
 }
 
 // undisputed says whether nobody else has written to the Lease from the write that acquired it to the end of the term.

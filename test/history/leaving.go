@@ -52,6 +52,7 @@ func nilMeansReleased(w *world, l Limits) (found []Violation) {
 			}
 		case !l.Nil || !e.OK || e.At >= lapses || !p.judged(l) || holder != e.Replica:
 		case late && anyOverlaps(w.faults(l, e.Replica, true), span{e.At, e.At + 1}): // and it may not have heard of it
+		case w.lied(l, e.Replica, e.At):
 		case e.Kind == SteppedDown:
 			found = append(found, violation(e.At, e.Replica, "StepDown returned nil, and the Lease is held"))
 		case e.Kind == ProcessEnded && p.told <= e.At:
