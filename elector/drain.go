@@ -17,7 +17,7 @@ const slowWork = time.Second
 // left to lapse while the work is still running, it would give us two leaders.
 // Once it has been lost the wait must be over before another can lead.
 func (e *Elector) drain(c *campaign, t *term, w *work) error {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(slowWork)
 	defer timer.Stop()
 	warn := true               // if the work is slow
 	var unheld <-chan struct{} // set when the work has returned

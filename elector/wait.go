@@ -69,6 +69,9 @@ func waitFor(group *sync.WaitGroup, d time.Duration) bool {
 
 // sleep waits for d, or less if ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
