@@ -36,7 +36,7 @@ func callOf(ctx context.Context) *call {
 }
 
 // hide takes the Retry-After from an answer and keeps it. client-go would sleep within the request,
-// up to ten times, but whoever made the request has a pace of its own.
+// up to ten times, but the candidate that made the request has its own pace.
 func (c *call) hide(answer *http.Response) {
 	text := answer.Header.Get("Retry-After")
 	answer.Header.Del("Retry-After")

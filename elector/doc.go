@@ -104,6 +104,10 @@
 // lasts until then. It keeps leaseTransitions, the fields for coordinated
 // election, labels and annotations. Config.Labels are written at the election.
 //
+// A candidate that was cut off for long, and then finds the very record of another
+// holder that it saw before, put back by an administrator, cannot know that it is
+// new. It may claim at once.
+//
 // After etcd was restored from a backup tokens may repeat, unless its revision
 // was bumped.
 //

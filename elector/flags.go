@@ -38,7 +38,7 @@ func (c *Config) BindFlags(flags *flag.FlagSet) {
 
 // durationValue is a flag of a Config's duration. In a Config 0 means the
 // default. On a command line it is a mistake, like any other duration that is
-// too short: whoever writes it does not expect 15 seconds.
+// too short: a user who writes it does not expect 15 seconds.
 type durationValue time.Duration
 
 // Set implements flag.Value.

@@ -17,7 +17,7 @@ import (
 // this process. Its only label is the Lease's name, and client-go sets it to 0
 // whenever a LeaderElector is made, as one is for every claim. That would tell
 // that nobody here leads a Lease of that name in another namespace, whose leader
-// sets it to 1 only once. So whoever may have set it to 0 sets it to 1 again
+// sets it to 1 only once. So what may have set it to 0 sets it to 1 again
 // while another Elector of this process leads.
 var statuses = statusKeeper{leading: map[string]int{}}
 

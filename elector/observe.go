@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// sighted is called after every news about the Lease, by whoever brought it.
+// sighted runs after every new observation of the Lease, on the goroutine of the observer.
 func (e *Elector) sighted() {
 	// The term before the view: what is seen then is no older than the write that
 	// began the term. The other way round, the Lease as it was before that write

@@ -71,7 +71,7 @@ func (t *term) ends() (ended moment, lost *moment) {
 }
 
 // held is how long the Lease is still certain to be ours. Finding that its time
-// has passed ends the term, whoever asked.
+// has passed ends the term.
 func (t *term) held() time.Duration {
 	t.mu.Lock()
 	left := t.heldLocked(now())

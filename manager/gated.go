@@ -97,5 +97,5 @@ func (c *tenureContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Deadline reports that there is none: a tenure ends when it is not renewed, and that cannot be known before.
+// Deadline reports no deadline. A tenure ends when it is not renewed, which cannot be known before.
 func (c *tenureContext) Deadline() (time.Time, bool) { return time.Time{}, false }

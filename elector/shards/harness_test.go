@@ -75,7 +75,7 @@ func testConfig(id string) elector.Config {
 	return elector.Config{Enabled: true, Identity: id, LeaseName: testSet, LeaseNamespace: testNamespace, ReleaseOnCancel: true}
 }
 
-// member makes a replica. Set what is to be different before start.
+// member returns a new replica. Change its fields before start.
 func (w *world) member(id string, change ...func(*elector.Config)) *member {
 	w.t.Helper()
 	return w.memberOf(w.n, id, change...)

@@ -147,7 +147,7 @@ func (k *keeper) work() {
 	}
 }
 
-// step does what is to be done, and returns when to do so again if nothing happens.
+// step does what is due, and returns when it must run again if nothing happens.
 func (k *keeper) step() time.Duration {
 	now := time.Now()
 	d := decision{next: k.s.config.RetryPeriod}

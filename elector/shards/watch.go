@@ -42,7 +42,7 @@ type watcher struct {
 	renewed func(time.Duration) bool // whether the session was renewed in this time
 	failed  func(what string, err error)
 	worked  func()
-	again   chan struct{} // holds one: the set is to be listed again
+	again   chan struct{} // holds one: the set must be listed again
 }
 
 func newWatcher(s *Shards) *watcher {
