@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +144,7 @@ func TestGateLogsWhatALostLeaseWillDo(t *testing.T) {
 		"a lost lease does not end this process": eachTerm,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var buffer bytes.Buffer
+			var buffer logged
 			b := newBench(0)
 			defer b.cancel()
 			b.log = jsonLogger(&buffer)

@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -277,7 +276,7 @@ func (s *stubborn) Start(context.Context) error { <-s.release; return nil }
 func TestGateThatIsNotStartedIsComplainedAboutOnce(t *testing.T) {
 	for lasts, want := range map[time.Duration]int{patience - 1: 0, time.Hour: 1} {
 		synctest.Test(t, func(t *testing.T) {
-			var buffer bytes.Buffer
+			var buffer logged
 			g := NewGate(jsonLogger(&buffer))
 			term := beginTerm(g.Callbacks(elector.Callbacks{}))
 			pass(lasts)

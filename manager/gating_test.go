@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ func TestControllerThatCannotBeGatedIsNamedWhenItIsAdded(t *testing.T) {
 		"a nil struct": {(*stubborn)(nil), false, 0},
 		"by another":   {gatedElsewhere(t), false, 1},
 	} {
-		var buffer bytes.Buffer
+		var buffer logged
 		g := NewGate(jsonLogger(&buffer))
 		if err := g.Add(test.r); err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -131,7 +130,7 @@ func TestExitHookIsToldWhatHangs(t *testing.T) {
 func TestAReleaseThatFailsIsAWarningOfACleanStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
-		var buffer bytes.Buffer // slog's handler locks
+		var buffer logged
 		logger := logr.FromSlogHandler(slog.NewTextHandler(&buffer, nil))
 		server := leasetest.NewServer()
 		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.Logger = logger })
@@ -167,7 +166,7 @@ func (h hungEvents) CreateWithEventNamespaceWithContext(_ context.Context, event
 func TestARequestBesideTheElectionThatHangsDoesNotDelayTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
-		var buffer bytes.Buffer
+		var buffer logged
 		server := leasetest.NewServer()
 		m := newReplica(t, server, "a", func(o *ctrl.Options) { o.Logger = logr.FromSlogHandler(slog.NewTextHandler(&buffer, nil)) })
 		hung := hungEvents{until: make(chan struct{})}

@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -65,7 +64,7 @@ func TestManagersWithoutAnElectionDoNotWarnOfEachOther(t *testing.T) {
 			enabled  bool
 			warnings int
 		}{"without": {false, 0}, "with": {true, 1}} {
-			var buffer bytes.Buffer
+			var buffer logged
 			server := leasetest.NewServer()
 			var running []*begun
 			for _, replica := range []string{"a", "b"} {

@@ -4,7 +4,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -56,7 +55,7 @@ func synctestRun(t *testing.T, name string, test func(t *testing.T)) {
 }
 
 // checkOnce runs a preflight until shortly after its first check.
-func checkOnce(t *testing.T, clientset kubernetes.Interface, buffer *bytes.Buffer) {
+func checkOnce(t *testing.T, clientset kubernetes.Interface, buffer *logged) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -66,7 +65,7 @@ func checkOnce(t *testing.T, clientset kubernetes.Interface, buffer *bytes.Buffe
 
 func TestPreflightSaysWhenWhatWasMissingIsGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var buffer bytes.Buffer
+		var buffer logged
 		var granted atomic.Bool
 		clientset := permitting()
 		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
@@ -117,7 +116,7 @@ func TestPreflightSaysInOneLineWhatIsMissing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var buffer bytes.Buffer
+			var buffer logged
 			checkOnce(t, clientset, &buffer)
 			lines := decode(t, buffer.String())
 			level := "ERROR"
@@ -174,7 +173,7 @@ func TestPreflightPrintsTheRoleThatGrantsIt(t *testing.T) {
 // leading and does not raise a false alarm.
 func TestPreflightThatCannotAskRaisesNoAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var buffer bytes.Buffer
+		var buffer logged
 		checkOnce(t, leasetest.NewServer().Client("a"), &buffer)
 		lines := decode(t, buffer.String())
 		if len(lines) != 1 || lines[0]["level"] != "DEBUG" || !strings.Contains(lines[0]["err"].(string), "SelfSubjectAccessReview for get") {

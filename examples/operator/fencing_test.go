@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -147,10 +147,10 @@ func isFenced(t *testing.T, env *envtest.Environment, c client.Client) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)
-	var logged bytes.Buffer
+	var logs logged
 	go func() {
 		ended <- run(ctx, []string{"--kubeconfig=" + kubeconfig, "--leader-elect", "--fencing", "--health-probe-bind-address=0"},
-			slog.New(slog.NewTextHandler(io.MultiWriter(&logged, t.Output()), nil)))
+			slog.New(slog.NewTextHandler(io.MultiWriter(&logs, t.Output()), nil)))
 	}()
 	eventually(t, "the Beacon has flashed twice", func(ctx context.Context) bool {
 		return c.Get(ctx, client.ObjectKeyFromObject(beacon), beacon) == nil && beacon.Status.Flashes >= 2
@@ -167,7 +167,7 @@ func isFenced(t *testing.T, env *envtest.Environment, c client.Client) {
 	if err := <-ended; err != nil {
 		t.Errorf("the operator was stopped, and returned %v", err)
 	}
-	if strings.Contains(logged.String(), "fencing policies") {
+	if strings.Contains(logs.String(), "fencing policies") {
 		t.Error("it complains about the policies")
 	}
 	eventually(t, "no replica may write when none leads", func(ctx context.Context) bool {
@@ -199,4 +199,23 @@ func lookForPolicies(t *testing.T, c client.Client, objects []client.Object) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// logged collects what is logged. It may be read while others write: a manager
+// logs for a moment longer than Start takes.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
