@@ -4,6 +4,7 @@
 package elector
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,35 @@ func TestAnOldCopyOfOurRecordIsNotOurs(t *testing.T) {
 				a.client.Heal()
 				if both := leadTogether(a, b, time.Minute); both > 0 {
 					t.Errorf("two leaders for %v", both)
+				}
+			})
+		})
+	}
+}
+
+// A label says nothing about who held the Lease before it: the record may have been put back, after another
+// holder's. Nor is the Lease free.
+func TestAnEditThatWasNotSeenKeepsTheRecordInOurName(t *testing.T) {
+	for name, end := range map[string]func(c *candidate) error{
+		"stop":      func(c *candidate) error { c.stop(); return c.result(time.Second) },
+		"step down": func(c *candidate) error { return c.StepDown(c.w.t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				c := w.candidate("leader", func(c *Config) { c.ReleaseOnCancel = true }).start()
+				c.leads(time.Second)
+				c.client.Partition()
+				w.until(time.Minute, "lost", func() bool { return !c.IsLeader() })
+				time.Sleep(time.Second) // by its clock others may have led
+				w.edit(func(l *coordinationv1.Lease) { metav1.SetMetaDataLabel(&l.ObjectMeta, "edited", "true") })
+				c.client.Heal()
+				c.client.CutWatches()
+				time.Sleep(5 * time.Second)
+				if err := end(c); !errors.Is(err, ErrNotReleased) {
+					t.Errorf("%v, want ErrNotReleased", err)
+				}
+				if holder(w.lease()) != "leader" {
+					t.Errorf("the Lease is held by %q", holder(w.lease()))
 				}
 			})
 		})

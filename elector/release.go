@@ -49,15 +49,7 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 	}
 	obs, _ := e.view.get()
 	m := now()
-	return min(left, max(e.config.lapsesIn(obs, m), e.doubt.lastsFor(obs, m, e.config.RenewDeadline)))
-}
-
-// lapsesIn returns how long, as of m, our own record keeps the others waiting.
-func (c Config) lapsesIn(obs observation, m moment) time.Duration {
-	if !obs.ours {
-		return 0
-	}
-	return max(0, c.LeaseDuration-m.standbySince(obs.changed))
+	return min(left, max(obs.lapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.RenewDeadline)))
 }
 
 // release writes a blank record over one of this process, as it was last seen,
@@ -74,6 +66,8 @@ func (e *Elector) release(parent context.Context, left time.Duration) error {
 		obs, _ := e.view.get()
 		doubtful := e.doubt.lastsFor(obs, now(), e.config.RenewDeadline) > 0
 		switch {
+		case obs.restored && obs.lapsesIn(now(), e.config.LeaseDuration) > 0:
+			return fmt.Errorf("%w: the Lease was edited or restored while it was not seen, and another process may have held it since", ErrNotReleased)
 		case !obs.ours && !doubtful:
 			return nil // released by a write whose reply was lost, or no longer ours
 		case ctx.Err() != nil && obs.ours && left == 0:

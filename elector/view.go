@@ -20,6 +20,9 @@ type observation struct {
 	lease *coordinationv1.Lease
 	// ours reports whether this very process holds it.
 	ours bool
+	// restored reports that this process wrote the record, and that another may have held the Lease
+	// since, unseen: the record is not ours, and nobody else's either.
+	restored bool
 	// changed is when the holder was last seen to write. Edits by others are no sign of life.
 	changed moment
 	// guard is how long after changed the Lease must not be claimed, because its holder, or the
@@ -37,17 +40,29 @@ func (o observation) claimableIn(m moment) time.Duration {
 	return max(0, o.guard-m.standbySince(o.changed))
 }
 
+// lapsesIn returns how much longer, as of m, the record of this process keeps the others waiting,
+// whose LeaseDuration is own. It is 0 if the record is not of this process.
+func (o observation) lapsesIn(m moment, own time.Duration) time.Duration {
+	switch {
+	case o.ours:
+		return max(0, own-m.standbySince(o.changed))
+	case o.restored:
+		return o.claimableIn(m)
+	}
+	return 0
+}
+
 // after returns the observation that follows o when lease, or nil for none, is seen at m. ours
 // reports whether this process wrote its record. own is the candidate's LeaseDuration.
 func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own time.Duration) observation {
 	next := observation{known: true, lease: lease, ours: ours, changed: m}
-	same := o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
+	same := o.same(lease)
 	keep := func() observation {
 		next.changed, next.guard, next.renewing = o.changed, o.guard, o.renewing
 		return next
 	}
 	switch {
-	case same && o.ours == ours && sameWriting(&o.lease.Spec, &lease.Spec):
+	case o.ours == ours && o.holds(lease):
 		return keep()
 	case ours:
 		// Our own record can only be of a term that is over, since the caller is standing by. It
@@ -63,6 +78,16 @@ func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own
 		return keep()
 	}
 	return next
+}
+
+// same reports whether the Lease is the one that was observed, and not another of its name.
+func (o observation) same(lease *coordinationv1.Lease) bool {
+	return o.known && o.lease != nil && lease != nil && o.lease.UID == lease.UID
+}
+
+// holds reports whether the Lease still has the record that was observed.
+func (o observation) holds(lease *coordinationv1.Lease) bool {
+	return o.same(lease) && sameWriting(&o.lease.Spec, &lease.Spec)
 }
 
 // sameWriting reports whether both specs are of the same write of a holder. Each write has a
@@ -145,7 +170,9 @@ func (v *view) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 		lease.ManagedFields = nil
 	}
 	before := v.obs
-	v.obs = before.after(lease, v.recognizeLocked(lease), now(), v.own)
+	ours, restored := v.recognizeLocked(lease)
+	v.obs = before.after(lease, ours, now(), v.own)
+	v.obs.restored = !ours && (restored || before.restored && before.holds(lease))
 	v.version = version
 	v.seen++
 	if before.known && (lease == nil) == (before.lease == nil) &&

@@ -42,26 +42,29 @@ func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
 	return w
 }
 
-// recognizeLocked reports whether this process wrote the record of the Lease, which was just seen.
-// It forgets the writes that can no longer be or become the record, so that an old copy of one,
+// recognizeLocked reports whether the record of the Lease, which was just seen, is ours: this process
+// wrote it, and none can have held the Lease since. If another can, the record is restored. It forgets the writes that can no longer be or become the record, so that an old copy of one,
 // applied again later, is not taken for ours.
-func (v *view) recognizeLocked(lease *coordinationv1.Lease) (ours bool) {
+func (v *view) recognizeLocked(lease *coordinationv1.Lease) (ours, restored bool) {
 	version := ""
 	if lease != nil {
 		version = lease.ResourceVersion
 	}
 	kept := v.writes[:0]
 	for _, w := range v.writes {
-		switch {
-		case v.self.wrote(w, lease) && v.unbroken(w, version):
+		switch wrote := v.self.wrote(w, lease); {
+		case wrote && v.unbroken(w, version):
 			w.version, ours = version, true
-		case w.base != version || v.self.wrote(w, lease):
+		case wrote:
+			restored = true
+			continue
+		case w.base != version:
 			continue
 		}
 		kept = append(kept, w)
 	}
 	v.writes = kept
-	return ours
+	return ours, restored
 }
 
 // unbroken reports whether the record of the write, seen at a version, has been there since it was
