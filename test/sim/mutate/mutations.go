@@ -62,9 +62,9 @@ var mutations = []mutation{
 		"max(guard(&lease.Spec, next.renewing, m, own), o.claimableIn(m))", "guard(&lease.Spec, next.renewing, m, own)",
 	}, {
 		"believes an old copy of its own record", "writes.go",
-		"		case v.self.wrote(w, lease) && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
-			"		case w.base != version || v.self.wrote(w, lease):\n			continue\n",
-		"		case v.self.wrote(w, lease):\n			w.version, ours = version, true\n",
+		"		case wrote && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
+			"		case wrote:\n			restored = true\n			continue\n		case w.base != version:\n			continue\n",
+		"		case wrote:\n			w.version, ours = version, true\n",
 	}, {
 		"believes a stale event of the watch", "view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
