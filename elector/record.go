@@ -14,11 +14,6 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// WriterAnnotation on the Lease names the process that wrote its record, and the write. It is for
-// other processes and for people. A process recognizes its own record without it, so that an
-// administrator or an admission webhook may remove it.
-const WriterAnnotation = "kube-elector.io/writer"
-
 // maxAnnotations is how many bytes all annotations of an object may have, by the API server's
 // validation.
 const maxAnnotations = 256 << 10
