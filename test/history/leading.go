@@ -245,10 +245,7 @@ func kept(w *world, l Limits) (found []Violation) {
 
 // lied reports whether the API server told the process at the given time, or shortly before, that there was no Lease.
 func (w *world) lied(l Limits, process string, at time.Duration) bool {
-	lies := slices.DeleteFunc(slices.Clone(w.history), func(e Event) bool {
-		return e.Kind != FaultBegan && e.Kind != FaultEnded || e.Cause != LastingLie
-	})
-	return anyOverlaps(faults(lies, l, process, true), span{at, at + 1})
+	return anyOverlaps(faults(w.lies, l, process, true), span{at, at + 1})
 }
 
 // undisputed says whether nobody else has written to the Lease from the write that acquired it to the end of the term.

@@ -102,6 +102,7 @@ type world struct {
 	writes    map[string][]time.Duration // of each process, accepted, that name a holder
 	end       time.Duration
 	touched   map[touch][]span // what faults has returned
+	lies      History          // the faults with which the API server says that there is no Lease
 }
 
 // touch is what faults is asked for.
@@ -114,6 +115,9 @@ func read(h History) *world {
 	w := &world{history: h, processes: map[string]*process{}, writes: map[string][]time.Duration{}, touched: map[touch][]span{}}
 	for i, e := range h {
 		w.end = max(w.end, e.At)
+		if (e.Kind == FaultBegan || e.Kind == FaultEnded) && e.Cause == LastingLie {
+			w.lies = append(w.lies, e)
+		}
 		p := w.processes[e.Replica]
 		if e.Kind == ProcessStarted {
 			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, told: never, wrote: -1, releases: e.OK}
