@@ -5,7 +5,9 @@ package elector
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -47,8 +49,18 @@ func (c *call) hide(answer *http.Response) {
 	}
 }
 
-// failure returns err with the Retry-After that came with it. A nil err stays nil.
-func (c *call) failure(err error) error {
+// failure returns err with what it lacks: the time within which there was no answer, which HTTP/2 calls "context
+// deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
+func (c *call) failure(ctx context.Context, err error) error {
+	var late lateError
+	var from *url.Error
+	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
+		if errors.As(err, &from) {
+			err = &url.Error{Op: from.Op, URL: from.URL, Err: late}
+		} else {
+			err = late
+		}
+	}
 	after := time.Duration(c.retryAfter.Load())
 	if err == nil || after == 0 {
 		return err

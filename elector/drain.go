@@ -86,7 +86,7 @@ func drainError(t *term, w *work, working bool, past time.Duration) error {
 		return fmt.Errorf("%w: %s is still running %v after its context ended (%w)",
 			ErrDrainTimeout, w.callback(), past.Round(time.Millisecond), context.Cause(t.ctx))
 	}
-	return fmt.Errorf("%w: %d holds (Term.Hold) are still open %v after the term's context ended (%w)",
+	return fmt.Errorf("%w: %d of Term.Hold still open %v after the term's context ended (%w)",
 		ErrDrainTimeout, t.openHolds(), past.Round(time.Millisecond), context.Cause(t.ctx))
 }
 

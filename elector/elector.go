@@ -109,10 +109,13 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 	if logger == nil {
 		logger = slog.Default()
 	}
+	if full.LeaseName != "" {
+		logger = logger.With("lease", full.LeaseNamespace+"/"+full.LeaseName)
+	}
 	e := &Elector{
 		config:    full,
 		callbacks: callbacks,
-		logger:    logger.With("lease", full.LeaseNamespace+"/"+full.LeaseName, "identity", full.Identity),
+		logger:    logger.With("identity", full.Identity),
 		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}

@@ -15,6 +15,10 @@ import (
 // begun tells of a term's beginning.
 func (e *Elector) begun(ctx context.Context, t *term) {
 	e.announce()
+	if !e.config.Enabled {
+		e.logger.InfoContext(ctx, "leading without an election, as Enabled is false")
+		return
+	}
 	e.logger.InfoContext(ctx, "leading", "token", t.Token, "transitions", t.Transitions)
 	e.record(corev1.EventTypeNormal, reasonElection, "BecomeLeader", short(e.config.Identity)+" became leader")
 }

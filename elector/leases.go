@@ -75,7 +75,7 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 	}
 	l.heard(cannotRead, err)
 	if err != nil {
-		return false, fmt.Errorf("read the Lease: %w", call.failure(err))
+		return false, fmt.Errorf("read the Lease: %w", call.failure(ctx, err))
 	}
 	if news = l.view.sawRead(lease, mark); news {
 		l.sighted()
@@ -111,7 +111,7 @@ func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r r
 	lease, err = ask(ctx, l.requests, what, store, l.lateReply)
 	l.heard("", err)
 	if err != nil {
-		return nil, sent, call.failure(err)
+		return nil, sent, call.failure(ctx, err)
 	}
 	l.lateReply(lease, true)
 	return lease, sent, nil
@@ -129,7 +129,7 @@ func (l *leaseClient) lateReply(lease *coordinationv1.Lease, wanted bool) {
 type lateError time.Duration
 
 func (e lateError) Error() string {
-	return fmt.Sprintf("no answer from the API server within %v", time.Duration(e))
+	return fmt.Sprintf("no answer from the API server within %v", time.Duration(e).Round(time.Millisecond))
 }
 
 // bound returns a context for one request. It has as much time as a request may take, and the watch's

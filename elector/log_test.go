@@ -125,6 +125,25 @@ func TestABeginningAndAnEndAreALineEach(t *testing.T) {
 	})
 }
 
+func TestALeaderWithoutAnElectionSaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, _ *world) {
+		log := &memoryLog{}
+		e, err := New(&Config{Identity: "a"}, nil, Callbacks{}, slog.New(slog.NewJSONHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := e.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		lines := log.lines(t)
+		if len(lines) != 2 || lines[0].Msg != "leading without an election, as Enabled is false" || lines[0].Lease != "" {
+			t.Errorf("got %+v", lines)
+		}
+	})
+}
+
 func TestTheWorksContextKeepsTheLoggerOfStarts(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		for name, enabled := range map[string]bool{"with an election": true, "without": false} {

@@ -42,7 +42,11 @@ func (e *Elector) announce() {
 		if !e.trouble.mayTellLeader(now()) { // leaders that follow each other without end
 			level = slog.LevelDebug
 		}
-		e.logger.Log(context.Background(), level, "standing by", "leader", short(leader))
+		what := "standing by"
+		if e.term.Load() != nil { // its work has not returned yet
+			what = "another replica leads"
+		}
+		e.logger.Log(context.Background(), level, what, "leader", short(leader))
 	}
 }
 

@@ -34,10 +34,10 @@ const (
 
 // over is what is logged when the failure is.
 var over = map[failure]string{
-	cannotRead:  "reading the Lease is again possible",
-	cannotClaim: "claiming the Lease is again possible",
-	cannotRenew: "renewing the Lease is again possible",
-	cannotWatch: "watching the Lease is again possible",
+	cannotRead:  "reading the Lease works again",
+	cannotClaim: "claiming the Lease works again",
+	cannotRenew: "renewing the Lease works again",
+	cannotWatch: "watching the Lease works again",
 }
 
 // troubled logs a failure that will be tried again. The log always names the

@@ -116,7 +116,7 @@ func TestTheEndOfATroubleIsLoggedOnce(t *testing.T) {
 		a.leads(time.Minute)
 		time.Sleep(time.Hour)
 		lines := log.lines(t)
-		for _, msg := range []string{"cannot watch the Lease, so taking it over is slower", "watching the Lease is again possible"} {
+		for _, msg := range []string{"cannot watch the Lease, so taking it over is slower", "watching the Lease works again"} {
 			if n := len(saying(msg, lines)); n != 1 {
 				t.Errorf("%q is logged %d times:\n%s", msg, n, log)
 			}

@@ -162,7 +162,10 @@ func (w *watcher) open(ctx context.Context, cancel context.CancelCauseFunc, vers
 	}
 	stream, err := ask(call.in(ctx), w.leases.requests, "watch", start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
-		return nil, errors.Join(call.failure(err), context.Cause(ctx))
+		if err = call.failure(ctx, err); !errors.Is(err, context.Cause(ctx)) {
+			err = errors.Join(err, context.Cause(ctx))
+		}
+		return nil, err
 	}
 	return stream, nil
 }

@@ -51,6 +51,7 @@ type Gate struct {
 	term     *termWork // nil between terms
 	past     past
 	reliance []string // why the end of a term must be the end of the process
+	said     string   // the rule for a lost lease that the log names
 	closed   bool     // failed or stopped: nothing starts any more
 	failedBy error    // why it failed, if it did
 	failing  func()   // called when it fails; nil if there is nothing to call

@@ -137,7 +137,7 @@ func TestElectedCalledInAPauseEndsTheProcess(t *testing.T) {
 
 func TestGateLogsWhatALostLeaseWillDo(t *testing.T) {
 	for want, add := range map[string]func(t *testing.T, b *bench){
-		"an outage of the API server pauses this process": func(t *testing.T, b *bench) {
+		"a lost lease pauses this process, and ends it when another replica has led": func(t *testing.T, b *bench) {
 			b.controller(t, "c", controller.Options{}, (&counter{}).reconcile)
 		},
 		"a lost lease ends this process":         worker,
@@ -151,6 +151,9 @@ func TestGateLogsWhatALostLeaseWillDo(t *testing.T) {
 			add(t, b)
 			start := begin(b.Start)
 			synctest.Wait()
+			term := b.begin() // in which the rule is the same
+			synctest.Wait()
+			defer term.end(elector.ErrStopped)
 			lines := decode(t, buffer.String())
 			if len(lines) != 1 || !strings.HasPrefix(fmt.Sprint(lines[0]["msg"]), want) || lines[0]["because"] == nil {
 				t.Errorf("logged %v, want %q and why", lines, want)

@@ -122,21 +122,31 @@ func (g *Gate) relyLocked(why string) bool {
 	return true
 }
 
-// sayRuleLocked logs what a lost lease will do to this process, and why.
+// sayRuleLocked logs what a lost lease will do to this process, and why, unless the log says so.
 func (g *Gate) sayRuleLocked() {
-	why := slices.Clone(g.reliance)
+	rule, why := g.ruleLocked()
+	if g.unelected || rule+why == g.said {
+		return
+	}
+	g.said = rule + why
+	g.log.Info(rule, "because", why)
+}
+
+func (g *Gate) ruleLocked() (rule, why string) {
+	because := slices.Clone(g.reliance)
 	for _, r := range g.work.once {
-		why = append(why, describe(r)+" runs once")
+		because = append(because, describe(r)+" runs once")
 	}
 	switch {
-	case g.unelected:
-	case len(why) > 0:
-		g.log.Info("a lost lease ends this process", "because", strings.Join(why, ", "))
-	case g.work.gated && !g.settings.reElection:
-		g.log.Info("an outage of the API server pauses this process; it ends when another replica has led", "because", "reconcilers may remember what is stale by then: see WithReElection")
-	default:
-		g.log.Info("a lost lease does not end this process", "because", "nothing in it relies on that")
+	case len(because) > 0:
+		return "a lost lease ends this process", strings.Join(because, ", ")
+	case !g.work.gated:
+		return "a lost lease does not end this process", "nothing in it relies on that"
+	case g.settings.reElection:
+		return "a lost lease does not end this process", "WithReElection is set"
 	}
+	return "a lost lease pauses this process, and ends it when another replica has led",
+		"what reconcilers remember may be stale then: see WithReElection"
 }
 
 // WithReElection keeps the process when another replica has led in between: its controllers go on in its next term,

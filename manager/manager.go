@@ -121,8 +121,8 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 	return nil
 }
 
-// Elector returns the Elector that drives the Manager, for IsLeader, StepDown
-// and the like. It is Start that starts it.
+// Elector returns the Elector that drives the Manager, for IsLeader, StepDown and the like. [Manager.Start] starts it.
+// StepDown hands over to another replica, so without [WithReElection] Start then returns [ErrLeadershipLost].
 func (m *Manager) Elector() *elector.Elector { return m.elector }
 
 // Elected returns a channel that is closed when this replica leads for the first time and its gated work has been
