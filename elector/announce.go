@@ -5,6 +5,7 @@ package elector
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 )
 
@@ -16,6 +17,7 @@ type announcer struct {
 	wake chan struct{} // holds one: there is something to announce; nil if nobody wants to know
 
 	mu      sync.Mutex // guards all below
+	broken  error      // a call has panicked, or has ended its goroutine
 	leader  string     // who leads, "" while nobody does
 	latest  string     // who led last, or still leads
 	pending bool       // latest has not been announced
@@ -50,11 +52,30 @@ func (a *announcer) tell(leader func() string) (string, bool) {
 	return identity, true
 }
 
-// run announces until ctx ends.
-func (a *announcer) run(ctx context.Context) {
+// run announces until ctx ends. If a call panics or ends this goroutine there are no more, and run
+// calls broke.
+func (a *announcer) run(ctx context.Context, broke func()) {
 	if a.call == nil {
 		return
 	}
+	const callback = "OnNewLeader"
+	broken := goexitError(callback) // unless something else is known
+	defer func() {
+		if v := recover(); v != nil {
+			broken = &panicError{callback: callback, value: v, stack: debug.Stack()}
+		}
+		if broken != nil {
+			a.mu.Lock()
+			a.broken = broken
+			a.mu.Unlock()
+			broke()
+		}
+	}()
+	a.announce(ctx)
+	broken = nil
+}
+
+func (a *announcer) announce(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -69,4 +90,11 @@ func (a *announcer) run(ctx context.Context) {
 			a.call(identity)
 		}
 	}
+}
+
+// failure returns why there are no more calls before the end of run, nil if they go on.
+func (a *announcer) failure() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.broken
 }

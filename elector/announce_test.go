@@ -4,8 +4,13 @@
 package elector
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -160,6 +165,53 @@ func TestAnAnnouncementMayUseTheElector(t *testing.T) {
 		synctest.Wait()
 		if calls != 2 {
 			t.Errorf("%d calls, want one for each term\n%s", calls, w.log)
+		}
+	})
+}
+
+func TestAPanicOfAnAnnouncementIsPassedOnAfterAnEndInOrder(t *testing.T) {
+	for name, leads := range map[string]bool{"standby": false, "leader": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				if !leads {
+					w.server.Put(foreignLease("x", ptr.To[int32](15)))
+				}
+				a := w.candidate("a")
+				a.atEnd = func(context.Context) { time.Sleep(time.Second) }
+				a.onNewLeader(func(string) {
+					time.Sleep(time.Second)
+					panic(fmt.Errorf("boom: %w", io.ErrUnexpectedEOF))
+				})
+				var recovered any
+				func() {
+					defer func() { recovered = recover() }()
+					t.Error("Start returned", a.Start(t.Context()))
+				}()
+				err, ok := recovered.(error)
+				if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "OnNewLeader: boom") {
+					t.Errorf("recovered %v, want an error that wraps the one that was thrown", recovered)
+				}
+				if leads {
+					w.wantOrder("a started", "a returned", "a stopped")
+				}
+				if got := holder(w.lease()); got != "" && got != "x" {
+					t.Errorf("the Lease is held by %q", got)
+				}
+				if err := a.Healthz(nil); !errors.Is(err, errPanicked) {
+					t.Errorf("Healthz: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAnnouncementThatEndsItsGoroutineEndsStart(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		a.onNewLeader(func(string) { runtime.Goexit() })
+		a.start()
+		if err := a.result(time.Second); err == nil || !strings.Contains(err.Error(), "OnNewLeader ended its goroutine") {
+			t.Errorf("Start: %v", err)
 		}
 	})
 }

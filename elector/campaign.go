@@ -59,6 +59,7 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 	}
 	l.renewed = func(version string, sent moment) {
 		e.worked(ctx, cannotRenew)
+		e.worked(ctx, cannotClaim) // in case that its end could not be logged yet
 		e.metrics().renewed(sent)
 		e.watcher.expect(version)
 	}

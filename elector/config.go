@@ -31,10 +31,10 @@ const (
 	// are mistakes: in Go a bare 2 is two nanoseconds.
 	MinDuration = 10 * time.Millisecond
 
-	// MaxLeaseDuration is the longest LeaseDuration accepted, and the longest
-	// time any recorded duration is waited for: a hand may write any number
-	// into a Lease, and none may lock the candidates out for days. Twice the
-	// longest duration published for a production system (270 s).
+	// MaxLeaseDuration is the longest LeaseDuration accepted. A longer one that
+	// somebody has written into a Lease is waited for only if its holder seems to
+	// live, and for a day at most; see guarantee 10 in the package comment. Twice
+	// the longest duration published for a production system (270 s).
 	MaxLeaseDuration = 10 * time.Minute
 
 	// jitterFactor is client-go's: it waits up to RetryPeriod times this.

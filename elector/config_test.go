@@ -192,6 +192,15 @@ func TestAForgottenEnabledIsWarnedOf(t *testing.T) {
 		if len(warned) != c.warnings || len(warned) > 0 && !strings.Contains(warned[0].Msg, "Enabled is false") {
 			t.Errorf("%s: warned %+v, want %d lines that name the field", name, warned, c.warnings)
 		}
+		want := c.config.LeaseName
+		if c.config.Enabled {
+			want = testNamespace + "/" + testLease
+		}
+		for _, l := range warned {
+			if l.Lease != want {
+				t.Errorf("%s: the line says the Lease is %q, want %q", name, l.Lease, want)
+			}
+		}
 	}
 }
 

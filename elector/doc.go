@@ -63,8 +63,8 @@
 //     a compare-and-swap.
 //  10. Whatever somebody writes into the Lease causes no panic and no unbounded
 //     wait. A recorded duration above MaxLeaseDuration counts only if the holder
-//     was seen to renew, or if it is a day at most and the renewTime lies within
-//     it. A leader whose record another process has rewritten stops and does not
+//     was seen to renew, for a day at most, or if it is a day at most and the
+//     renewTime lies within it. A leader whose record another process has rewritten stops and does not
 //     overwrite it. Edits of labels and annotations change no term and are kept.
 //  11. Bad configuration is refused by New, all of it in one error that names
 //     field, value and rule.
@@ -213,7 +213,7 @@
 // After the fault things are as before within S, and once the watch has delivered
 // something again within a RetryPeriod. A standby that cannot watch sees a released
 // Lease within 1.2 RetryPeriods for its first 20 reads, then within 1.75. Terms that
-// end at once, again and again, begin S apart.
+// end at once, again and again, begin S apart, and never less than 30s.
 //
 // # Permissions
 //

@@ -39,7 +39,8 @@ type Callbacks struct {
 	// replica or this one is seen to lead. Calls come one at a time and in
 	// order, concurrently to the other callbacks. While one is running later
 	// leaders are skipped but for the latest, which is announced even if it leads
-	// no more by then.
+	// no more by then. A panic in it stops the Elector as the end of Start's context
+	// does, and is passed on by Start after that.
 	OnNewLeader func(identity string)
 }
 
@@ -109,13 +110,10 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 	if logger == nil {
 		logger = slog.Default()
 	}
-	if full.LeaseName != "" {
-		logger = logger.With("lease", full.LeaseNamespace+"/"+full.LeaseName)
-	}
 	e := &Elector{
 		config:    full,
 		callbacks: callbacks,
-		logger:    logger.With("identity", full.Identity),
+		logger:    logger.With(full.logAttrs()...),
 		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}
@@ -132,11 +130,17 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 	return e, nil
 }
 
-// isNil reports whether v is nil or holds a nil pointer, which panics when it is
+// isNil reports whether v is nil or holds a nil pointer, or another nil, which panics when it is
 // used.
 func isNil(v any) bool {
-	r := reflect.ValueOf(v)
-	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
+		return r.IsNil()
+	default:
+		return false
+	}
 }
 
 // NeedLeaderElection returns false: in a controller-runtime manager the Elector

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 )
@@ -51,6 +52,16 @@ func (h clientHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup keeps the wrapper around the derived handler.
 func (h clientHandler) WithGroup(name string) slog.Handler {
 	return clientHandler{h.Handler.WithGroup(name)}
+}
+
+// logAttrs returns what every line of an Elector with this Config says. Without an election there may
+// be no Lease, or only part of its name.
+func (c Config) logAttrs() []any {
+	attrs := []any{"identity", c.Identity}
+	if c.LeaseName != "" {
+		attrs = append([]any{"lease", strings.TrimPrefix(c.LeaseNamespace+"/"+c.LeaseName, "/")}, attrs...)
+	}
+	return attrs
 }
 
 // short keeps what others wrote from flooding logs and Events.

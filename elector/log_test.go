@@ -63,12 +63,12 @@ func saying(msg string, lines []line) (found []line) {
 }
 
 // talking makes a candidate that logs into memory, through New.
-func (w *world) talking(id string, level slog.Level) (*candidate, *memoryLog) {
+func (w *world) talking(id string, level slog.Level, change ...func(*Config)) (*candidate, *memoryLog) {
 	w.t.Helper()
-	c, log := w.candidate(id), &memoryLog{}
+	c, log := w.candidate(id, change...), &memoryLog{}
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level}))
 	var err error
-	if c.Elector, err = New(ptr.To(testConfig(id)), c.client, c.callbacks, logger); err != nil {
+	if c.Elector, err = New(&c.config, c.client, c.callbacks, logger); err != nil {
 		w.t.Fatal(err)
 	}
 	return c, log

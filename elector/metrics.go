@@ -54,7 +54,7 @@ func newMetrics(e *Elector) *metrics {
 		drains: histogram("elector_drain_duration_seconds",
 			"How long the ends of terms took, from the context's cancellation to the release.", prometheus.ExponentialBuckets(.001, 4, 9)),
 		handOver: histogram("elector_handover_duration_seconds",
-			"From seeing the Lease released to holding it.", prometheus.ExponentialBuckets(.001, 2, 14)),
+			"From seeing the Lease released by another replica to holding it.", prometheus.ExponentialBuckets(.001, 2, 14)),
 		leading: prometheus.NewDesc("elector_leading",
 			"Whether this replica leads (1) or stands by (0).", nil, labels),
 		age: prometheus.NewDesc("elector_last_renewal_age_seconds",
@@ -121,8 +121,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.cannotLead, cannot)
 }
 
+// acquired takes in a claim. After a release of its own a replica leaves the Lease to others for a
+// while, and where a leader's record was wiped out its time must pass. Neither is a hand-over.
 func (m *metrics) acquired(base observation) {
-	if base.lease != nil && holder(base.lease) == "" {
+	if base.lease != nil && holder(base.lease) == "" && !base.left && base.guard == 0 {
 		m.handOver.Observe((now().mono - base.changed.mono).Seconds())
 	}
 }

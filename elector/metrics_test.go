@@ -177,6 +177,45 @@ func TestDrainsAndHandoversAreMeasured(t *testing.T) {
 	})
 }
 
+func TestAWaitForOthersIsNoHandover(t *testing.T) {
+	for name, wait := range map[string]func(*testing.T, *world, *candidate){
+		"after StepDown": func(t *testing.T, _ *world, a *candidate) {
+			if err := a.StepDown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"after StepDown, and an edit": func(t *testing.T, w *world, a *candidate) {
+			if err := a.StepDown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.edit(func(l *leaseObject) { l.Labels = map[string]string{"k": "v"} })
+		},
+		"blanked again and again": func(_ *testing.T, w *world, _ *candidate) {
+			for range 3 {
+				w.isHeldBy("")
+				time.Sleep(time.Second)
+			}
+		},
+		"deleted, then put back blank": func(_ *testing.T, w *world, _ *candidate) {
+			w.isHeldBy("x")
+			w.server.Delete(testNamespace, testLease)
+			w.server.Put(foreignLease("", nil))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a").start()
+				a.leads(time.Second)
+				wait(t, w, a)
+				a.leads(time.Minute)
+				if n := a.gather(t)["elector_handover_duration_seconds_count"]; n != 0 {
+					t.Errorf("%v hand-overs measured, of %v s, and no other replica has released the Lease", n, a.gather(t)["elector_handover_duration_seconds_sum"])
+				}
+			})
+		})
+	}
+}
+
 func TestWatchRestartsAreCounted(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.candidate("a").start()

@@ -59,10 +59,9 @@ func (e *Elector) heard(what failure, err error) {
 		return
 	}
 	e.worked(context.Background(), what)
-	if what == cannotWatch {
-		// Nothing may be read for a long time to come.
-		if !e.trouble.refused(cannotRead) {
-			e.worked(context.Background(), cannotRead)
-		}
+	// With a watch nothing may be read for a long time to come. But its bookmarks come, too, while
+	// reads are tried in vain.
+	if what == cannotWatch && e.trouble.untried(cannotRead, now(), e.config.slow()) {
+		e.worked(context.Background(), cannotRead)
 	}
 }

@@ -36,9 +36,10 @@ type tries struct {
 }
 
 func newTries(c Config) tries {
+	apart := c.betweenTerms()
 	return tries{
 		requests: pace{first: firstPause, factor: 2, forget: c.slow()},
-		terms:    pace{free: 1, first: c.slow() / 30, factor: 30, forget: c.slow()},
+		terms:    pace{free: 1, first: apart / 30, factor: 30, forget: apart},
 		confirms: pace{free: 3, first: firstPause, factor: 2, forget: c.slow()},
 		looked:   now(),
 		interval: c.pollInterval(0),
@@ -106,7 +107,9 @@ func (e *Elector) lookIn(obs observation, watch watchState, m moment) time.Durat
 	t := &e.tries
 	due := m.mono
 	switch {
-	case !obs.known || watch.trusted && watch.blind:
+	case !obs.known:
+	case watch.trusted && watch.blind: // it tells of a Lease at once, if there is one
+		due = watch.last.mono + firstPause
 	case !watch.trusted:
 		due = max(t.looked.mono, watch.since.mono) + t.interval
 	case holder(obs.lease) != "" && !obs.ours:

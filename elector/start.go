@@ -21,7 +21,7 @@ import (
 // or [ErrRequestHung] when one of those goes on. It returns [ErrNotReleased] if
 // ReleaseOnCancel is set but the Lease is still, or may be, in this replica's name.
 // It passes a panic of a callback on, as an error that wraps the value that was
-// thrown, if that is an error.
+// thrown, if that is an error. One in OnNewLeader is passed on after an end in order.
 //
 // After the end of ctx it returns within DrainTimeout and a second more, whatever
 // the callbacks, the API server and the network do. Until DrainTimeout, and for one
@@ -34,13 +34,15 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 	}
 
 	defer e.usage.end()
+	ctx, stop := context.WithCancel(ctx) // ends with OnNewLeader, too, if that breaks
+	defer stop()
 	defer context.AfterFunc(ctx, e.noteStop)()
 	e.rival.Store(int64(now().mono))
 	e.contact.Store(int64(now().mono))
 	// The helpers outlive ctx: the Lease is watched while a term ends.
 	helpers, cancel := context.WithCancel(e.usage.in(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger)))
 	var announcing, watching sync.WaitGroup
-	announcing.Go(func() { e.announcer.run(helpers) })
+	announcing.Go(func() { e.announcer.run(helpers, stop) })
 	if e.watcher != nil {
 		watching.Go(func() { e.watcher.run(helpers) })
 	}
@@ -55,7 +57,13 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		if !errors.Is(err, ErrDrainTimeout) { // then nothing may be waited for
 			err = errors.Join(err, e.finish(&announcing, &watching))
 		}
+		failure := e.announcer.failure()
+		err = errors.Join(err, failure)
 		e.health.set(err)
+		if p := (*panicError)(nil); errors.As(failure, &p) {
+			e.health.set(errPanicked)
+			panic(p)
+		}
 	}()
 	err = e.run(ctx)
 	returned = true
@@ -108,7 +116,7 @@ func (e *Elector) run(ctx context.Context) error {
 		}
 		e.stepDowns.holds(e.mayHold())
 		if !voluntary(context.Cause(t.ctx)) {
-			e.tries.terms.ended(began, e.config.slow(), 0)
+			e.tries.terms.ended(began, e.config.betweenTerms(), 0)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (t *leaseTransport) roundTripApart(r *http.Request) (*http.Response, error)
 	}
 	response, err := apart.RoundTrip(r)
 	if err != nil {
-		utilnet.CloseIdleConnectionsFor(apart) // or the next attempt may meet another dead one
+		closeIdle(apart) // or the next attempt may meet another dead one
 	}
 	return response, err
 }
@@ -125,6 +125,22 @@ func (t *leaseTransport) transportApart() (http.RoundTripper, error) {
 		t.apart = apart
 	}
 	return t.apart, nil
+}
+
+// closeIdle closes the idle connections of the transport at the bottom of r, if it can. Unlike
+// client-go's function for it, it says nothing of a caller's own transport that cannot.
+func closeIdle(r http.RoundTripper) {
+	for {
+		switch t := r.(type) {
+		case interface{ CloseIdleConnections() }:
+			t.CloseIdleConnections()
+			return
+		case utilnet.RoundTripperWrapper:
+			r = t.WrappedRoundTripper()
+		default:
+			return
+		}
+	}
 }
 
 // closeBody is what every RoundTripper must do, also if it sends nothing.
@@ -151,7 +167,7 @@ func (t *leaseTransport) failed(request context.Context) {
 	t.mu.Lock()
 	t.avoided = now().mono + avoidance
 	t.mu.Unlock()
-	utilnet.CloseIdleConnectionsFor(t.shared)
+	closeIdle(t.shared)
 }
 
 // abandoned reports whether ctx was cancelled for another reason than that its

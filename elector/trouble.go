@@ -14,7 +14,8 @@ const (
 	// reminder is how often a trouble that lasts is logged again.
 	reminder = 10 * time.Minute
 	// settled is how long a reason that was logged before must have been the only
-	// one before it is logged again, because the log names another one.
+	// one before it is logged again, because the log names another one. An operation
+	// whose trouble comes and goes must work as long before that is logged as its end.
 	settled = 20 * time.Second
 	// Each trouble is one line when it comes and one when it goes. No more than
 	// troubleBurst may come at once, and then one each troubleSpacing.
@@ -81,6 +82,9 @@ type ailment struct {
 	failing bool
 	refused bool              // for a reason that the API server gave, and that lasts
 	since   moment            // when it began to fail
+	works   moment            // when it began to work, if it does
+	over    *moment           // when its end was last logged
+	until   moment            // when it last failed, or until when the API server wants not to be asked again
 	reason  string            // the present one
 	alone   moment            // since when there has been no other
 	told    string            // the reason that the log names, "" if it says that all is well
@@ -106,7 +110,8 @@ func (t *trouble) failed(what failure, err error, m moment) bool {
 	if reason != a.reason {
 		a.reason, a.alone = reason, m
 	}
-	a.refused = refused(err)
+	a.refused, a.until = refused(err), m
+	a.until.mono += min(retryAfter(err), longestRetryAfter)
 	for r, at := range a.logged {
 		if m.standbySince(at) >= reminder {
 			delete(a.logged, r)
@@ -141,7 +146,8 @@ func (t *trouble) mayTellLeader(m moment) bool {
 }
 
 // worked takes in that an operation succeeded. It returns for how long it had
-// failed, and whether the log must say that this is over.
+// failed, and whether the log must say that this is over. It may be called for as
+// long as the operation works.
 func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -149,13 +155,25 @@ func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told boo
 	if a == nil {
 		return 0, false
 	}
-	told = a.told != ""
-	a.failing, a.told = false, ""
-	return m.standbySince(a.since), told
+	if a.failing {
+		a.failing, a.works = false, m
+	}
+	flaps := a.over != nil && m.standbySince(*a.over) < reminder
+	if a.told == "" || flaps && m.standbySince(a.works) < settled {
+		return 0, false
+	}
+	a.told, a.over = "", &m
+	return a.works.standbySince(a.since), true
 }
 
 // forget ends a failure that no longer matters, without a word.
-func (t *trouble) forget(what failure) { t.worked(what, now()) }
+func (t *trouble) forget(what failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.ailments[what]; a != nil {
+		a.failing, a.told = false, ""
+	}
+}
 
 // failing reports whether the operation failed when it was last tried.
 func (t *trouble) failing(what failure) bool {
@@ -163,6 +181,16 @@ func (t *trouble) failing(what failure) bool {
 	defer t.mu.Unlock()
 	a := t.ailments[what]
 	return a != nil && a.failing
+}
+
+// untried reports whether the operation has not failed for longer than pause, and what the API server
+// asked for, so that nobody tries it any more. Of one that was refused for a reason that lasts it
+// says no.
+func (t *trouble) untried(what failure, m moment, pause time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.ailments[what]
+	return a != nil && (!a.failing || !a.refused && m.standbySince(a.until) > pause)
 }
 
 // refused reports whether it failed because the API server refused it, for a

@@ -55,22 +55,23 @@ func reaction(renewDeadline time.Duration) time.Duration {
 	return min(renewDeadline/100, 50*time.Millisecond)
 }
 
-// maxPlausible is the longest recorded duration that is honoured before its holder was seen to
-// renew.
+// maxPlausible is the longest recorded duration that is honoured at all. An administrator or a tool
+// that writes a renewTime into a Lease looks like its holder renewing, and the field has room for 68
+// years.
 const maxPlausible = 24 * time.Hour
 
 // guard returns how long a holder's record must not be claimed after its holder was last seen to
 // write, at m. That is the duration it records, or own if it records none. One above
-// [MaxLeaseDuration] counts only if its holder is renewing, or if it is at most maxPlausible and
-// the record's renewTime lies within it by our wall clock: the first renewal may be due after
-// MaxLeaseDuration.
+// [MaxLeaseDuration] counts only if its holder is renewing, and then for maxPlausible at most, or if
+// it is at most maxPlausible and the record's renewTime lies within it by our wall clock: the first
+// renewal may be due after MaxLeaseDuration.
 func guard(spec *coordinationv1.LeaseSpec, renewing bool, m moment, own time.Duration) time.Duration {
 	if spec.LeaseDurationSeconds == nil || *spec.LeaseDurationSeconds <= 0 {
 		return own
 	}
 	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second
 	if recorded <= MaxLeaseDuration || renewing {
-		return recorded
+		return min(recorded, maxPlausible)
 	}
 	if t := spec.RenewTime; t != nil && recorded <= maxPlausible && m.wall.Sub(t.Time).Abs() < recorded {
 		return recorded

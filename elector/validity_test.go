@@ -133,7 +133,10 @@ func TestGuarantee10ADurationAboveTheCapCountsOnlyIfItsHolderMayBeAlive(t *testi
 		{ptr.To[int32](math.MaxInt32), 0, false, MaxLeaseDuration},
 		// It has.
 		{ptr.To[int32](3600), 1000 * time.Hour, true, time.Hour},
-		{ptr.To[int32](7 * 86400), 0, true, 7 * 24 * time.Hour},
+		{ptr.To[int32](86400), 0, true, 24 * time.Hour},
+		// Or somebody has written so.
+		{ptr.To[int32](86401), 0, true, 24 * time.Hour},
+		{ptr.To[int32](math.MaxInt32), 0, true, 24 * time.Hour},
 	} {
 		spec := &coordinationv1.LeaseSpec{LeaseDurationSeconds: c.recorded, RenewTime: micro(m.wall.Add(-c.age))}
 		if got := guard(spec, c.renewing, m, own); got != c.want {

@@ -30,6 +30,8 @@ type observation struct {
 	guard time.Duration
 	// renewing reports whether the holder was seen to renew this record.
 	renewing bool
+	// left reports whether the last holder seen was this process.
+	left bool
 }
 
 // claimableIn returns how much longer, as of m, the Lease must not be claimed.
@@ -55,7 +57,7 @@ func (o observation) lapsesIn(m moment, own time.Duration) time.Duration {
 // after returns the observation that follows o when lease, or nil for none, is seen at m. ours
 // reports whether this process wrote its record. own is the candidate's LeaseDuration.
 func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own time.Duration) observation {
-	next := observation{known: true, lease: lease, ours: ours, changed: m}
+	next := observation{known: true, lease: lease, ours: ours, changed: m, left: o.ours || o.left}
 	same := o.same(lease)
 	keep := func() observation {
 		next.changed, next.guard, next.renewing = o.changed, o.guard, o.renewing
@@ -68,6 +70,7 @@ func (o observation) after(lease *coordinationv1.Lease, ours bool, m moment, own
 		// Our own record can only be of a term that is over, since the caller is standing by. It
 		// replaced the record before by compare-and-swap, when that had become claimable.
 	case holder(lease) != "":
+		next.left = false
 		next.renewing = same && holder(o.lease) == holder(lease) && !o.ours && lease.Spec.RenewTime != nil
 		// The record may have been put in the place of another, by an administrator or from a
 		// backup, while the other's holder still leads.

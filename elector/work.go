@@ -70,9 +70,13 @@ func (w *work) outcome() error {
 	case w.panicked != nil:
 		panic(w.panicked)
 	case !w.returned:
-		return fmt.Errorf("%s ended its goroutine (runtime.Goexit)", w.callback())
+		return goexitError(w.callback())
 	}
 	return nil
+}
+
+func goexitError(callback string) error {
+	return fmt.Errorf("%s ended its goroutine (runtime.Goexit)", callback)
 }
 
 // panicError is what Start panics with when a callback has panicked. It wraps the
