@@ -121,7 +121,7 @@ func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 		return t, nil
 	case <-c.done:
 	case <-ctx.Done():
-		timer := time.AfterFunc(max(e.stopLeft(), e.config.shortAttempt()), c.cancel)
+		timer := time.AfterFunc(max(e.stopLeft(), e.config.shortAttempt()/2), c.cancel) // and half to release it
 		defer timer.Stop()
 		select {
 		case t := <-c.began:

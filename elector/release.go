@@ -24,11 +24,11 @@ func (e *Elector) relinquish(ctx context.Context, t *term, began moment) error {
 	resigned := e.stepDowns.take()
 	err := error(nil)
 	if stopped := ctx.Err() != nil; e.config.Enabled && (resigned != nil || stopped && (e.config.ReleaseOnCancel || !e.ran)) {
-		left := e.config.DrainTimeout - now().standbySince(began)
+		left := max(e.config.DrainTimeout-now().standbySince(began), e.config.shortAttempt())
 		if stopped {
-			left = min(left, e.stopLeft())
+			left = min(left, e.overtime())
 		}
-		err = e.release(ctx, e.releaseTime(t, max(left, e.config.shortAttempt())))
+		err = e.release(ctx, e.releaseTime(t, left))
 	}
 	if resigned != nil {
 		since := now() // not before: the release may take its time
@@ -45,7 +45,7 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 		if held := t.held(); held > 0 {
 			return min(left, held)
 		}
-		return e.config.shortAttempt() // lost, and perhaps still in our name
+		return min(left, e.config.shortAttempt()) // lost, and perhaps still in our name
 	}
 	obs, _ := e.view.get()
 	m := now()
@@ -80,6 +80,9 @@ func (e *Elector) release(parent context.Context, left time.Duration) error {
 			if failure = e.writeBlank(ctx, obs); failure == nil {
 				return nil
 			}
+		}
+		if ctx.Err() != nil {
+			continue // a read that ignores its context would only take time
 		}
 		if _, err := e.leases.read(ctx); err != nil {
 			failure = errors.Join(failure, err)

@@ -31,6 +31,13 @@ func (e *Elector) stopLeft() time.Duration {
 	return max(0, e.config.DrainTimeout-now().standbySince(*e.stopped.Load()))
 }
 
+// overtime returns how long the last tries may still take after the end of Start's context. They have
+// until DrainTimeout, and one short attempt in all after that.
+func (e *Elector) overtime() time.Duration {
+	e.noteStop()
+	return max(lastWait, e.config.DrainTimeout+e.config.shortAttempt()-now().standbySince(*e.stopped.Load()))
+}
+
 // endStepDowns answers calls of StepDown when Start ends with err.
 func (e *Elector) endStepDowns(err error) {
 	held := e.config.Enabled && (e.term.Load() != nil || e.mayHold())
