@@ -13,20 +13,24 @@ PIN_MODULES := hack/envtest/kube hack/envtest/etcd
 # The directory with kube-apiserver and etcd. Not exported: hack/envtest must see whether it was the user who set it.
 ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
 
-# A tool's path has its version and that of the Go that built it. What is there is what is wanted: no need to ask.
-TOOLS          := $(CURDIR)/bin/tools/$(shell go env GOVERSION)
+# A tool's path has its version and that of the Go that built it. What is there is what is wanted: no need to ask. The
+# path is relative because a target cannot have the spaces that the path of the clone may have.
+TOOLS          := bin/tools/$(shell go env GOVERSION)
 GOLANGCI_LINT  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 CONTROLLER_GEN := $(TOOLS)/controller-gen-$(CONTROLLER_GEN_VERSION)/controller-gen
 
-# A go.work around the clone is not ours.
-export GOWORK := off
+# A go.work around the clone is not ours, and -mod=vendor looks for what a clone does not have. In another user's clone
+# git answers nothing, and a build that asks it fails. Only what reports the commit that it measured asks, if it can.
+export GOWORK  := off
+export GOFLAGS := $(filter-out -mod=% -buildvcs=%,$(shell go env GOFLAGS)) -buildvcs=false
+BUILDVCS       := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 .PHONY: help
 help: ## Show this.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s%s\n", $$1, $$2 } sub(/^#> ?/, "")' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 } sub(/^#> ?/, "")' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(if $(findstring -kubeconfig,$(DEMO_FLAGS)),,envtest) ## Watch replicas elect a leader, hand over and fail over, on a real API server.
@@ -34,15 +38,20 @@ demo: $(if $(findstring -kubeconfig,$(DEMO_FLAGS)),,envtest) ## Watch replicas e
 
 # What runs against the clock of a real API server runs by itself: on a small machine other packages would slow it.
 .PHONY: test
-test: envtest ## Run all tests, with the race detector.
+test: .race envtest ## Run all tests, with the race detector.
 	go -C hack/envtest test -race $(TEST_FLAGS) ./...
 	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
 	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 20m -p 1 $(TEST_FLAGS) ./test/...
 
+.PHONY: .race
+.race:
+	@cc="$$(go env CC)"; test "$$(go env CGO_ENABLED)" = 1 && command -v $${cc%% *} >/dev/null || { echo "make test: \
+	the race detector needs cgo and a C compiler ($$cc): install one, and leave CGO_ENABLED unset" >&2; exit 1; }
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters of .golangci.yml.
 	@failed=; for module in $(MODULES); do \
-		echo "golangci-lint: $$module"; (cd $$module && $(GOLANGCI_LINT) run) || failed=1; \
+		echo "golangci-lint: $$module"; (cd $$module && '$(CURDIR)/$(GOLANGCI_LINT)' run) || failed=1; \
 	done; test -z "$$failed"
 
 .PHONY: verify
@@ -60,7 +69,7 @@ verify: $(CONTROLLER_GEN) ## Check formatting, go.mod and generated files: shows
 GENERATE_IN := .
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate the code and manifests of examples/operator.
-	@cd $(GENERATE_IN) && $(CONTROLLER_GEN) paths=./examples/operator/... \
+	@cd $(GENERATE_IN) && '$(CURDIR)/$(CONTROLLER_GEN)' paths=./examples/operator/... \
 		object:headerFile=examples/operator/hack/boilerplate.go.txt \
 		crd:headerFile=examples/operator/hack/boilerplate.yaml.txt \
 		rbac:headerFile=examples/operator/hack/boilerplate.yaml.txt,roleName=manager-role \
@@ -73,13 +82,13 @@ envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minut
 
 .PHONY: bench
 bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
-	go build -buildvcs=auto -o bin/bench/bench ./test/bench
+	go build -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
 	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 
 # PEER=compare sets the results of the three peers side by side.
 .PHONY: chaos
 chaos: envtest ## Have the faults of real clusters befall real replicas: takes minutes.
-	@go build -buildvcs=auto -o bin/chaos/chaos ./test/chaos
+	@go build -buildvcs=$(BUILDVCS) -o bin/chaos/chaos ./test/chaos
 ifeq ($(PEER),compare)
 	@bin/chaos/chaos -compare > bin/chaos/RESULTS.md && mv bin/chaos/RESULTS.md test/chaos/RESULTS.md
 else
@@ -119,7 +128,7 @@ $(GOLANGCI_LINT): from := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(CONTROLLER_GEN): from := sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
 $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 	@echo 'building $(from), once: it takes minutes' >&2
-	@part=$(@D).part-$$$$; trap 'rm -rf $$part' EXIT; CGO_ENABLED=0 GOBIN=$$part go install $(from) && \
+	@part=$(@D).part-$$$$; trap 'rm -rf $$part' EXIT; CGO_ENABLED=0 GOBIN="$$PWD/$$part" go install $(from) && \
 		mkdir -p $(@D) && mv $$part/$(@F) $@
 
 # What follows is for help, too.

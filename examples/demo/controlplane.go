@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -26,9 +27,16 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 
 const ready = "ready"
 
+// startPatience is how long etcd and kube-apiserver may each take to start. On a machine that has other work the 20 s of
+// envtest are too short, and it would begin again and again.
+const startPatience = 2 * time.Minute
+
 // serveControlPlane runs a control plane until standard input ends, and writes its kubeconfig.
 func serveControlPlane(kubeconfig string) (err error) {
 	env := &envtest.Environment{}
+	if os.Getenv("KUBEBUILDER_CONTROLPLANE_START_TIMEOUT") == "" {
+		env.ControlPlaneStartTimeout = startPatience
+	}
 	defer func() { err = errors.Join(err, env.Stop()) }()
 	if _, err := env.Start(); err != nil {
 		return err

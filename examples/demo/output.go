@@ -14,17 +14,39 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 // measured says what the numbers in the table are.
 var measured = []string{
-	"gap: from the end of the old leader's work to the new leader's OnStartedLeading.\n" +
-		"  In a clean stop the work ends when it has returned and the lease can be\n" +
-		"  released; in a crash or a freeze, when the signal is sent.",
+	"gap: from the end of the old leader's work to the new leader's OnStartedLeading. In a clean stop the work " +
+		"ends when it has returned and the lease can be released; in a crash or a freeze, when the signal is sent.",
 	"to work: from the same moment to the end of the new leader's first reconcile.",
-	"since renewal: from the old leader's last renewTime in the lease to the new\n" +
-		"  leader's OnStartedLeading. A crash costs the lease duration from there.",
+	"since renewal: from the old leader's last renewTime in the lease to the new leader's OnStartedLeading. " +
+		"A crash costs the lease duration from there.",
 	"All processes run on one machine and are timed by its clock.",
+}
+
+// usualWidth is how wide text is where nothing says how much room there is.
+const usualWidth = 80
+
+// wrap breaks text into lines of the width. All but the first are indented.
+func wrap(text string, width int) string {
+	const indent = "  "
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 // templateFiles escape what is put into them: names may come from a cluster.
@@ -64,14 +86,33 @@ func table(changes []change) (header []string, rows [][]string) {
 	return header, rows
 }
 
-// writeTable writes the summary as plain text.
-func writeTable(out io.Writer, changes []change) {
+// writeTable writes the summary as plain text: a row for each change, or if that is too wide a line for each value.
+func writeTable(out io.Writer, changes []change, width int) {
 	header, rows := table(changes)
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	_ = w.Flush()
+	if widest(text.String()) > width {
+		text.Reset()
+		for _, row := range rows {
+			for i, cell := range row {
+				_, _ = fmt.Fprintf(w, "%s:\t%s\n", header[i], cell)
+			}
+			_, _ = fmt.Fprintln(w)
+		}
+		_ = w.Flush()
+	}
+	_, _ = text.WriteTo(out)
+}
+
+func widest(text string) (width int) {
+	for line := range strings.Lines(text) {
+		width = max(width, utf8.RuneCountInString(strings.TrimSpace(line)))
+	}
+	return width
 }
 
 // writePictures writes timeline.svg and timeline.html into dir, and returns their paths.

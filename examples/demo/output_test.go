@@ -16,7 +16,7 @@ func TestTableHasARowForEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	writeTable(&out, found)
+	writeTable(&out, found, 100)
 	want := []string{
 		"change what happened leader token gap to work since renewal",
 		"1 clean stop (SIGTERM) a → b 10 → 20 15 ms 17 ms -",
@@ -31,6 +31,28 @@ func TestTableHasARowForEachChange(t *testing.T) {
 		if got := strings.Join(strings.Fields(line), " "); got != want[i] {
 			t.Errorf("line %d is %q, want %q", i, got, want[i])
 		}
+	}
+}
+
+func TestTableHasALineForEachValueWhereItIsTooWide(t *testing.T) {
+	found, err := changes(threeChanges())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	writeTable(&out, found, 60)
+	if n := widest(out.String()); n > 60 {
+		t.Errorf("it is %d wide:\n%s", n, out.String())
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	if !strings.Contains(text, "change: 2 what happened: crash (SIGKILL) leader: b → c token: 20 → 30 gap: 2.92 s") {
+		t.Errorf("the table is\n%s", out.String())
+	}
+}
+
+func TestTextIsWrapped(t *testing.T) {
+	if got, want := wrap("a bc d efghijk l", 6), "a bc d\n  efghijk\n  l"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

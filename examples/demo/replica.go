@@ -31,7 +31,7 @@ const (
 // buildOperator compiles examples/operator into dir: the replicas are to be the example, not something like it.
 func buildOperator(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "operator")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, operatorPackage)
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", path, operatorPackage)
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = killDelay

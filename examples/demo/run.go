@@ -114,11 +114,15 @@ func summarise(out io.Writer, o options, b *board, w *witness) error {
 	subtitle := fmt.Sprintf("%d replicas, %d Beacons. Lease duration %v, renew deadline %v, retry period %v.",
 		o.replicas, o.objects, o.leaseDuration, o.renewDeadline, o.retryPeriod)
 	paths, drawErr := writePictures(o.out, newTimeline(history, end), subtitle)
-	_, _ = fmt.Fprintf(out, "\n%s\n\n", subtitle)
-	writeTable(out, found)
+	width := columns(out)
+	if width == 0 {
+		width = usualWidth
+	}
+	_, _ = fmt.Fprintf(out, "\n%s\n\n", wrap(subtitle, width))
+	writeTable(out, found, width)
 	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a leader of the past.\n\n", flashes, len(stale))
 	for _, line := range measured {
-		_, _ = fmt.Fprintln(out, line)
+		_, _ = fmt.Fprintln(out, wrap(line, width))
 	}
 	for _, path := range paths {
 		_, _ = fmt.Fprintln(out, path)

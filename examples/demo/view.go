@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	redraw   = 100 * time.Millisecond
-	barWidth = 15
+	redraw = 100 * time.Millisecond
 )
 
 // The colours of a terminal.
@@ -54,17 +53,23 @@ func newView(out io.Writer, b *board, full time.Duration) *view {
 
 // terminalWidth returns nil if out is no terminal that can be drawn on.
 func terminalWidth(out io.Writer) func() int {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
+	if os.Getenv("TERM") == "dumb" || columns(out) == 0 {
 		return nil
 	}
-	return func() int {
-		width, _, err := term.GetSize(int(file.Fd()))
-		if err != nil {
-			return 80
-		}
-		return width
+	return func() int { return columns(out) }
+}
+
+// columns returns how wide the terminal is, 0 if out is no terminal.
+func columns(out io.Writer) int {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return 0
 	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
 }
 
 func (v *view) run() {
@@ -109,9 +114,10 @@ func (v *view) draw(live bool) {
 
 // lines are the live lines, none longer than the terminal is wide: it would wrap them, and they could not be found.
 func (v *view) lines(statuses []status, width int) []string {
-	made := []string{"\n", v.line(width, bold, "replica   role       term      token   reconciled   lease left")}
+	g := newGrid(width-1, v.full)
+	made := []string{"\n", v.line(width, bold, g.header())}
 	for _, s := range statuses {
-		made = append(made, v.line(width, styles[s.Role], s.cells(v.full)))
+		made = append(made, v.line(width, styles[s.Role], g.row(s)))
 	}
 	return made
 }
@@ -127,16 +133,4 @@ func (v *view) line(width int, style, text string) string {
 		return string(cut) + "\n"
 	}
 	return "\x1b[" + style + "m" + string(cut) + "\x1b[0m\n"
-}
-
-// cells are the columns of a replica's live line.
-func (s status) cells(full time.Duration) string {
-	number, token, left := "-", "-", ""
-	if s.Role == isLeader {
-		number, token = fmt.Sprint(s.Term), s.Token
-		filled := int(s.Remaining * barWidth / max(full, 1))
-		filled = min(max(filled, 0), barWidth)
-		left = strings.Repeat("█", filled) + strings.Repeat("░", barWidth-filled) + fmt.Sprintf(" %4.1f s", s.Remaining.Seconds())
-	}
-	return fmt.Sprintf("%-7s   %-8s   %4s   %8s   %10d   %s", s.Name, s.Role, number, token, s.Reconciled, left)
 }

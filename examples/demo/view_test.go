@@ -74,6 +74,23 @@ func TestLiveLinesShowWhatEachReplicaIsDoing(t *testing.T) {
 	}
 }
 
+func TestNarrowTerminalHasSmallerGapsThenAShorterBarThenFewerColumns(t *testing.T) {
+	for width, want := range map[int]string{
+		75: "a         leader        7        215         1234   █████████████░░  9.0 s",
+		70: "a       leader      7      215       1234 █████████████░░  9.0 s",
+		60: "a       leader      7      215       1234 █████████░  9.0 s",
+		50: "a       leader      7      215       1234  9.0 s",
+		45: "a       leader        215       1234  9.0 s",
+		30: "a       leader    9.0 s",
+	} {
+		v, _ := terminalView(busyBoard(), width, false)
+		lines := v.lines(v.board.statuses, width)
+		if got := strings.TrimSuffix(lines[2], "\n"); got != want {
+			t.Errorf("in a terminal %d wide the line is\n%q, want\n%q, below\n%q", width, got, want, lines[1])
+		}
+	}
+}
+
 func TestLiveLinesAreDrawnOverThemselves(t *testing.T) {
 	b := busyBoard()
 	v, out := terminalView(b, 80, false)

@@ -43,7 +43,7 @@ func measureSize(ctx context.Context, _ *bench) (_ []result, err error) {
 func sizesOf(ctx context.Context, dir, program string) (values [4]sample, err error) {
 	binary := filepath.Join(dir, filepath.Base(program))
 	for i, flags := range []string{"", "-s -w"} {
-		if _, err := goCommand(ctx, "build", "-ldflags", flags, "-o", binary, program); err != nil {
+		if _, err := goCommand(ctx, "build", "-buildvcs=false", "-ldflags", flags, "-o", binary, program); err != nil {
 			return values, err
 		}
 		file, err := os.Stat(binary)
