@@ -90,7 +90,7 @@ func TestRequestThatIsCutShortIsRepeated(t *testing.T) {
 func TestNoReconcileBeginsAfterTheEndOfATerm(t *testing.T) {
 	run(t, 100, nil, func(t *testing.T, b *bench, o controller.Options, start *begun) {
 		var n atomic.Int64
-		b.controller(t, "c", o, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+		b.controller(t, t.Name(), o, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 			n.Add(1)
 			<-ctx.Done()
 			return reconcile.Result{}, nil
@@ -100,8 +100,13 @@ func TestNoReconcileBeginsAfterTheEndOfATerm(t *testing.T) {
 		term.end(elector.ErrStopped)
 		start.stop()
 		pass(time.Minute)
-		if n.Load() != 1 {
-			t.Errorf("%d reconciles", n.Load())
+		if counted := measured(t, "controller_runtime_reconcile_total", t.Name()); n.Load() != 1 || counted != 1 {
+			t.Errorf("%d reconciles, %v are counted", n.Load(), counted)
+		}
+		for _, metric := range []string{"workqueue_depth", "controller_runtime_active_workers"} {
+			if v := measured(t, metric, t.Name()); v != 0 {
+				t.Errorf("%s is %v at the end", metric, v)
+			}
 		}
 	})
 }
@@ -124,7 +129,7 @@ func TestManyTermsLeaveNothingBehind(t *testing.T) {
 		if n, objects := c.take(); n != 1000 || objects != 10 {
 			t.Errorf("%d reconciles of %d objects in 100 terms", n, objects)
 		}
-		if d := depth(t, "c"); d != 0 {
+		if d := measured(t, "workqueue_depth", "c"); d != 0 {
 			t.Errorf("workqueue_depth is %v", d)
 		}
 	})

@@ -80,7 +80,7 @@ func TestControllerReconcilesEveryObjectWhenItsReplicaIsElected(t *testing.T) {
 					pass(time.Second)
 					term = b.begin()
 				}
-				pass(time.Second)
+				pass(50 * time.Millisecond) // no source waits for the poll of every 100 ms
 				if n, objects := c.take(); n != 20 || objects != 20 {
 					t.Errorf("%d reconciles of %d objects", n, objects)
 				}
@@ -106,6 +106,9 @@ func TestStandbyCollectsNoRequests(t *testing.T) {
 				b.parent.source.Delete(configMap("gone" + string(rune('a'+i%26))))
 			}
 			pass(time.Second)
+			if kept := b.parked(); kept != 0 {
+				t.Errorf("the standby keeps %d requests", kept)
+			}
 		}
 		comeAndGo()
 		term := b.begin()
@@ -122,6 +125,23 @@ func TestStandbyCollectsNoRequests(t *testing.T) {
 			t.Errorf("%d reconciles at the second election, want that of the one object that is there", n)
 		}
 		term.end(elector.ErrStopped)
+	})
+}
+
+// If nobody is seen to lead in between, events are heard all the time. Yet another may have led.
+func TestTermThatDoesNotResumeTheLastReplaysWithoutSightOfAnotherLeader(t *testing.T) {
+	run(t, 3, []Option{WithReElection()}, func(t *testing.T, b *bench, o controller.Options, start *begun) {
+		var c counter
+		b.controller(t, "c", o, c.reconcile)
+		for range 3 {
+			term := b.begin()
+			pass(time.Second)
+			if n, objects := c.take(); n != 3 || objects != 3 {
+				t.Errorf("%d reconciles of %d objects", n, objects)
+			}
+			term.end(elector.ErrLeaseExpired)
+			pass(time.Second)
+		}
 	})
 }
 

@@ -53,8 +53,8 @@ func (g *gated[T]) Reconcile(ctx context.Context, r T) (reconcile.Result, error)
 	}
 	within, cancel := requestContext(ctx, t.ctx)
 	defer cancel()
-	if within.Err() != nil {
-		return reconcile.Result{}, nil
+	if t.over() {
+		return reconcile.Result{}, nil // Done parks it
 	}
 	result, err := g.reconciler.Reconcile(within, r)
 	if t.over() {

@@ -6,7 +6,6 @@ package manager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,58 +234,6 @@ func TestControllerThatCannotBeGatedStopsWhenItsTermIsLost(t *testing.T) {
 		term.end(elector.ErrLeaseExpired)
 		if err := start.wait(); !errors.Is(err, ErrLeadershipLost) {
 			t.Fatalf("Start returned %v, want ErrLeadershipLost", err)
-		}
-	})
-}
-
-func TestContextOfARequestIsTheControllersWithinTheTenure(t *testing.T) {
-	type key string
-	lost := errors.New("lost")
-	tenure, end := context.WithCancelCause(context.WithValue(context.WithValue(t.Context(), key("term"), 1), key("both"), "tenure's"))
-	request := context.WithValue(context.WithValue(t.Context(), key("id"), 2), key("both"), "request's")
-	ctx, cancel := requestContext(request, tenure)
-	defer cancel()
-	if got := fmt.Sprintln(ctx.Value(key("term")), ctx.Value(key("id")), ctx.Value(key("both")), ctx.Value(key("none"))); got != "1 2 request's <nil>\n" {
-		t.Errorf("values: %s", got)
-	}
-	timed, cancelTimed := context.WithTimeout(request, time.Hour)
-	defer cancelTimed()
-	bounded, cancelBounded := requestContext(timed, tenure)
-	defer cancelBounded()
-	if at, ok := bounded.Deadline(); !ok || time.Until(at) < 59*time.Minute {
-		t.Errorf("deadline: %v, %v", at, ok)
-	}
-	child, cancelChild := context.WithCancel(ctx)
-	defer cancelChild()
-	end(lost)
-	for name, c := range map[string]context.Context{"it": ctx, "its child": child, "one with a deadline": bounded} {
-		<-c.Done()
-		if c.Err() != context.Canceled || context.Cause(c) != lost {
-			t.Errorf("%s ended with %v, %v", name, c.Err(), context.Cause(c))
-		}
-	}
-}
-
-func TestRequestTimeoutBoundsOneRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(1)
-		defer b.cancel()
-		var got []error
-		b.controller(t, "c", controller.Options{ReconciliationTimeout: time.Minute}, func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-			<-ctx.Done()
-			got = append(got, ctx.Err())
-			return reconcile.Result{}, nil
-		})
-		start := begin(b.Start)
-		term := b.begin()
-		pass(time.Hour)
-		if len(got) != 1 || !errors.Is(got[0], context.DeadlineExceeded) {
-			t.Errorf("the requests' contexts ended with %v", got)
-		}
-		term.end(elector.ErrStopped)
-		start.stop()
-		if err := start.wait(); err != nil {
-			t.Error(err)
 		}
 	})
 }

@@ -105,6 +105,47 @@ func TestGracePeriodBoundsEverything(t *testing.T) {
 	}
 }
 
+// The Lease stays held until it lapses, and what is measured stays true.
+func TestStopWithARequestThatHangsNamesItAndDoesNotRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := leasetest.NewServer()
+		release := make(chan struct{})
+		var reconciles atomic.Int64
+		m := newReplica(t, server, "a", nil)
+		ticking(t, m, &reconciles, func(context.Context) { <-release })
+		run := begin(m.Start)
+		pass(time.Minute)
+		run.stop()
+		began := time.Now()
+		err := run.wait()
+		if took := time.Since(began).Round(time.Second); took != 29*time.Second {
+			t.Errorf("Start returned after %v, with a GracefulShutdownTimeout of 30s, of which 1s is kept", took)
+		}
+		if !errors.Is(err, elector.ErrDrainTimeout) || !strings.Contains(err.Error(), `controller "ticking" reconciling`) {
+			t.Errorf("Start: %v, want ErrDrainTimeout naming the request", err)
+		}
+		expect := func(when, metric string, want float64) {
+			t.Helper()
+			if got := measured(t, metric, "ticking"); got != want {
+				t.Errorf("%s: %s is %v, want %v", when, metric, got, want)
+			}
+		}
+		if holder(server) == "" {
+			t.Error("released while a request was running")
+		}
+		before := measured(t, "controller_runtime_reconcile_total", "ticking")
+		expect("at the end", "controller_runtime_active_workers", 1)
+		close(release)
+		afterwards()
+		expect("when the request has returned", "controller_runtime_active_workers", 0)
+		expect("when the request has returned", "controller_runtime_reconcile_total", before+1)
+		expect("when the request has returned", "workqueue_depth", 0)
+		if n := reconciles.Load(); n != 1 {
+			t.Errorf("%d reconciles", n)
+		}
+	})
+}
+
 func TestExitHookIsToldWhatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hooked atomic.Pointer[error]

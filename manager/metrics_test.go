@@ -9,21 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// depth is the workqueue_depth of a controller.
-func depth(t *testing.T, name string) (sum float64) {
+// measured returns the value of a controller's metric, summed over other labels.
+func measured(t *testing.T, metric, controller string) (sum float64) {
 	t.Helper()
 	families, err := metrics.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "workqueue_depth" {
+		if f.GetName() != metric {
 			continue
 		}
 		for _, m := range f.Metric {
 			for _, l := range m.Label {
-				if l.GetName() == "name" && l.GetValue() == name {
-					sum += m.Gauge.GetValue()
+				if l.GetName() == "controller" && l.GetValue() == controller {
+					sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
 				}
 			}
 		}

@@ -97,6 +97,17 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// parked returns how many requests all controllers' queues keep.
+func (b *bench) parked() (n int) {
+	for _, each := range b.tenures.all() {
+		q := each.(*gatedQueue[reconcile.Request])
+		q.mu.Lock()
+		n += len(q.parked)
+		q.mu.Unlock()
+	}
+	return n
+}
+
 func (b *bench) begin() *term { return beginTerm(b.Callbacks(elector.Callbacks{})) }
 
 // controller adds a controller of ConfigMaps to the bench, as an operator does.

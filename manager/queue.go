@@ -84,7 +84,7 @@ func (q *gatedQueue[T]) add(item T, priority int) {
 	case priority == 0:
 		q.inner.Add(item)
 	default:
-		q.inner.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, item)
+		q.inner.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority)}, item)
 	}
 }
 

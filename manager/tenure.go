@@ -5,8 +5,10 @@ package manager
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A shard is a set of keys that changes hands as a whole.
@@ -78,9 +80,10 @@ func (t *tenure) checkIdleLocked() {
 
 // tenures knows which shards this replica may work on. The queues of all gated controllers ask it.
 type tenures struct {
-	mu      sync.RWMutex // guards all below
-	current map[shard]*tenure
-	queues  []parkingQueue
+	current atomic.Pointer[map[shard]*tenure] // the map is replaced, never changed, as every request looks at it
+
+	mu     sync.Mutex // guards replacing current, and all below
+	queues []parkingQueue
 }
 
 // A parkingQueue keeps the keys that no tenure covers.
@@ -91,7 +94,11 @@ type parkingQueue interface {
 	running(t *tenure) string
 }
 
-func newTenures() *tenures { return &tenures{current: map[shard]*tenure{}} }
+func newTenures() *tenures {
+	ts := &tenures{}
+	ts.current.Store(&map[shard]*tenure{})
+	return ts
+}
 
 // add makes later tenures flush the queue.
 func (ts *tenures) add(q parkingQueue) {
@@ -101,16 +108,26 @@ func (ts *tenures) add(q parkingQueue) {
 }
 
 func (ts *tenures) all() []parkingQueue {
-	ts.mu.RLock()
-	defer ts.mu.RUnlock()
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	return slices.Clone(ts.queues)
+}
+
+// of returns the shard's tenure, or nil.
+func (ts *tenures) of(s shard) *tenure { return (*ts.current.Load())[s] }
+
+// change replaces the current tenures by what f makes of them.
+func (ts *tenures) change(f func(map[shard]*tenure)) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	next := maps.Clone(*ts.current.Load())
+	f(next)
+	ts.current.Store(&next)
 }
 
 // open begins the tenure. Its shard must not have another.
 func (ts *tenures) open(t *tenure) {
-	ts.mu.Lock()
-	ts.current[t.shard] = t
-	ts.mu.Unlock()
+	ts.change(func(current map[shard]*tenure) { current[t.shard] = t })
 	// Only now, so that a key that is parked meanwhile is either seen by the flush or not parked at all.
 	for _, q := range ts.all() {
 		q.flush(t)
@@ -121,28 +138,24 @@ func (ts *tenures) open(t *tenure) {
 // any more.
 func (ts *tenures) close(t *tenure, cause error) <-chan struct{} {
 	t.seal(cause)
-	ts.mu.Lock()
-	if ts.current[t.shard] == t {
-		delete(ts.current, t.shard)
-	}
-	ts.mu.Unlock()
+	ts.change(func(current map[shard]*tenure) {
+		if current[t.shard] == t {
+			delete(current, t.shard)
+		}
+	})
 	t.flushing.Wait()
 	return t.idle
 }
 
 // covers reports whether this replica may work on the shard's keys now.
 func (ts *tenures) covers(s shard) bool {
-	ts.mu.RLock()
-	defer ts.mu.RUnlock()
-	t := ts.current[s]
+	t := ts.of(s)
 	return t != nil && !t.over()
 }
 
 // begin counts a request into the shard's tenure. It returns nil if there is none.
 func (ts *tenures) begin(s shard) *tenure {
-	ts.mu.RLock()
-	defer ts.mu.RUnlock()
-	if t := ts.current[s]; t != nil && t.begin() {
+	if t := ts.of(s); t != nil && t.begin() {
 		return t
 	}
 	return nil
