@@ -16,18 +16,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEveryMutationStillFitsTheCode(t *testing.T) {
-	for _, m := range mutations {
-		source, err := os.ReadFile(filepath.Join("..", "..", "..", "elector", m.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		broken, err := m.apply(string(source))
-		if err != nil {
-			t.Errorf("%s: %v", m.name, err)
-			continue
-		}
-		if _, err := parser.ParseFile(token.NewFileSet(), m.file, broken, parser.SkipObjectResolution); err != nil {
-			t.Errorf("%s: %v", m.name, err)
+	for _, s := range subjects {
+		for _, m := range s.mutations {
+			source, err := os.ReadFile(filepath.Join("..", "..", "..", s.dir, m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			broken, err := m.apply(string(source))
+			if err != nil {
+				t.Errorf("%s: %v", m.name, err)
+				continue
+			}
+			if _, err := parser.ParseFile(token.NewFileSet(), m.file, broken, parser.SkipObjectResolution); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
 		}
 	}
 }

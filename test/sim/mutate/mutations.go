@@ -3,13 +3,14 @@
 
 package main
 
-// mutation breaks package elector on purpose: one edit of one of its files.
+// mutation breaks a package on purpose: one edit of one of its files.
 type mutation struct {
 	name     string
-	file     string // in elector/
+	file     string
 	old, new string // old stands there once
 }
 
+// mutations break package elector.
 var mutations = []mutation{
 	{
 		"counts a renewal from its reply", "leases.go",

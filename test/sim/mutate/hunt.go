@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// place is where mutations are built and hunted.
+type place struct {
+	root  string // of the module
+	dir   string // for what is built
+	limit int    // of seeds
+}
+
+// hunter runs the tests with a mutation, and returns the rest of its row. It returns an error if nothing is found.
+type hunter func(ctx context.Context, p place, binary string) (row string, err error)
+
+// hunt builds the tests with the mutation and runs them.
+func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err error) {
+	original := filepath.Join(p.root, s.dir, m.file)
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	broken, err := m.apply(string(source))
+	if err != nil {
+		return "", err
+	}
+	mutant, overlay, binary := filepath.Join(p.dir, m.file), filepath.Join(p.dir, "overlay.json"), filepath.Join(p.dir, "tests")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.WriteFile(mutant, []byte(broken), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+s.tests)
+	build.Dir = p.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return s.hunt(ctx, p, binary)
+}
+
+func (m mutation) apply(source string) (string, error) {
+	if n := strings.Count(source, m.old); n != 1 {
+		return "", fmt.Errorf("%s has %d of\n%s", m.file, n, m.old)
+	}
+	return strings.Replace(source, m.old, m.new, 1), nil
+}
+
+var found = regexp.MustCompile(`FOUND by seed (\d+), the (\d+)th: (\S+)|seed (\d+) is (stuck)`)
+
+// bySeeds runs the simulation until it finds something.
+func bySeeds(ctx context.Context, p place, binary string) (row string, err error) {
+	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=2m",
+		fmt.Sprint("-sim.seeds=", p.limit)).CombinedOutput()
+	hit := found.FindStringSubmatch(string(out))
+	switch {
+	case err == nil:
+		return "", fmt.Errorf("nothing found by %d seeds", p.limit)
+	case hit == nil && strings.Contains(string(out), "panic: "):
+		return "– | – | it panics", nil
+	case hit == nil:
+		return "", fmt.Errorf("%w\n%s", err, out)
+	case hit[5] != "":
+		return fmt.Sprintf("%s | – | time stands still: the run does not end", hit[4]), nil
+	}
+	return fmt.Sprintf("%s | %s | %s", hit[1], hit[2], hit[3]), nil
+}
+
+// model is the test that takes random steps.
+const model = "^TestGateRunsNoRequestOutsideItsTenureAndLosesNone$"
+
+// byTests runs the model of the gate, and the other tests of package manager.
+func byTests(ctx context.Context, _ place, binary string) (row string, err error) {
+	byModel, err := failures(ctx, binary, "-test.run", model)
+	if err != nil {
+		return "", err
+	}
+	byOthers, err := failures(ctx, binary, "-test.skip", model)
+	if err != nil {
+		return "", err
+	}
+	if len(byModel)+len(byOthers) == 0 {
+		return "", errors.New("no test fails")
+	}
+	finds, others := "–", "–"
+	if len(byModel) > 0 {
+		finds = "yes"
+	}
+	if n := len(byOthers); n > 0 {
+		others = byOthers[0]
+		if n > 1 {
+			others += fmt.Sprintf(" and %d more", n-1)
+		}
+	}
+	return finds + " | " + others, nil
+}
+
+// failed is a test that fails, or one that runs when the time for all is up.
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^\s*running tests:\n\s+(\w+)`)
+
+// failures runs tests, and returns the names of those that fail.
+func failures(ctx context.Context, binary string, which ...string) ([]string, error) {
+	out, err := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "1m")...).CombinedOutput()
+	if err == nil {
+		return nil, nil
+	}
+	var names []string
+	for _, hit := range failed.FindAllStringSubmatch(string(out), -1) {
+		names = append(names, fmt.Sprintf("`%s`", hit[1]+hit[2]))
+	}
+	switch {
+	case len(names) > 0:
+		return names, nil
+	case strings.Contains(string(out), "panic: "):
+		return []string{"a panic"}, nil
+	case strings.Contains(string(out), "goleak: "):
+		return []string{"goroutines that are left behind"}, nil
+	}
+	return nil, fmt.Errorf("%w\n%s", err, out)
+}
