@@ -33,9 +33,12 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 	}
 	t, err := e.outcome(ctx, c)
 	if t != nil {
-		e.ran = false
+		e.ran, e.cause = false, nil
 	} else if d := e.doubt.after(base, sent, err, e.config.RenewDeadline); d != e.doubt {
 		e.doubt, e.ran = d, false
+		if !base.ours { // or what may be there is of the term before
+			e.cause = nil
+		}
 	}
 	return t, c, err
 }
@@ -46,7 +49,10 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaign, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
-	l := &lock{identity: e.config.Identity, leases: e.leases, base: base, retry: e.config.RetryPeriod}
+	l := &lock{
+		identity: e.config.Identity, leases: e.leases, base: base, retry: e.config.RetryPeriod,
+		marks: marks{labels: e.config.Labels, annotations: e.config.Annotations, last: e.lastTerm(base)},
+	}
 	led := false // client-go's goroutine uses it
 	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
 		t, err := e.newTerm(ctx, lease, sent)

@@ -9,12 +9,15 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/events"
 )
@@ -36,6 +39,14 @@ const (
 	// live, and for a day at most; see guarantee 10 in the package comment. Twice
 	// the longest duration published for a production system (270 s).
 	MaxLeaseDuration = 10 * time.Minute
+
+	// MaxAnnotations is how many bytes the keys and values of Config.Annotations may
+	// have. They are stored with every renewal and sent to every standby. The API
+	// server accepts 256 KiB on an object.
+	MaxAnnotations = 16 << 10
+
+	// reservedDomain is that of the annotations that the Elector itself sets.
+	reservedDomain = "kube-elector.io"
 
 	// jitterFactor is client-go's: it waits up to RetryPeriod times this.
 	jitterFactor = 1.2
@@ -65,6 +76,14 @@ type Config struct {
 	LeaseNamespace string
 	// Labels are set on the Lease when it is acquired; other labels are kept.
 	Labels map[string]string
+	// Annotations are what the others can read of this replica while it leads, such
+	// as its address or its version; see [Elector.Leader]. They are written with the
+	// claim and with every renewal, cost no request, and are removed with the release
+	// or by the next leader's claim. Other annotations are kept. Keys that end in
+	// kube-elector.io before the slash are reserved, and all keys and values may have
+	// MaxAnnotations bytes. They are left out, and New's logger says so, if the other
+	// annotations of the Lease leave no room for them.
+	Annotations map[string]string
 	// LeaseDuration is how long the others wait, after the last change they saw
 	// in the Lease, before they claim it: the time a crash costs. Default 15s;
 	// whole seconds, since the Lease records seconds; at most MaxLeaseDuration.
@@ -100,7 +119,7 @@ type Config struct {
 // withDefaults is a copy of the config with its zero fields filled in.
 func (c Config) withDefaults() (Config, error) {
 	c.setDurations()
-	c.Labels = maps.Clone(c.Labels)
+	c.Labels, c.Annotations = maps.Clone(c.Labels), maps.Clone(c.Annotations)
 	var faults []error
 	if c.Identity == "" {
 		host := os.Getenv("POD_NAME")
@@ -222,6 +241,25 @@ func (c Config) nameFaults() []error {
 	}
 	for _, fault := range metavalidation.ValidateLabels(c.Labels, field.NewPath("Labels")) {
 		faults = append(faults, fault)
+	}
+	return append(faults, c.annotationFaults()...)
+}
+
+func (c Config) annotationFaults() []error {
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(c.Annotations)) {
+		for _, rule := range utilvalidation.IsQualifiedName(strings.ToLower(key)) { // as the API server does
+			faults = append(faults, fmt.Errorf("Annotations: key %q: %s", short(key), rule))
+		}
+		if prefix, _, ok := strings.Cut(key, "/"); ok && (prefix == reservedDomain || strings.HasSuffix(prefix, "."+reservedDomain)) {
+			faults = append(faults, fmt.Errorf("Annotations: key %q: the domain %s is reserved", short(key), reservedDomain))
+		}
+		if !utf8.ValidString(c.Annotations[key]) {
+			faults = append(faults, fmt.Errorf("Annotations: value of key %q: %q: must be valid UTF-8", short(key), short(c.Annotations[key])))
+		}
+	}
+	if n := size(c.Annotations); n > MaxAnnotations {
+		faults = append(faults, fmt.Errorf("Annotations: %d bytes of keys and values: must be at most %d", n, MaxAnnotations))
 	}
 	return faults
 }

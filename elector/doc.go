@@ -101,8 +101,9 @@
 // duration does not shorten their wait.
 //
 // A renewal writes the holder, the duration and the times again. An edit of these
-// lasts until then. It keeps leaseTransitions, the fields for coordinated
-// election, labels and annotations. Config.Labels are written at the election.
+// lasts until then, and so does one of the Elector's own annotations and of
+// Config.Annotations. It keeps leaseTransitions, the fields for coordinated
+// election, labels and other annotations. Config.Labels are written at the election.
 //
 // A candidate that was cut off for long, and then finds the very record of another
 // holder that it saw before, put back by an administrator, cannot know that it is
@@ -194,6 +195,16 @@
 // Events on the Lease. Their reason is LeaderElection and their notes begin as
 // client-go's do ("x became leader", "x stopped leading"). A lost term is a
 // Warning, and so is a duplicate Identity, with the reason DuplicateIdentity.
+//
+// # What the Lease tells
+//
+// The leader writes annotations with its claim and its renewals, which cost no
+// request: [Config.Annotations], its token, and why the term before ended
+// ([LastTerm]), which is still there when Events have gone. [Elector.Leader] says
+// what a follower knows of the leader, and [ReadLease] what any Lease says. No
+// Elector depends on an annotation. Where something removes them all, followers
+// know no token, and nobody can ask the leader to step down by one
+// ([StepDownAnnotation]).
 //
 // # Load
 //

@@ -69,14 +69,17 @@ type Elector struct {
 	// Only Start's goroutine writes these: since when others are given precedence,
 	// nil if they are not; what it has tried; the claims lost of late; whether this
 	// process has led and nobody else since, as far as what it claims shows; whether
-	// the work of its last claim has run; and a claim that was lost sight of.
+	// the work of its last claim has run; why the term of that has ended; and a claim
+	// that was lost sight of.
 	yielding *moment
 	tries    tries
 	contest  contest
 	led, ran bool
+	cause    error
 	doubt    *doubt
 
 	stepDowns stepDowns
+	obeyed    atomic.Pointer[moment] // when an annotation last made this replica step down
 
 	// When, by the monotonic clock: another holder's record was last seen to
 	// change; the API server last answered. At first, when Start was called.

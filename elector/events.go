@@ -21,6 +21,12 @@ func (e *Elector) begun(ctx context.Context, t *term) {
 	}
 	e.logger.InfoContext(ctx, "leading", "token", t.Token, "transitions", t.Transitions)
 	e.record(corev1.EventTypeNormal, reasonElection, "BecomeLeader", short(e.config.Identity)+" became leader")
+	if e.view == nil || len(e.config.Annotations) == 0 {
+		return
+	}
+	if obs, _ := e.view.get(); obs.ours && len(ReadLease(obs.lease).Annotations) < len(e.config.Annotations) {
+		e.logger.WarnContext(ctx, "Config.Annotations are not on the Lease: its other annotations leave no room for them, or something has removed them")
+	}
 }
 
 // ended tells of a term's end, which began at started and is complete now.

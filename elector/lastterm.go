@@ -3,7 +3,16 @@
 
 package elector
 
-import "time"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+)
 
 // A LastTerm says how a term ended. Who releases the Lease writes it with the release. If nobody
 // did, the next leader writes with its claim what it has seen.
@@ -39,3 +48,103 @@ const (
 	// name was removed from it.
 	EndTakenOver EndReason = "taken-over"
 )
+
+// encode returns the LastTermAnnotation's value, whose length is bounded.
+func (l LastTerm) encode() string {
+	l.Holder, l.Message = clip(l.Holder, maxIdentity), clip(l.Message, maxMessage)
+	l.Token, l.Reason = Token(clip(string(l.Token), 32)), EndReason(clip(string(l.Reason), 32))
+	l.Ended = l.Ended.UTC()
+	text, err := json.Marshal(l)
+	if err != nil {
+		return "" // a time that no JSON can have, from a Lease that somebody edited
+	}
+	return string(text)
+}
+
+// maxMessage is how many bytes a LastTerm's Message has at most.
+const maxMessage = 256
+
+// clip returns s without what is beyond n bytes.
+func clip(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
+
+// endSeen returns how the last term ended when lease, or nil for none, is seen at m after o. It is
+// nil while somebody holds the Lease, and when that is not known.
+func (o observation) endSeen(lease *coordinationv1.Lease, m moment) *LastTerm {
+	if holder(lease) != "" {
+		return nil
+	}
+	if said := ReadLease(lease).LastTerm; said != nil {
+		return said
+	}
+	if holder(o.lease) == "" {
+		return o.last
+	}
+	end := &LastTerm{Holder: holder(o.lease), Token: ReadLease(o.lease).Token, Ended: m.wall}
+	switch {
+	case !o.ours && o.claimableIn(m) == 0:
+		end.Reason = EndLapsed
+	case lease == nil || lease.UID != o.lease.UID:
+		end.Reason, end.Message = EndDeleted, "the Lease was deleted"
+	case signed(o.lease): // an Elector would have said why
+		end.Reason, end.Message = EndTakenOver, "the holder was removed from the Lease"
+	default:
+		end.Reason = EndReleased
+	}
+	return end
+}
+
+// lastTerm returns how the term before a claim of base ended, nil if that is not known.
+func (e *Elector) lastTerm(base observation) *LastTerm {
+	if holder(base.lease) == "" {
+		return base.last
+	}
+	m := now()
+	end := &LastTerm{Holder: holder(base.lease), Token: ReadLease(base.lease).Token, Reason: EndLapsed, Ended: m.wall}
+	switch {
+	case !base.ours:
+		end.Message = fmt.Sprintf("not renewed for %v", m.standbySince(base.changed).Round(time.Second))
+	case e.cause == nil:
+		end.Message = "a claim whose reply was lost"
+	case voluntary(e.cause):
+		end.Message = e.cause.Error() + ", but the Lease was not released"
+	default:
+		end.Reason, end.Message = endReason(e.cause), e.cause.Error()
+	}
+	return end
+}
+
+// ownEnd returns how the term of this process ended whose record is released: t or, between terms,
+// the last one.
+func (e *Elector) ownEnd(ctx context.Context, t *term) LastTerm {
+	end := LastTerm{Holder: e.config.Identity, Reason: EndReleased}
+	if t != nil {
+		end.Token = t.Token
+	}
+	switch {
+	case e.cause == nil:
+		end.Message = "its work has not begun"
+	case !voluntary(e.cause):
+		end.Reason, end.Message = endReason(e.cause), e.cause.Error()
+	case errors.Is(e.cause, ErrSteppedDown):
+		end.Reason = EndSteppedDown
+		if t != nil && t.asked.Load() {
+			end.Message = "asked for by an annotation on the Lease"
+		}
+	default: // a signal, for instance
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+			end.Message = cause.Error()
+		}
+	}
+	return end
+}
+
+// endReason returns the reason of an involuntary end.
+func endReason(cause error) EndReason {
+	switch {
+	case errors.Is(cause, ErrTakenOver):
+		return EndTakenOver
+	case errors.Is(cause, ErrLeaseDeleted):
+		return EndDeleted
+	}
+	return EndLapsed
+}

@@ -39,6 +39,7 @@ func (e *Elector) lead(ctx, waiting context.Context, c *campaign, t *term) error
 	case <-w.done: // by a panic or Goexit; otherwise it awaits the term's end
 	}
 	cause := context.Cause(t.ctx)
+	e.cause = cause
 	started, _ := t.ends()
 	t.overErr = e.drain(c, t, w)
 	drained := t.overErr == nil

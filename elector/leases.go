@@ -23,7 +23,6 @@ import (
 type leaseClient struct {
 	client          coordinationclient.LeaseInterface
 	name, namespace string
-	labels          map[string]string
 	self            author
 	attempt         time.Duration // bounds one request
 	late            error         // the cause of that end
@@ -43,7 +42,6 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 		client:    clientset.CoordinationV1().Leases(e.config.LeaseNamespace),
 		name:      e.config.LeaseName,
 		namespace: e.config.LeaseNamespace,
-		labels:    e.config.Labels,
 		self:      e.self,
 		attempt:   attempt,
 		late:      lateError(attempt),
@@ -85,21 +83,18 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 
 // write stores the record in place of base, or in a new Lease if base is nil.
 // It is a compare-and-swap: it fails if the Lease is no longer as base says.
-// sent is when the request was sent. labels are set beside those that are there.
-func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, labels map[string]string) (lease *coordinationv1.Lease, sent moment, err error) {
+// sent is when the request was sent.
+func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, m marks) (lease *coordinationv1.Lease, sent moment, err error) {
 	ctx, call, cancel := l.bound(ctx)
 	defer cancel()
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name, Namespace: l.namespace}}
 	if base != nil {
 		next = base.DeepCopy()
 	}
-	for k, v := range labels {
-		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
-	}
 	sent = now()
 	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost.
 	// Written again it would change nothing, and the others would count from that attempt.
-	l.self.inscribe(next, r, l.view.writing(base, sent))
+	l.self.inscribe(next, r, l.view.writing(base, sent), m)
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return l.client.Update(ctx, next, metav1.UpdateOptions{})
 	}

@@ -35,6 +35,7 @@ type lock struct {
 	identity string
 	leases   *leaseClient
 	base     observation // what is claimed
+	marks    marks
 	begin    func(lease *coordinationv1.Lease, sent moment) (*term, error)
 	decided  func(error)                       // told once that the claim has failed
 	renewed  func(version string, sent moment) // told of every renewal
@@ -88,7 +89,7 @@ func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	var sent moment
 	err := errLostRace // what has changed is not what was decided on
 	if obs, _ := l.leases.view.get(); obs.version() == l.base.version() {
-		lease, sent, err = l.leases.write(ctx, l.base.lease, r, l.leases.labels)
+		lease, sent, err = l.leases.write(ctx, l.base.lease, r, l.marks)
 	}
 	if err == nil {
 		l.term, err = l.begin(lease, sent)
@@ -142,7 +143,9 @@ func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.
 	if n := lease.Spec.LeaseTransitions; n != nil {
 		r.LeaderTransitions = int(*n)
 	}
-	lease, sent, err := l.leases.write(ctx, lease, r, nil)
+	m := l.marks
+	m.labels, m.token = nil, l.term.Token
+	lease, sent, err := l.leases.write(ctx, lease, r, m)
 	if err != nil {
 		if l.conflicts++; !apierrors.IsConflict(err) || l.conflicts >= usualConflicts {
 			l.failed(err)

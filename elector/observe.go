@@ -19,6 +19,7 @@ func (e *Elector) sighted() {
 	obs, _ := e.view.get()
 	if t != nil {
 		t.observed(obs)
+		e.obey(t, obs)
 	}
 	if holder(obs.lease) != "" && !obs.ours {
 		e.rival.Store(int64(obs.changed.mono))

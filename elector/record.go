@@ -58,10 +58,10 @@ func holder(lease *coordinationv1.Lease) string {
 	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
-// inscribe puts the record that client-go wants to store into the Lease. A write that names a
-// holder is signed, unless the annotations have no room. What others wrote beside the record
+// inscribe puts the record that client-go wants to store into the Lease, and marks beside it. A
+// write that names a holder is signed, unless the annotations have no room. What others wrote
 // stays: labels, annotations, and the spec's fields for coordinated election.
-func (a author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, w writing) {
+func (a author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, w writing, m marks) {
 	spec := &lease.Spec
 	spec.HolderIdentity = ptr.To(r.HolderIdentity)
 	spec.LeaseDurationSeconds = ptr.To(int32(r.LeaseDurationSeconds)) //nolint:gosec // at most MaxLeaseDuration
@@ -70,19 +70,16 @@ func (a author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElect
 	// Somebody may have written the largest number there is. The API server would refuse one more
 	// for ever.
 	spec.LeaseTransitions = ptr.To(int32(min(max(r.LeaderTransitions, 0), math.MaxInt32))) //nolint:gosec // bounded here
-	delete(lease.Annotations, WriterAnnotation)
-	if signature := a.signature(w); r.HolderIdentity != "" && room(lease.Annotations) >= len(WriterAnnotation)+len(signature) {
-		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, WriterAnnotation, signature)
+	if r.HolderIdentity != "" {
+		m.put(lease, a.signature(w))
+		return
 	}
-}
-
-// room returns how many more bytes the annotations may have.
-func room(annotations map[string]string) int {
-	left := maxAnnotations
-	for k, v := range annotations {
-		left -= len(k) + len(v)
+	if m.last != nil { // by its time others know that it is about this release
+		last := *m.last
+		last.Ended = w.renewed
+		m.last = &last
 	}
-	return left
+	m.put(lease, "")
 }
 
 // micro returns t as the Lease stores it.

@@ -4,6 +4,7 @@
 package elector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (e *Elector) relinquish(ctx context.Context, t *term, began moment) error {
 		if stopped {
 			left = min(left, e.overtime())
 		}
-		err = e.release(ctx, e.releaseTime(t, left))
+		err = e.release(ctx, e.releaseTime(t, left), e.ownEnd(ctx, t))
 	}
 	if resigned != nil {
 		since := now() // not before: the release may take its time
@@ -53,9 +54,9 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 }
 
 // release writes a blank record over one of this process, as it was last seen,
-// within the time that is left. Another holder's record is never touched, whatever
-// happened since.
-func (e *Elector) release(parent context.Context, left time.Duration) error {
+// within the time that is left, and how its term ended. Another holder's record is
+// never touched, whatever happened since.
+func (e *Elector) release(parent context.Context, left time.Duration, end LastTerm) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), left, errNoTimeLeft)
 	defer cancel()
 	var failure error
@@ -77,7 +78,7 @@ func (e *Elector) release(parent context.Context, left time.Duration) error {
 		case doubtful && !obs.ours:
 			failure = errors.New("a claim without an answer may still be carried out")
 		default:
-			if failure = e.writeBlank(ctx, obs); failure == nil {
+			if failure = e.writeBlank(ctx, obs, end); failure == nil {
 				return nil
 			}
 		}
@@ -95,13 +96,14 @@ func (e *Elector) release(parent context.Context, left time.Duration) error {
 // errNoTimeLeft is the cause of the end of a release that was tried in vain.
 var errNoTimeLeft = errors.New("no time is left to release the Lease")
 
-func (e *Elector) writeBlank(ctx context.Context, obs observation) error {
+func (e *Elector) writeBlank(ctx context.Context, obs observation, end LastTerm) error {
+	end.Token = cmp.Or(end.Token, ReadLease(obs.lease).Token)
 	t := metav1.Time{Time: now().wall}
 	record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.lease.Spec)
 	// One second, as client-go writes it: the API server wants a duration.
 	_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
 		LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
-	}, nil)
+	}, marks{last: &end})
 	if err != nil {
 		return fmt.Errorf("release the Lease: %w", err)
 	}

@@ -69,7 +69,7 @@ func TestARenewalDoesNotOverwriteWhatWasSeenAMomentAgo(t *testing.T) {
 				t.Fatal(err)
 			}
 			record := resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15}
-			mine, sent, err := e.leases.write(t.Context(), nil, record, nil)
+			mine, sent, err := e.leases.write(t.Context(), nil, record, marks{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,6 +28,7 @@ type term struct {
 	lost   chan struct{} // closed when the hold on the Lease is lost
 
 	callbacks atomic.Uint64 // the goroutine that they are called by
+	asked     atomic.Bool   // to step down, by an annotation on the Lease
 	overErr   error         // what went wrong at the end; only Start's goroutine uses it
 
 	mu      sync.Mutex // guards all below

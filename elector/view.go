@@ -32,6 +32,8 @@ type observation struct {
 	renewing bool
 	// left reports whether the last holder seen was this process.
 	left bool
+	// last is how the last term ended, while nobody holds the Lease; nil if that is not known.
+	last *LastTerm
 }
 
 // claimableIn returns how much longer, as of m, the Lease must not be claimed.
@@ -172,9 +174,10 @@ func (v *view) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 		// when an update comes without.
 		lease.ManagedFields = nil
 	}
-	before := v.obs
+	before, m := v.obs, now()
 	ours, restored := v.recognizeLocked(lease)
-	v.obs = before.after(lease, ours, now(), v.own)
+	v.obs = before.after(lease, ours, m, v.own)
+	v.obs.last = before.endSeen(lease, m)
 	v.obs.restored = !ours && (restored || before.restored && before.holds(lease))
 	v.version = version
 	v.seen++

@@ -46,7 +46,7 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config.Enabled = true
 	config.LeaseName = o.LeaderElectionID
 	config.LeaseNamespace = cmp.Or(o.LeaderElectionNamespace, podNamespace())
-	config.Labels = o.LeaderElectionLabels
+	config.Labels, config.Annotations = o.LeaderElectionLabels, s.tells
 	config.ReleaseOnCancel = !s.keepLease
 	faults = append(faults, unsupported(o, s)...)
 	for _, d := range []struct {
@@ -75,7 +75,7 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 		checked.LeaseName = "named-above"
 	}
 	if err := checked.Validate(); err != nil {
-		faults = append(faults, fmt.Errorf("(LeaderElectionID is the LeaseName, LeaderElectionNamespace the LeaseNamespace, LeaderElectionLabels the Labels)\n%w", err))
+		faults = append(faults, fmt.Errorf("(LeaderElectionID is the LeaseName, LeaderElectionNamespace the LeaseNamespace, LeaderElectionLabels the Labels, WithLeaderAnnotations the Annotations)\n%w", err))
 	}
 	return config, errors.Join(faults...)
 }

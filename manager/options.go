@@ -23,6 +23,7 @@ type settings struct {
 	callbacks elector.Callbacks
 	clientset kubernetes.Interface
 	identity  string
+	tells     map[string]string
 	fencing   *fencing.Settings
 	fences    []FenceOption
 
@@ -63,6 +64,12 @@ func WithExitHook(exit func(error)) Option {
 // runnables have been started, OnStoppedLeading after they have returned.
 func WithCallbacks(callbacks elector.Callbacks) Option {
 	return func(s *settings) { s.callbacks = callbacks }
+}
+
+// WithLeaderAnnotations sets [elector.Config.Annotations], which the others can
+// read while this replica leads. [New] refuses bad ones.
+func WithLeaderAnnotations(annotations map[string]string) Option {
+	return func(s *settings) { s.tells = annotations }
 }
 
 // WithClientset makes the Elector reach the Lease by this clientset, which is

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// marks are what a write puts on the Lease beside the record. Nothing depends on them but what is
+// told to others.
+type marks struct {
+	labels      map[string]string // set beside those that are there
+	annotations map[string]string // Config.Annotations
+	token       Token             // "" in a claim, which does not know it yet
+	last        *LastTerm
+}
+
+// put replaces the marks of the write before by those of a write that names a holder, unless
+// signature is "". What does not fit into the annotations of others is left out.
+func (m marks) put(lease *coordinationv1.Lease, signature string) {
+	for k, v := range m.labels {
+		metav1.SetMetaDataLabel(&lease.ObjectMeta, k, v)
+	}
+	request := lease.Annotations[StepDownAnnotation]
+	for _, key := range leaderKeys(lease.Annotations) {
+		delete(lease.Annotations, key)
+	}
+	for _, key := range []string{WriterAnnotation, LeaderTokenAnnotation, LeaderAnnotationsAnnotation, LastTermAnnotation, StepDownAnnotation} {
+		delete(lease.Annotations, key)
+	}
+	set := func(group map[string]string) {
+		all := map[string]string{}
+		maps.Copy(all, lease.Annotations)
+		maps.Copy(all, group)
+		if room(all) >= 0 {
+			lease.Annotations = all
+		}
+	}
+	if signature != "" {
+		set(map[string]string{WriterAnnotation: signature})
+		set(map[string]string{LeaderTokenAnnotation: string(m.token)})
+		if request != "" && request == string(m.token) { // it is being obeyed
+			set(map[string]string{StepDownAnnotation: request})
+		}
+		if len(m.annotations) > 0 {
+			group := maps.Clone(m.annotations)
+			group[LeaderAnnotationsAnnotation] = strings.Join(slices.Sorted(maps.Keys(m.annotations)), ",")
+			set(group)
+		}
+	}
+	if m.last != nil {
+		set(map[string]string{LastTermAnnotation: m.last.encode()})
+	}
+}
+
+// room returns how many more bytes the annotations may have.
+func room(annotations map[string]string) int { return maxAnnotations - size(annotations) }
+
+func size(annotations map[string]string) int {
+	n := 0
+	for k, v := range annotations {
+		n += len(k) + len(v)
+	}
+	return n
+}
