@@ -49,7 +49,9 @@ type Leadership interface {
 func Fenced(c client.Client, lead Leadership, options ...FenceOption) client.Client {
 	f := &fence{lead: lead, c: c}
 	for _, option := range options {
-		option(f)
+		if option != nil {
+			option(f)
+		}
 	}
 	return &fencedClient{Reader: c, c: c, fence: f}
 }

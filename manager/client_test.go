@@ -161,7 +161,7 @@ func TestErrorsOfTheServerAndTheCallerPassUnchanged(t *testing.T) {
 }
 
 func TestReadsAreNotFenced(t *testing.T) {
-	c := Fenced(recordingClient(nil), remaining(0))
+	c := Fenced(recordingClient(nil), remaining(0), nil)
 	for name, err := range map[string]error{
 		"Get":             c.Get(t.Context(), client.ObjectKey{}, &corev1.Pod{}),
 		"List":            c.List(t.Context(), &corev1.PodList{}),

@@ -174,8 +174,7 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 		select {
 		case <-ended:
 		case <-time.After(2 * lastEvents):
-			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions or records Events; " +
-				"look at the token source, exec plugin or transport wrapper")
+			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions or records Events; " + hungHint)
 		}
 	}
 }

@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -29,7 +27,9 @@ import (
 // The Identity becomes [fencing.Identity], unless WithIdentity gives another. Before it campaigns, the
 // Manager makes sure that the policies would let it write; otherwise Start returns
 // [fencing.ErrMismatch]. At the beginning of each term it compares the policies in the cluster with
-// what they should be, and installs them if any is missing or differs. They need not exist before: a
+// what they should be, and installs them if any is missing or differs. Between elections it asks the API
+// server nothing, so what an administrator changes then lasts until the next one; [elector.Elector.StepDown]
+// brings that about. They need not exist before: a
 // leader of a version without them can still write while a new version is rolled out. If the Manager
 // lacks the permissions, it logs the differences and the policies as YAML, for someone who has them.
 // The policies stay when the Manager ends.
@@ -111,19 +111,13 @@ func (m *Manager) checkFencing(ctx context.Context) error {
 	if m.fencer == nil {
 		return nil
 	}
-	var mismatch error
 	err := m.persist(ctx, "cannot check whether this replica fits the fencing policies", func(ctx context.Context) error {
-		err := fencing.Check(ctx, m.fencer.client, m.fencer.settings, m.config.Identity)
-		if errors.Is(err, fencing.ErrMismatch) {
-			mismatch = err
-			return nil
-		}
-		return err
+		return fencing.Check(ctx, m.fencer.client, m.fencer.settings, m.config.Identity)
 	})
-	if err != nil {
-		return nil //nolint:nilerr // ctx has ended: that is a clean stop
+	if errors.Is(err, fencing.ErrMismatch) {
+		return err
 	}
-	return mismatch
+	return nil // or ctx has ended: that is a clean stop
 }
 
 // installing returns callbacks that install the policies at the beginning of each term, beside what
@@ -143,10 +137,13 @@ func (m *Manager) installing(next elector.Callbacks) elector.Callbacks {
 
 func (m *Manager) install(ctx context.Context) {
 	f := m.fencer
-	if err := f.settings.Unserved(f.client.RESTMapper()); err != nil {
-		m.gate.log.WarnContext(ctx, "a rule for fencing matches nothing in this cluster", "err", err)
-	}
+	var once sync.Once // discovery heeds no context
 	_ = m.persist(ctx, "cannot install the fencing policies", func(ctx context.Context) error {
+		once.Do(func() {
+			if err := f.settings.Unserved(f.client.RESTMapper()); err != nil {
+				m.gate.log.WarnContext(ctx, "a rule for fencing matches nothing in this cluster", "err", err)
+			}
+		})
 		present := fencing.Installed(ctx, f.client, f.objects...)
 		if present == nil {
 			return nil
@@ -165,21 +162,4 @@ func (m *Manager) install(ctx context.Context) {
 			"why", present, "err", errors.Join(err, yamlErr), "apply", text)
 		return nil
 	}) // or ctx has ended: the next term will
-}
-
-// persist calls do until it returns nil, or ctx ends.
-func (m *Manager) persist(ctx context.Context, failure string, do func(context.Context) error) error {
-	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 10 * time.Second}
-	for {
-		bounded, cancel := context.WithTimeout(ctx, preflightTimeout)
-		err := do(bounded)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		m.gate.log.WarnContext(ctx, failure, "err", err)
-		if !pause(ctx, backoff.Step()) {
-			return context.Cause(ctx)
-		}
-	}
 }

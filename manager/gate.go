@@ -179,14 +179,18 @@ func (g *Gate) Callbacks(next elector.Callbacks) elector.Callbacks {
 	return gated
 }
 
-// Running describes what of the current term has not ended: runnables, functions, and requests by their controller. It
-// is for messages such as about elector.ErrDrainTimeout. There is none between terms.
+// Running describes what of the current term has not ended: runnables, functions, and requests by their controller. When
+// the Gate stops, and its last term's work has ended, these are the controllers and warm-ups that have not. It is for
+// messages such as about elector.ErrDrainTimeout. There is none between terms.
 func (g *Gate) Running() []string {
 	g.mu.Lock()
-	term := g.term
+	term, stopping := g.term, g.stopping
 	g.mu.Unlock()
-	if term == nil {
-		return nil
+	switch {
+	case term != nil:
+		return append(term.names(), g.tenures.running(term.tenure)...)
+	case stopping:
+		return append(g.life.names(), g.warm.names()...)
 	}
-	return append(term.names(), g.tenures.running(term.tenure)...)
+	return nil
 }

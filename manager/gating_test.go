@@ -24,12 +24,13 @@ import (
 func TestControllerThatCannotBeGatedIsNamedWhenItIsAdded(t *testing.T) {
 	wrap := func(c controller.Controller) manager.Runnable { return struct{ controller.Controller }{c} }
 	typed, err := controller.NewTypedUnmanaged("typed", controller.TypedOptions[string]{
-		Reconciler: reconcile.TypedFunc[string](func(context.Context, string) (reconcile.Result, error) { return reconcile.Result{}, nil }),
+		SkipNameValidation: ptr.To(true),
+		Reconciler:         reconcile.TypedFunc[string](func(context.Context, string) (reconcile.Result, error) { return reconcile.Result{}, nil }),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := controller.NewUnmanaged("plain", controller.Options{Reconciler: (&counter{}).asFunc()})
+	plain, err := controller.NewUnmanaged("plain", controller.Options{Reconciler: (&counter{}).asFunc(), SkipNameValidation: ptr.To(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestControllerThatCannotBeGatedIsNamedWhenItIsAdded(t *testing.T) {
 
 // gatedElsewhere returns a controller of another Gate.
 func gatedElsewhere(t *testing.T) manager.Runnable {
-	c, err := controller.NewUnmanaged("elsewhere", controller.Options{Reconciler: (&counter{}).asFunc()})
+	c, err := controller.NewUnmanaged("elsewhere", controller.Options{Reconciler: (&counter{}).asFunc(), SkipNameValidation: ptr.To(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
