@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The methods here are an administrator's hand on a connection without faults. They check nothing, so that tests
-// can put rubbish into a Lease, and they count as no client's requests. Watches hear of them like of any write.
+// The methods here act for an administrator, on a connection without faults. They validate nothing, so that tests can
+// put rubbish into a Lease, and they count as no client's requests. Watches hear of them like of any write.
 
 var errChanged = errors.New("the Lease has changed meanwhile")
 
@@ -24,8 +24,10 @@ func (s *Server) Get(namespace, name string) *coordinationv1.Lease {
 // Put stores the Lease under its namespace and name in place of what is there, and returns a copy of what it
 // stored. The resourceVersion is the server's next; an empty UID or creationTimestamp is taken from the Lease
 // that was there, or made.
+//
+// Put stores what JSON can express, as a client of the Server does. It panics if a time is outside of the years 0 to 9999.
 func (s *Server) Put(lease *coordinationv1.Lease) *coordinationv1.Lease {
-	next := lease.DeepCopy()
+	next := storable(lease)
 	at := types.NamespacedName{Namespace: next.Namespace, Name: next.Name}
 	stored, _ := s.write("", at, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
 		uid, since := newborn(revision)
@@ -45,7 +47,7 @@ func (s *Server) Put(lease *coordinationv1.Lease) *coordinationv1.Lease {
 
 // Edit changes the Lease in place and returns a copy of what it stored, nil when there is no such Lease. change
 // is called again with the newer Lease when another write came between. Its changes of namespace, name and
-// resourceVersion are ignored; when it changes nothing, nothing is written.
+// resourceVersion are ignored; when it changes nothing, nothing is written. It stores as Put does.
 func (s *Server) Edit(namespace, name string, change func(*coordinationv1.Lease)) *coordinationv1.Lease {
 	at := types.NamespacedName{Namespace: namespace, Name: name}
 	for {
@@ -55,6 +57,7 @@ func (s *Server) Edit(namespace, name string, change func(*coordinationv1.Lease)
 		}
 		next := seen.DeepCopy()
 		change(next)
+		next = storable(next)
 		next.Namespace, next.Name, next.ResourceVersion = namespace, name, seen.ResourceVersion
 		stored, err := s.write("", at, func(old *coordinationv1.Lease, _ uint64) (*coordinationv1.Lease, error) {
 			if old != seen {
@@ -66,6 +69,15 @@ func (s *Server) Edit(namespace, name string, change func(*coordinationv1.Lease)
 			return stored.DeepCopy()
 		}
 	}
+}
+
+// storable returns a copy of the Lease that any API server could hold.
+func storable(lease *coordinationv1.Lease) *coordinationv1.Lease {
+	stored, err := encoded(lease)
+	if err != nil {
+		panic("leasetest: " + err.Error())
+	}
+	return stored
 }
 
 // Delete removes the Lease, finalizers or not, and reports whether there was one.

@@ -4,6 +4,7 @@
 package leasetest_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -13,7 +14,7 @@ import (
 
 // The same claims are tested on a real kube-apiserver in test/integration.
 func TestTheServerConformsToTheLeaseAPI(t *testing.T) {
-	for _, claim := range conformance.Tests() {
+	for _, claim := range slices.Concat(conformance.Tests(), conformance.JSON()) {
 		t.Run(claim.Name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

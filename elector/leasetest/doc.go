@@ -18,6 +18,9 @@
 //   - Resource versions rise by one with every write to the server, over deletions too. An update that changes
 //     nothing is not a write.
 //   - Leases are validated, cleaned, copied in and out; times are kept to the microsecond.
+//   - Leases travel as JSON. Bytes that are not UTF-8 become U+FFFD, a pointer to a zero time becomes nil, and a time
+//     outside of the years 0 to 9999 is a bad request. A clientset that sends protobuf, as client-go's do by default,
+//     can store all of these on a real server, and readers of JSON then fail or see something else.
 //   - A watch begins with the present state (from "" and "0") or with the events after a version, then tells of
 //     each write, in order, without loss. It has selectors, bookmarks, a timeout, and expires with its history.
 //   - Calls end with their contexts.

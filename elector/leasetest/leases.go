@@ -46,7 +46,8 @@ func (l leases) Create(ctx context.Context, lease *coordinationv1.Lease, opts me
 	op := Op{Verb: "create", Name: in.Name, Lease: in}
 	return l.one(ctx, op, func(at types.NamespacedName) (*coordinationv1.Lease, error) {
 		return l.write(at, opts.DryRun, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
-			if err := l.admitLocked(in); err != nil {
+			in, err := l.receivedLocked(in)
+			if err != nil {
 				return nil, err
 			}
 			return created(in, old, l.namespace, revision)
@@ -59,7 +60,8 @@ func (l leases) Update(ctx context.Context, lease *coordinationv1.Lease, opts me
 	op := Op{Verb: "update", Name: in.Name, Lease: in}
 	return l.one(ctx, op, func(at types.NamespacedName) (*coordinationv1.Lease, error) {
 		stored, err := l.write(at, opts.DryRun, func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error) {
-			if err := l.admitLocked(in); err != nil {
+			var err error
+			if in, err = l.receivedLocked(in); err != nil {
 				return nil, err
 			}
 			server := l.client.server
@@ -89,7 +91,7 @@ func (l leases) Patch(
 			last = old
 			in, err := patched(old, l.namespace, name, how, patch)
 			if err == nil {
-				err = l.admitLocked(in)
+				in, err = l.receivedLocked(in)
 			}
 			if err != nil {
 				return nil, err
@@ -204,8 +206,19 @@ func (l leases) write(
 	return l.client.server.write(l.client.name, at, decide)
 }
 
-func (l leases) admitLocked(in *coordinationv1.Lease) error {
-	return l.client.server.admitLocked(l.client.name, in)
+// receivedLocked returns what admission makes of the Lease of a request, in a form that can be stored.
+func (l leases) receivedLocked(in *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	in, err := throughJSON(in)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if err := l.client.server.admitLocked(l.client.name, in); err != nil {
+		return nil, err
+	}
+	if in, err = throughJSON(in); err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	return in, nil
 }
 
 func (l leases) remove(at types.NamespacedName, opts metav1.DeleteOptions) (*coordinationv1.Lease, error) {

@@ -4,8 +4,10 @@
 package integration
 
 import (
+	"slices"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -14,16 +16,22 @@ import (
 
 // What leasetest promises is what a real API server does.
 func TestTheRealServerConformsToTheLeaseAPI(t *testing.T) {
-	config := rest.CopyConfig(restConfig)
-	config.QPS = -1 // the races are not to be decided by the client's own limiter
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, claim := range conformance.Tests() {
-		t.Run(claim.Name, func(t *testing.T) {
-			t.Parallel()
-			claim.Run(t, client, namespace(t))
-		})
+	for contentType, claims := range map[string][]conformance.Test{
+		"":                      conformance.Tests(), // client-go's default
+		runtime.ContentTypeJSON: slices.Concat(conformance.Tests(), conformance.JSON()),
+	} {
+		config := rest.CopyConfig(restConfig)
+		config.ContentType = contentType
+		config.QPS = -1 // the client's own limiter must not decide the races
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, claim := range claims {
+			t.Run(contentType+"/"+claim.Name, func(t *testing.T) {
+				t.Parallel()
+				claim.Run(t, client, namespace(t))
+			})
+		}
 	}
 }

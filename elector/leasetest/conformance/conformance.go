@@ -29,7 +29,7 @@ type Test struct {
 	Run  func(t *testing.T, client kubernetes.Interface, namespace string)
 }
 
-// Tests returns all claims.
+// Tests returns the claims about any client.
 func Tests() []Test {
 	return slices.Concat(creating(), updating(), patching(), deleting(), reading(), watching())
 }
