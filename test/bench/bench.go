@@ -15,35 +15,37 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // measurement is one of the things that can be measured by itself.
 type measurement struct {
 	name, title string
 	run         func(context.Context, *bench) ([]result, error)
+	chart       bool // of its first unit
 }
 
 // measurements are in the order in which they are made and shown.
 var measurements = []measurement{
-	{"handover", "Clean hand-over", measureHandOver},
-	{"reconcile", "Clean hand-over of an operator", measureReconcile},
-	{"rolling", "Rolling update", measureRolling},
-	{"cutoff", "The leader is cut off", measureCutOff},
-	{"stolen", "The Lease is taken or deleted", measureStolen},
-	{"requests", "Requests in the steady state", measureRequests},
-	{"rates", "Requests and log lines in faults that last", measureRates},
-	{"freeze", "The leader is stopped and continued", measureFreeze},
-	{"server", "What candidates cost the control plane", measureServer},
-	{"size", "What it adds to a binary", measureSize},
-	{"calls", "What it costs to ask who leads", measureCalls},
-	{"idle", "What an idle candidate costs its process", measureIdle},
-	{"growth", "Many Leases in one process", measureGrowth},
+	{"handover", "Clean hand-over", measureHandOver, true},
+	{"reconcile", "Clean hand-over of an operator", measureReconcile, false},
+	{"rolling", "Rolling update", measureRolling, true},
+	{"cutoff", "The leader is cut off", measureCutOff, true},
+	{"stolen", "The Lease is taken or deleted", measureStolen, true},
+	{"requests", "Requests in the steady state", measureRequests, true},
+	{"rates", "Requests and log lines in faults that last", measureRates, false},
+	{"freeze", "The leader is stopped and continued", measureFreeze, false},
+	{"server", "What candidates cost the control plane", measureServer, false},
+	{"size", "What it adds to a binary", measureSize, false},
+	{"idle", "What an idle candidate costs its process", measureIdle, false},
+	{"growth", "Many Leases in one process", measureGrowth, false},
 }
 
 // bench is what the measurements of one run share.
 type bench struct {
 	sizes
-	plane     *plane
+	plane     *harness.ControlPlane
 	namespace string
 	names     atomic.Int64
 
@@ -62,13 +64,13 @@ func (b *bench) name(kind string) string { return fmt.Sprintf("%s-%d", kind, b.n
 
 // runBench makes the chosen measurements on a control plane of its own. It returns what there is beside an error.
 func runBench(ctx context.Context, chosen []measurement, sizes sizes, progress io.Writer) (_ *report, err error) {
-	plane, err := startPlane()
+	plane, stop, err := startPlane(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, plane.stop()) }()
+	defer func() { err = errors.Join(err, stop()) }()
 	b := &bench{sizes: sizes, plane: plane, namespace: "bench", progress: progress}
-	_, err = plane.admin.CoreV1().Namespaces().Create(ctx,
+	_, err = plane.Admin.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: b.namespace}}, metav1.CreateOptions{})
 	if err != nil {
 		return nil, err

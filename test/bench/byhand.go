@@ -32,7 +32,7 @@ func newByHand(ctx context.Context, b *bench) (_ *byHand, err error) {
 		}
 	}()
 	for i, side := range []*coordinationclient.LeaseInterface{&h.leader, &h.follower} {
-		client, err := oursClientset(h.links[i].config(b.plane.config), b.timing)
+		client, err := oursClientset(h.links[i].config(b.plane.Config), b.timing)
 		if err != nil {
 			return nil, err
 		}

@@ -102,47 +102,6 @@ func barChart(out io.Writer, title string, results []result) bool {
 	return true
 }
 
-// curveChart shows the medians of a family of results over X, one curve for each subject.
-func curveChart(out io.Writer, family []result) bool {
-	const bottom, top = 300., 60.
-	var xs, ys []float64
-	for _, r := range family {
-		xs = append(xs, r.X)
-		for _, s := range r.Series {
-			ys = append(ys, float64(statistic("p50", s.Samples)))
-		}
-	}
-	x, okX := scaleOf(xs, 110, chartWidth-190, 1)
-	y, okY := scaleOf(ys, bottom, top, family[0].shownIn())
-	if !okX || !okY {
-		return false
-	}
-	what, _, _ := strings.Cut(family[0].What, ", with ")
-	svgHead(out, family[0].Family+": "+what+", over the number of Leases", bottom+40)
-	for _, tick := range x.ticks() {
-		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
-			x.at(tick), x.at(tick), top, bottom, x.at(tick), bottom+18, figures(sample(tick)))
-	}
-	for _, tick := range y.ticks() {
-		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n",
-			x.from, x.to, y.at(tick), y.at(tick), x.from-8, y.at(tick)+4, family[0].show(sample(tick)))
-	}
-	for i, s := range family[0].Series {
-		var points []string
-		for _, r := range family {
-			if p50 := float64(statistic("p50", r.of(s.Subject))); p50 > 0 && !math.IsInf(p50, 0) {
-				points = append(points, fmt.Sprintf("%.1f,%.1f", x.at(r.X), y.at(p50)))
-				fmt.Fprintf(out, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"><title>%s, %s Leases: %s</title></circle>`+"\n",
-					x.at(r.X), y.at(p50), colours[s.Subject], escape(s.Subject), figures(sample(r.X)), r.show(sample(p50)))
-			}
-		}
-		fmt.Fprintf(out, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/><text x="%.1f" y="%.1f" fill="%s">%s</text>`+"\n",
-			strings.Join(points, " "), colours[s.Subject], x.to+16, top+14+20*float64(i), colours[s.Subject], escape(s.Subject))
-	}
-	fmt.Fprintln(out, "</svg>")
-	return true
-}
-
 func svgHead(out io.Writer, title string, height float64) {
 	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12" fill="#24292f">
 <rect width="100%%" height="100%%" fill="#ffffff"/>

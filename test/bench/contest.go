@@ -54,7 +54,7 @@ func (c *contest) join(ctx context.Context) error {
 	r := &replica{contest: c, link: newLink(), name: fmt.Sprintf("replica-%d", len(c.replicas))}
 	c.replicas = append(c.replicas, r)
 	var err error
-	if r.way, err = c.subject.way(r.link.config(c.bench.plane.config), c.bench.timing); err != nil {
+	if r.way, err = c.subject.way(r.link.config(c.bench.plane.Config), c.bench.timing); err != nil {
 		return err
 	}
 	return r.start(ctx)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // measureCutOff cuts leaders off from the API server, which is a crash as far as the others can see, and an outage as
@@ -64,7 +66,7 @@ func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
 		return cutOff{}, err
 	}
 	// Crashes are not appointed: the lanes' elections would wait for each other.
-	if err := pause(ctx, rand.N(time.Duration(b.timing.LeaseDuration))); err != nil {
+	if err := harness.Pause(ctx, rand.N(time.Duration(b.timing.LeaseDuration))); err != nil {
 		return cutOff{}, err
 	}
 	if err := c.undisturbed(leader); err != nil {
@@ -73,10 +75,10 @@ func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
 	leader.replica.link.sever()
 	severed := time.Now()
 	// What was under way has arrived a RetryPeriod later, and nothing else can happen so soon.
-	if err := pause(ctx, time.Duration(b.timing.RetryPeriod)); err != nil {
+	if err := harness.Pause(ctx, time.Duration(b.timing.RetryPeriod)); err != nil {
 		return cutOff{}, err
 	}
-	lease, err := b.plane.admin.CoordinationV1().Leases(b.namespace).Get(ctx, c.lease, metav1.GetOptions{})
+	lease, err := b.plane.Admin.CoordinationV1().Leases(b.namespace).Get(ctx, c.lease, metav1.GetOptions{})
 	if err != nil {
 		return cutOff{}, err
 	}

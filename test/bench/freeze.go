@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // measureFreeze stops leading processes with SIGSTOP until others lead, and continues them with SIGCONT. One half has
@@ -80,7 +82,7 @@ func (t thaw) lasted() sample { return took(t.continued, t.Ended) }
 func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan struct{}) (_ thaw, err error) {
 	c := b.newContest(s)
 	t := task{
-		Role: "frozen", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+		Role: "frozen", Subject: s.name, server: b.server(), Namespace: b.namespace,
 		Leases: []string{c.lease}, Identity: "frozen", Timing: b.timing, Look: look, Window: duration(b.freeze / 2),
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.freeze+8*time.Duration(b.timing.LeaseDuration))
@@ -89,10 +91,10 @@ func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan s
 	if err != nil {
 		return thaw{}, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	defer func() { err = errors.Join(err, c.close()) }()
 	var leads bool
-	if err := p.values.Decode(&leads); err != nil {
+	if err := p.Values.Decode(&leads); err != nil {
 		return thaw{}, fmt.Errorf("%s: waiting for the child to lead: %w", s.name, err)
 	}
 	if err := c.standBy(ctx, 1, t.seat(0, nil).identity); err != nil {
@@ -101,17 +103,17 @@ func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan s
 	if err := b.timing.settle(ctx); err != nil {
 		return thaw{}, err
 	}
-	if err := suspend(p.cmd.Process); err != nil {
+	if err := p.Suspend(); err != nil {
 		return thaw{}, err
 	}
-	if err := pause(ctx, b.freeze); err != nil {
-		return thaw{}, errors.Join(err, resume(p.cmd.Process))
+	if err := harness.Pause(ctx, b.freeze); err != nil {
+		return thaw{}, errors.Join(err, p.Resume())
 	}
 	overtaken := len(c.tenures) > 0
 	turn <- struct{}{}
 	continued := time.Now()
-	err = resume(p.cmd.Process)
-	_ = pause(ctx, 100*time.Millisecond)
+	err = p.Resume()
+	_ = harness.Pause(ctx, 100*time.Millisecond)
 	<-turn
 	if err != nil {
 		return thaw{}, err
@@ -120,7 +122,7 @@ func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan s
 		return thaw{}, fmt.Errorf("%s: nobody else led after %v", s.name, b.freeze)
 	}
 	result := thaw{continued: continued}
-	return result, p.values.Decode(&result)
+	return result, p.Values.Decode(&result)
 }
 
 // runFrozen is the child process: it leads, and tells what its work finds when it wakes.

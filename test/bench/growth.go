@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // measureGrowth has one process contend for more and more Leases: all leaders on one clientset, all standbys on
@@ -95,7 +97,7 @@ func growthResults(family string, t timing, n int, found map[string]*grown) []re
 
 func (b *bench) grow(ctx context.Context, s subject, pace timing, n int) (*grown, error) {
 	t := task{
-		Role: "growth", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+		Role: "growth", Subject: s.name, server: b.server(), Namespace: b.namespace,
 		Identity: b.name("growth"), Timing: pace, Window: duration(b.growthWindow), Moves: min(b.growthMoves, n),
 	}
 	for i := range n {
@@ -106,8 +108,8 @@ func (b *bench) grow(ctx context.Context, s subject, pace timing, n int) (*grown
 		return nil, err
 	}
 	var g grown
-	err = p.values.Decode(&g)
-	return &g, errors.Join(err, p.stop())
+	err = p.Values.Decode(&g)
+	return &g, errors.Join(err, p.Stop())
 }
 
 // pair is the two candidates for one Lease.
@@ -151,7 +153,7 @@ func (t task) grow(ctx context.Context, cfg *rest.Config, s subject, group *errg
 		return nil, err
 	}
 	sent, spent, began := requestsOf(links), processorTime(), time.Now()
-	if err := pause(ctx, time.Duration(t.Window)); err != nil {
+	if err := harness.Pause(ctx, time.Duration(t.Window)); err != nil {
 		return nil, err
 	}
 	minutes := time.Since(began).Minutes()

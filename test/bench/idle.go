@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // crew is what candidates a process has, and nothing else.
@@ -111,15 +113,15 @@ func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[
 		}
 		group.Go(func() (err error) {
 			p, err := startChild(ctx, task{
-				Role: "idle", Subject: s.name, Kubeconfig: b.plane.kubeconfig, Namespace: b.namespace,
+				Role: "idle", Subject: s.name, server: b.server(), Namespace: b.namespace,
 				Leases: contended, Identity: b.name("idle"), Timing: b.timing, Window: duration(b.idleWindow),
 				Shared: crew.shared, Lead: crew.leader,
 			})
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, p.stop()) }()
-			return p.values.Decode(&found[i])
+			defer func() { err = errors.Join(err, p.Stop()) }()
+			return p.Values.Decode(&found[i])
 		})
 	}
 	err := group.Wait()
@@ -200,7 +202,7 @@ func (t task) watchIdle(ctx context.Context, candidates []candidate, before foot
 		return footprint{}, err
 	}
 	began, spent, made := time.Now(), processorTime(), allocations()
-	if err := pause(ctx, time.Duration(t.Window)); err != nil {
+	if err := harness.Pause(ctx, time.Duration(t.Window)); err != nil {
 		return footprint{}, err
 	}
 	spent, made = processorTime()-spent, allocations()-made

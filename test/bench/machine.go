@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // machine is what the run was made on.
@@ -50,8 +52,8 @@ func loadAverage() string {
 }
 
 // versions names what is compared, as it was built into this program, and what it is compared on.
-func versions(ctx context.Context, p *plane) (map[string]string, error) {
-	v, err := p.versions(ctx)
+func versions(ctx context.Context, p *harness.ControlPlane) (map[string]string, error) {
+	v, err := planeVersions(ctx, p)
 	if err != nil {
 		return nil, err
 	}

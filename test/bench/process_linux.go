@@ -13,13 +13,6 @@ import (
 	"time"
 )
 
-// dieWithParent has a child process killed with this one: stopped, it would not see its standard input end.
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
-
-func suspend(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
-
-func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
-
 // processorTime is what this process has spent so far, in user and system mode.
 func processorTime() time.Duration {
 	var u syscall.Rusage

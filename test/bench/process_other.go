@@ -8,18 +8,10 @@ package main
 import (
 	"errors"
 	"math"
-	"os"
-	"syscall"
 	"time"
 )
 
 // What follows is measured on Linux only.
-
-func dieWithParent() *syscall.SysProcAttr { return nil }
-
-func suspend(*os.Process) error { return errors.ErrUnsupported }
-
-func resume(*os.Process) error { return errors.ErrUnsupported }
 
 func processorTime() time.Duration { return 0 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// publish writes RESULTS.md and its charts into dir, all from a file of samples.
+// publish writes RESULTS.md and its charts into dir, from a file of samples.
 func publish(file, dir string) error {
 	r, err := loadReport(file)
 	if err != nil {
@@ -33,51 +33,29 @@ func publish(file, dir string) error {
 	writeGoals(&text, r)
 	for _, m := range r.Measurements {
 		writeMeasured(&text, m)
-		for _, c := range chartsOf(m) {
-			if err := os.WriteFile(filepath.Join(charts, c.name), c.svg, 0o644); err != nil { //nolint:gosec // Anyone may read it.
+		if svg := chartOf(m); svg != nil {
+			name := m.Name + ".svg"
+			if err := os.WriteFile(filepath.Join(charts, name), svg, 0o644); err != nil { //nolint:gosec // Anyone may read it.
 				return err
 			}
-			fmt.Fprintf(&text, "\n![%s](charts/%s)\n", c.name, c.name)
+			fmt.Fprintf(&text, "\n![%s](charts/%s)\n", name, name)
 		}
 	}
 	return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(text.String()), 0o644) //nolint:gosec // Anyone may read it.
 }
 
-type picture struct {
-	name string
-	svg  []byte
-}
-
-// chartsOf draws a curve for each family, and bars for what else was sampled often enough, unit by unit.
-func chartsOf(m measured) (pictures []picture) {
-	bars, families := map[unit][]result{}, map[string][]result{}
-	var units []unit
-	var names []string
-	for _, r := range m.Results {
-		switch {
-		case r.Family != "":
-			if !slices.Contains(names, r.Family) {
-				names = append(names, r.Family)
-			}
-			families[r.Family] = append(families[r.Family], r)
-		case r.Unit != yes && r.Rates == nil && len(r.of(ours)) > 2:
-			if !slices.Contains(units, r.Unit) {
-				units = append(units, r.Unit)
-			}
-			bars[r.Unit] = append(bars[r.Unit], r)
-		}
+// chartOf draws what carries the claim of a measurement, if one has been given a chart: its results of seconds, or of
+// requests a minute. Each has samples of many elections.
+func chartOf(m measured) []byte {
+	if i := slices.IndexFunc(measurements, func(of measurement) bool { return of.name == m.Name }); i < 0 || !measurements[i].chart {
+		return nil
 	}
-	for i, u := range units {
+	for _, u := range []unit{seconds, perMinute} {
+		drawn := slices.DeleteFunc(slices.Clone(m.Results), func(r result) bool { return r.Unit != u })
 		var svg bytes.Buffer
-		if barChart(&svg, m.Title, bars[u]) {
-			pictures = append(pictures, picture{fmt.Sprintf("%s-%d.svg", m.Name, i+1), svg.Bytes()})
+		if len(drawn) > 0 && barChart(&svg, m.Title, drawn) {
+			return svg.Bytes()
 		}
 	}
-	for _, name := range names {
-		var svg bytes.Buffer
-		if curveChart(&svg, families[name]) {
-			pictures = append(pictures, picture{name + ".svg", svg.Bytes()})
-		}
-	}
-	return pictures
+	return nil
 }

@@ -15,15 +15,15 @@ import (
 	"testing"
 )
 
-func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) {
+func TestPublishedAreTheTablesAndTheChartsThatCarryAClaim(t *testing.T) {
 	r := &report{Measurements: []measured{
-		{Name: "ends", Title: "Ends", Results: []result{
+		{Name: "cutoff", Title: "Ends", Results: []result{
 			{Name: "end", Unit: seconds, Series: []series{{ours, []sample{0.002, 0.004, 0.003}}, {clientGo, []sample{2, 3, never}}}},
 			{Name: "none", Unit: seconds, Series: []series{{ours, []sample{0, 0, 0}}, {clientGo, []sample{1, 1, 1}}}},
 			{Name: "asked", Unit: yes, Series: []series{{ours, []sample{0, 1, 1}}}},
 			{Name: "once", Unit: bytesEach, Series: []series{{ours, []sample{7}}}},
 		}},
-		{Name: "more", Title: "More", Results: []result{
+		{Name: "growth", Title: "More", Results: []result{
 			{Name: "growth-handover-1", Family: "growth-handover", X: 1, Unit: seconds, Series: []series{{ours, []sample{0.01}}, {clientGo, []sample{1}}}},
 			{Name: "growth-handover-100", Family: "growth-handover", X: 100, Unit: seconds, Series: []series{{ours, []sample{0.02}}, {clientGo, []sample{never}}}},
 		}},
@@ -36,8 +36,7 @@ func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) 
 	}
 	text := read(t, filepath.Join(dir, "RESULTS.md"))
 	for _, want := range []string{
-		"| end | elector | 3 | 3 ms | 4 ms | 4 ms |  |", "![ends-1.svg](charts/ends-1.svg)",
-		"![growth-handover.svg](charts/growth-handover.svg)",
+		"| end | elector | 3 | 3 ms | 4 ms | 4 ms |  |", "![cutoff.svg](charts/cutoff.svg)",
 		"| growth-handover-100 | client-go | 1 | Leases lost | Leases lost | Leases lost (1×) | ∞ (∞ … ∞) |",
 		"- growth, elector: 100 of 100", "- growth, client-go: 1 of 100",
 	} {
@@ -46,8 +45,7 @@ func TestPublishedAreTheTablesAndAChartOfEverythingThatCanBeDrawn(t *testing.T) 
 		}
 	}
 	for name, want := range map[string][]string{
-		"ends-1.svg":          {"end, elector: median 3 ms, p99 4 ms, maximum 4 ms", "end, client-go: median 3 s", ">0 ms</text>"},
-		"growth-handover.svg": {"elector, 1 Leases: 10 ms", "elector, 100 Leases: 20 ms", "client-go, 1 Leases: 1 s"},
+		"cutoff.svg": {"end, elector: median 3 ms, p99 4 ms, maximum 4 ms", "end, client-go: median 3 s", ">0 ms</text>"},
 	} {
 		svg := read(t, filepath.Join(dir, "charts", name))
 		for _, w := range want {
@@ -81,7 +79,7 @@ func TestWhatIsMeasuredAgainReplacesOnlyItself(t *testing.T) {
 	if err := errors.Join(first.join(file), first.save(file)); err != nil {
 		t.Fatal(err)
 	}
-	again := of("b", 2, "calls", "handover", "idle")
+	again := of("b", 2, "freeze", "handover", "idle")
 	again.Measurements[1].Error = "interrupted"
 	if err := again.join(file); err != nil {
 		t.Fatal(err)
@@ -90,17 +88,17 @@ func TestWhatIsMeasuredAgainReplacesOnlyItself(t *testing.T) {
 	for _, m := range again.Measurements {
 		got += fmt.Sprint(m.Name, m.Elector, m.Results[0].of(ours)[0], " ")
 	}
-	if want := "handover1 callsb2 idleb2 "; got != want {
+	if want := "handover1 freezeb2 idleb2 "; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if again.Versions[ours] != "a" {
 		t.Errorf("the version of those measured before is lost: %v", again.Versions)
 	}
 	for what, change := range map[string]func(*report){
-		"machine":   func(r *report) { r.Machine.Cores = 64 },
-		"durations": func(r *report) { r.Timing.RetryPeriod = 1 },
-		"a version": func(r *report) { r.Versions[clientGo] = "2" },
-		"one anew":  func(r *report) { r.Versions["etcd"] = "3" },
+		"machine":         func(r *report) { r.Machine.Cores = 64 },
+		"durations":       func(r *report) { r.Timing.RetryPeriod = 1 },
+		"a version":       func(r *report) { r.Versions[clientGo] = "2" },
+		"another version": func(r *report) { r.Versions["etcd"] = "3" },
 	} {
 		other := of("b", 2, "idle")
 		change(other)

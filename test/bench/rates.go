@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kube-elector/elector/elector/leasetest"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // Where a candidate is when the fault begins.
@@ -75,9 +76,9 @@ func measureRates(ctx context.Context, b *bench) (_ []result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.stop()) }()
+	defer func() { err = errors.Join(err, c.Stop()) }()
 	var rates []rate
-	if err := c.values.Decode(&rates); err != nil {
+	if err := c.Values.Decode(&rates); err != nil {
 		return nil, fmt.Errorf("no rates: %w", err)
 	}
 	return byState(rates), nil
@@ -123,7 +124,7 @@ func (r *rate) measure(ctx context.Context, s subject, t timing, fault error) er
 	defer other.stop()
 	first.start(ctx)
 	defer first.stop()
-	sleep := func(d time.Duration) { _ = pause(ctx, d) } // The test lasts as long as this takes.
+	sleep := func(d time.Duration) { _ = harness.Pause(ctx, d) } // The test lasts as long as this takes.
 	sleep(time.Second)
 	if !first.IsLeader() {
 		return fmt.Errorf("%+v: nobody leads", *r)
@@ -202,7 +203,7 @@ const restartDelay = time.Second
 func (c *rated) start(ctx context.Context) {
 	ctx, c.cancel = context.WithCancel(ctx)
 	c.group.Go(func() {
-		for ; ctx.Err() == nil; _ = pause(ctx, restartDelay) {
+		for ; ctx.Err() == nil; _ = harness.Pause(ctx, restartDelay) {
 			one, err := c.make()
 			if err != nil {
 				panic(err) // It was configured well before.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // measureRequests counts what one leader and one standby send and receive while nothing happens, on many Leases.
@@ -93,7 +95,7 @@ func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err 
 		before[i] = r.link.traffic()
 	}
 	began := time.Now()
-	if err := pause(ctx, b.requestWindow); err != nil {
+	if err := harness.Pause(ctx, b.requestWindow); err != nil {
 		return pairTraffic{}, err
 	}
 	for i, r := range c.replicas {

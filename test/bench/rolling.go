@@ -93,7 +93,7 @@ func (b *bench) createObjects(ctx context.Context, n int) error {
 	for i := range errs {
 		group.Go(func() {
 			for errs[i] == nil && next.Add(1) <= int64(n) {
-				_, errs[i] = b.plane.admin.CoreV1().ConfigMaps(b.namespace).Create(ctx,
+				_, errs[i] = b.plane.Admin.CoreV1().ConfigMaps(b.namespace).Create(ctx,
 					&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "object-"}}, metav1.CreateOptions{})
 			}
 		})

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // servers are the processes of the control plane.
@@ -77,7 +79,7 @@ func (b *bench) serverSpends(ctx context.Context, s subject) (spent map[string]f
 		return nil, err
 	}
 	began := time.Now()
-	if err := pause(ctx, b.serverWindow); err != nil {
+	if err := harness.Pause(ctx, b.serverWindow); err != nil {
 		return nil, err
 	}
 	minutes := time.Since(began).Minutes()

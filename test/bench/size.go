@@ -27,8 +27,8 @@ func measureSize(ctx context.Context, _ *bench) (_ []result, err error) {
 		{Name: "size-modules", Unit: number, What: "modules in it"},
 		{Name: "size-packages", Unit: number, What: "packages in it, those of the standard library included"},
 	}
-	for _, s := range []struct{ subject, program string }{{ours, "elector"}, {controllerRuntime, "plain"}} {
-		values, err := sizesOf(ctx, dir, "github.com/kube-elector/elector/test/bench/size/"+s.program)
+	for _, s := range []struct{ subject, tag string }{{ours, ""}, {controllerRuntime, "plain"}} {
+		values, err := sizesOf(ctx, dir, s.tag)
 		if err != nil {
 			return nil, err
 		}
@@ -39,11 +39,12 @@ func measureSize(ctx context.Context, _ *bench) (_ []result, err error) {
 	return results, nil
 }
 
-// sizesOf are one value for each result.
-func sizesOf(ctx context.Context, dir, program string) (values [4]sample, err error) {
-	binary := filepath.Join(dir, filepath.Base(program))
+// sizesOf returns one value for each result.
+func sizesOf(ctx context.Context, dir, tag string) (values [4]sample, err error) {
+	const program = "github.com/kube-elector/elector/test/bench/size"
+	binary := filepath.Join(dir, "size")
 	for i, flags := range []string{"", "-s -w"} {
-		if _, err := goCommand(ctx, "build", "-buildvcs=false", "-ldflags", flags, "-o", binary, program); err != nil {
+		if _, err := goCommand(ctx, "build", "-buildvcs=false", "-tags", tag, "-ldflags", flags, "-o", binary, program); err != nil {
 			return values, err
 		}
 		file, err := os.Stat(binary)
@@ -56,7 +57,7 @@ func sizesOf(ctx context.Context, dir, program string) (values [4]sample, err er
 	if err != nil {
 		return values, err
 	}
-	packages, err := goCommand(ctx, "list", "-deps", program)
+	packages, err := goCommand(ctx, "list", "-tags", tag, "-deps", program)
 	values[2], values[3] = sample(len(info.Deps)), sample(strings.Count(packages, "\n"))
 	return values, err
 }

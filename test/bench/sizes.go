@@ -31,8 +31,6 @@ type sizes struct {
 	slowTiming    timing
 	frozen        int // replicas of each subject
 	freeze        time.Duration
-	callRounds    int
-	calls         int // in a round
 	idle          int // candidates in a process
 	idleRounds    int
 	idleWindow    time.Duration
@@ -70,8 +68,6 @@ var fullSizes = sizes{
 	},
 	frozen:     20,
 	freeze:     30 * time.Second,
-	callRounds: 100,
-	calls:      200_000,
 	idle:       200,
 	idleRounds: 3,
 	idleWindow: 30 * time.Second,
@@ -106,8 +102,6 @@ var quickSizes = sizes{
 	},
 	frozen:     1,
 	freeze:     7 * time.Second,
-	callRounds: 2,
-	calls:      1000,
 	idle:       3,
 	idleRounds: 1,
 	idleWindow: time.Second,

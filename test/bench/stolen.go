@@ -77,11 +77,11 @@ func (b *bench) take(ctx context.Context, lease string) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.plane.admin.CoordinationV1().Leases(b.namespace).
+	_, err = b.plane.Admin.CoordinationV1().Leases(b.namespace).
 		Patch(ctx, lease, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
 }
 
 func (b *bench) remove(ctx context.Context, lease string) error {
-	return b.plane.admin.CoordinationV1().Leases(b.namespace).Delete(ctx, lease, metav1.DeleteOptions{})
+	return b.plane.Admin.CoordinationV1().Leases(b.namespace).Delete(ctx, lease, metav1.DeleteOptions{})
 }

@@ -8,24 +8,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-)
 
-// pause waits for d.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+	"github.com/kube-elector/elector/test/harness"
+)
 
 // eventually looks again and again whether something is so.
 func eventually(ctx context.Context, is func() bool) error {
 	for !is() {
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := harness.Pause(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -49,7 +39,7 @@ func (t *tenure) endedBy(ctx context.Context, since time.Time, limit time.Durati
 // likely than at another: client-go's look at the Lease every 1 to 2.2 RetryPeriods.
 func (t timing) settle(ctx context.Context) error {
 	longest := 22 * time.Duration(t.RetryPeriod) / 10
-	return pause(ctx, longest+rand.N(longest)) //nolint:gosec // not a secret
+	return harness.Pause(ctx, longest+rand.N(longest)) //nolint:gosec // not a secret
 }
 
 // patience bounds the wait for what any candidate must have done after that long.

@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kube-elector/elector/test/assets"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // The short form: the scenarios that take seconds and need no control plane of their own. The others are played
 // by make chaos.
 func TestFaultsOnRealProcesses(t *testing.T) {
-	assets, err := assets.Dir()
+	assets, err := harness.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}

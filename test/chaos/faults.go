@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // ailment is a fault: what happens to one replica, or to all if it is the control plane's or the Lease's.
@@ -62,7 +64,7 @@ func (s *stage) suffer(a ailment, p *pod, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(s.ctx, d); err != nil {
+	if err := harness.Pause(s.ctx, d); err != nil {
 		return err
 	}
 	return heal()
@@ -93,11 +95,11 @@ var (
 )
 
 // weathered is a fault of a replica's network.
-func weathered(name string, w weather) ailment {
+func weathered(name string, w harness.Weather) ailment {
 	return ailment{
 		name: name,
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.set(w)
+			p.link.Set(w)
 			return nil
 		},
 		heal: clearUp,
@@ -105,38 +107,38 @@ func weathered(name string, w weather) ailment {
 }
 
 func clearUp(_ context.Context, _ *stage, p *pod) error {
-	p.link.heal()
+	p.link.Heal()
 	return nil
 }
 
 // Faults of the network.
 var (
-	cutOff      = weathered("network gone", weather{loseRequests: true, loseReplies: true})
-	lostReplies = weathered("replies lost", weather{loseReplies: true})
+	cutOff      = weathered("network gone", harness.Weather{LoseRequests: true, LoseReplies: true})
+	lostReplies = weathered("replies lost", harness.Weather{LoseReplies: true})
 	stalledTLS  = ailment{
 		name: "connections reset, new ones stall",
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.set(weather{stallNew: true})
-			p.link.reset()
+			p.link.Set(harness.Weather{StallNew: true})
+			p.link.Reset()
 			return nil
 		},
 		// Those that stall go on stalling; new ones work.
 		heal: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.set(weather{})
+			p.link.Set(harness.Weather{})
 			return nil
 		},
 	}
 	away = ailment{
 		name: "API server away",
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			return p.link.leave()
+			return p.link.Leave()
 		},
-		heal: func(ctx context.Context, _ *stage, p *pod) error { return p.link.comeBack(ctx) },
+		heal: func(ctx context.Context, _ *stage, p *pod) error { return p.link.ComeBack(ctx) },
 	}
 	deadConnections = ailment{
 		name: "connections dead",
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.freeze()
+			p.link.Freeze()
 			return nil
 		},
 		heal: clearUp,
@@ -144,23 +146,23 @@ var (
 	resets = ailment{
 		name: "connections reset",
 		inject: func(_ context.Context, _ *stage, p *pod) error {
-			p.link.reset()
+			p.link.Reset()
 			return nil
 		},
 	}
 )
 
 func lateReplies(by time.Duration) ailment {
-	return weathered(fmt.Sprintf("replies %v late", by), weather{delay: by})
+	return weathered(fmt.Sprintf("replies %v late", by), harness.Weather{Delay: by})
 }
 
 // Faults of the control plane.
 var (
-	serverDown = ofPlane("API server killed", func(p *plane) error { return p.server.kill() }, func(p *plane) error { return p.server.start() })
-	etcdDown   = ofPlane("etcd killed", func(p *plane) error { return p.etcd.kill() }, func(p *plane) error { return p.etcd.start() })
+	serverDown = ofPlane("API server killed", func(p *plane) error { return p.Server.Kill() }, func(p *plane) error { return p.Server.Start() })
+	etcdDown   = ofPlane("etcd killed", func(p *plane) error { return p.Etcd.Kill() }, func(p *plane) error { return p.Etcd.Start() })
 	etcdFrozen = ofPlane("etcd frozen",
-		func(p *plane) error { return p.etcd.signal(syscall.SIGSTOP) },
-		func(p *plane) error { return p.etcd.signal(syscall.SIGCONT) })
+		func(p *plane) error { return p.Etcd.Signal(syscall.SIGSTOP) },
+		func(p *plane) error { return p.Etcd.Signal(syscall.SIGCONT) })
 )
 
 // ofPlane is a fault of the control plane, which must be the stage's alone. It is over when the API server is ready.
@@ -175,7 +177,7 @@ func ofPlane(name string, begin, end func(*plane) error) ailment {
 			if err := end(s.plane); err != nil {
 				return err
 			}
-			err := s.plane.ready(ctx)
+			err := s.plane.Ready(ctx)
 			s.plane.faults.Add(1)
 			return err
 		},

@@ -49,11 +49,11 @@ type answer struct {
 }
 
 func newGateway(p *plane) (*gateway, error) {
-	transport, err := rest.TransportFor(&rest.Config{Host: p.config.Host, TLSClientConfig: rest.TLSClientConfig{CAFile: p.caFile()}})
+	transport, err := rest.TransportFor(&rest.Config{Host: p.Config.Host, TLSClientConfig: rest.TLSClientConfig{CAFile: p.CAFile()}})
 	if err != nil {
 		return nil, err
 	}
-	target, err := url.Parse(p.config.Host)
+	target, err := url.Parse(p.Config.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func newGateway(p *plane) (*gateway, error) {
 	}
 	g.server = &http.Server{
 		Handler: g, ErrorLog: quiet, ReadHeaderTimeout: time.Minute,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{p.Certificate}, MinVersion: tls.VersionTLS12},
 	}
 	done := make(chan error, 1)
 	go func() { done <- g.server.ServeTLS(listener, "", "") }()

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/test/harness"
 	"github.com/kube-elector/elector/test/history"
 )
 
@@ -35,7 +36,7 @@ func (s *stage) edit(ctx context.Context, patch map[string]any) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.plane.admin.CoordinationV1().Leases(s.space).Patch(ctx, leaseName, types.MergePatchType, text, metav1.PatchOptions{})
+	_, err = s.plane.Admin.CoordinationV1().Leases(s.space).Patch(ctx, leaseName, types.MergePatchType, text, metav1.PatchOptions{})
 	return err
 }
 
@@ -48,7 +49,7 @@ func (s *stage) write(ctx context.Context, fields map[string]any) error {
 }
 
 func (s *stage) remove(ctx context.Context) error {
-	return s.plane.admin.CoordinationV1().Leases(s.space).Delete(ctx, leaseName, metav1.DeleteOptions{})
+	return s.plane.Admin.CoordinationV1().Leases(s.space).Delete(ctx, leaseName, metav1.DeleteOptions{})
 }
 
 // onLease is a momentary fault of the Lease.
@@ -81,7 +82,7 @@ var (
 // reapplied restores an old copy of the Lease, as a backup or kubectl does.
 func reapplied(old *coordinationv1.Lease) ailment {
 	return onLease("old copy re-applied", func(ctx context.Context, s *stage) error {
-		leases := s.plane.admin.CoordinationV1().Leases(s.space)
+		leases := s.plane.Admin.CoordinationV1().Leases(s.space)
 		return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 			now, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
 			if err != nil {
@@ -124,7 +125,7 @@ var writesOfLeases = &admissionv1.MatchResources{ResourceRules: []admissionv1.Na
 // stripAnnotations makes admission remove all annotations from every Lease written in the stage's namespace. It returns
 // when the policy is in effect.
 func (s *stage) stripAnnotations(ctx context.Context) error {
-	api := s.plane.admin.AdmissionregistrationV1()
+	api := s.plane.Admin.AdmissionregistrationV1()
 	policy := &admissionv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: s.space},
 		Spec: admissionv1.MutatingAdmissionPolicySpec{
@@ -149,8 +150,8 @@ func (s *stage) stripAnnotations(ctx context.Context) error {
 		return err
 	}
 	trial := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "trial", Annotations: map[string]string{marker: "yes"}}}
-	return poll(ctx, startGrace, "annotations to be stripped", func(ctx context.Context) error {
-		made, err := s.plane.admin.CoordinationV1().Leases(s.space).Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return harness.Poll(ctx, startGrace, "annotations to be stripped", func(ctx context.Context) error {
+		made, err := s.plane.Admin.CoordinationV1().Leases(s.space).Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil && len(made.Annotations) > 0 {
 			err = fmt.Errorf("they are still there: %v", made.Annotations)
 		}
@@ -159,7 +160,7 @@ func (s *stage) stripAnnotations(ctx context.Context) error {
 }
 
 func (s *stage) keepAnnotations(ctx context.Context) error {
-	api := s.plane.admin.AdmissionregistrationV1()
+	api := s.plane.Admin.AdmissionregistrationV1()
 	return errors.Join(
 		api.MutatingAdmissionPolicyBindings().Delete(ctx, s.space, metav1.DeleteOptions{}),
 		api.MutatingAdmissionPolicies().Delete(ctx, s.space, metav1.DeleteOptions{}))
@@ -167,7 +168,7 @@ func (s *stage) keepAnnotations(ctx context.Context) error {
 
 // forbidUpdates has admission refuse every update of a Lease in the stage's namespace.
 func (s *stage) forbidUpdates(ctx context.Context) error {
-	api := s.plane.admin.AdmissionregistrationV1()
+	api := s.plane.Admin.AdmissionregistrationV1()
 	policy := &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: s.space},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
@@ -191,7 +192,7 @@ func (s *stage) forbidUpdates(ctx context.Context) error {
 }
 
 func (s *stage) allowUpdates(ctx context.Context) error {
-	api := s.plane.admin.AdmissionregistrationV1()
+	api := s.plane.Admin.AdmissionregistrationV1()
 	if err := api.ValidatingAdmissionPolicyBindings().Delete(ctx, s.space, metav1.DeleteOptions{}); err != nil {
 		return err
 	}

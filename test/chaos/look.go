@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // What scenarios ask of a stage.
@@ -98,7 +99,7 @@ func (s *stage) rises(old tenure, e occurrence) {
 
 // stays waits for d and fails if any term has begun or ended since the mark.
 func (s *stage) stays(mark int, d time.Duration) error {
-	if err := pause(s.ctx, d); err != nil {
+	if err := harness.Pause(s.ctx, d); err != nil {
 		return err
 	}
 	for _, e := range s.since(mark) {

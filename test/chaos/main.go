@@ -20,7 +20,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/kube-elector/elector/test/assets"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 func main() {
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.compare {
 		return compare(o.out, stdout)
 	}
-	assets, err := assets.Dir()
+	assets, err := harness.Assets()
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/kube-elector/elector/test/assets"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 func TestMain(m *testing.M) {
@@ -112,7 +112,7 @@ func TestTheRegisterRefusesALowerToken(t *testing.T) {
 }
 
 func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
-	assets, err := assets.Dir()
+	assets, err := harness.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 		planes = append(planes, p)
 		sc := scenario{row: 1, name: "interrupted", play: func(s *stage) error {
 			cancel(stop)
-			return pause(s.ctx, time.Minute)
+			return harness.Pause(s.ctx, time.Minute)
 		}}
 		r := th.playOn(ctx, p, sc, "01")
 		if r.Verdict != broken {
@@ -139,7 +139,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 		t.Error(err)
 	}
 	for _, p := range planes {
-		if p.etcd.running() == nil || p.server.running() == nil {
+		if p.Etcd.Running() == nil || p.Server.Running() == nil {
 			t.Error("the control plane still runs")
 		}
 	}

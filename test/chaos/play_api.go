@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // duplicate is what a log says when two processes with one identity were found.
@@ -26,7 +28,7 @@ func cloned(int) behaviour { return behaviour{Cloned: true} }
 
 // playTwins is rows 19 and 40.
 func playTwins(s *stage) error {
-	if err := pause(s.ctx, 3*s.timing.LeaseDuration); err != nil {
+	if err := harness.Pause(s.ctx, 3*s.timing.LeaseDuration); err != nil {
 		return err
 	}
 	found, err := s.says(duplicate)
@@ -63,7 +65,7 @@ func playForbidden(a ailment) func(*stage) error {
 		if end, ok := s.ends(mark, old, 4*s.timing.LeaseDuration); ok {
 			s.within("last renewal sent → told", end.At.Sub(s.renewed(old.process, end.At)), s.timing.RenewDeadline)
 		}
-		if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+		if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil {
 			return err
 		}
 		mark = s.mark()
@@ -100,7 +102,7 @@ func playRevoked(s *stage) error {
 	}
 	mark, revoked := s.mark(), time.Now()
 	s.note(occurrence{Kind: fault, Detail: "token revoked"})
-	if err := s.plane.admin.CoreV1().Pods(s.space).Delete(s.ctx, "first", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
+	if err := s.plane.Admin.CoreV1().Pods(s.space).Delete(s.ctx, "first", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
 		return err
 	}
 	if end, ok := s.ends(mark, old, tokenCache+2*s.timing.LeaseDuration); ok {
@@ -122,7 +124,7 @@ func playRevoked(s *stage) error {
 
 // issue writes a token that lasts as long as a Pod of that name.
 func (s *stage) issue(name, file string) error {
-	core := s.plane.admin.CoreV1()
+	core := s.plane.Admin.CoreV1()
 	if _, err := core.ServiceAccounts(s.space).Create(s.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 		return err
 	}
@@ -222,7 +224,7 @@ func playTerminating(s *stage) error {
 		return err
 	}
 	s.note(occurrence{Kind: fault, Detail: "namespace terminating"})
-	if err := s.plane.admin.CoreV1().Namespaces().Delete(s.ctx, s.space, metav1.DeleteOptions{}); err != nil {
+	if err := s.plane.Admin.CoreV1().Namespaces().Delete(s.ctx, s.space, metav1.DeleteOptions{}); err != nil {
 		return err
 	}
 	mark, sent := s.mark(), time.Now()
@@ -234,7 +236,7 @@ func playTerminating(s *stage) error {
 	}
 	before := s.usages()
 	window := 3 * s.timing.LeaseDuration
-	if err := pause(s.ctx, window); err != nil {
+	if err := harness.Pause(s.ctx, window); err != nil {
 		return err
 	}
 	most := 0
@@ -275,7 +277,7 @@ func playCancelled(s *stage) error {
 			}
 		}
 		s.must(pairs == 0, "round %d: %d terms began and did not end", round, pairs)
-		l, err := s.plane.admin.CoordinationV1().Leases(s.space).Get(s.ctx, leaseName, metav1.GetOptions{})
+		l, err := s.plane.Admin.CoordinationV1().Leases(s.space).Get(s.ctx, leaseName, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("was it won? %w", err)
 		}

@@ -16,6 +16,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // Requests a minute about the Lease in a fault that lasts, at the default durations.
@@ -107,7 +109,7 @@ func (s *stage) lasts(faults []lastingFault) error {
 		}
 		s.note(occurrence{Kind: fault, Replica: p.name, Detail: of[p].String()})
 		p.gateway.last(of[p].answer(), of[p].affected()...)
-		p.link.reset() // ends the watch
+		p.link.Reset() // ends the watch
 	}
 	if err := s.rates(of); err != nil {
 		return err
@@ -126,11 +128,11 @@ func (s *stage) lasts(faults []lastingFault) error {
 
 // rates counts requests for a minute, after one in which candidates slow down.
 func (s *stage) rates(of map[*pod]lastingFault) error {
-	if err := pause(s.ctx, time.Minute); err != nil {
+	if err := harness.Pause(s.ctx, time.Minute); err != nil {
 		return err
 	}
 	before := s.usages()
-	if err := pause(s.ctx, time.Minute); err != nil {
+	if err := harness.Pause(s.ctx, time.Minute); err != nil {
 		return err
 	}
 	sent := s.sent(before)
@@ -160,7 +162,7 @@ func playJanitor(s *stage) error {
 	defer stop()
 	swept := make(chan error, 1)
 	go func() { swept <- s.sweep(ctx) }()
-	if err := pause(s.ctx, time.Minute); err != nil { // in which candidates slow down
+	if err := harness.Pause(s.ctx, time.Minute); err != nil { // in which candidates slow down
 		return err
 	}
 	mark := s.mark()
@@ -168,7 +170,7 @@ func playJanitor(s *stage) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(s.ctx, time.Minute); err != nil {
+	if err := harness.Pause(s.ctx, time.Minute); err != nil {
 		return err
 	}
 	terms := 0
@@ -201,7 +203,7 @@ func (s *stage) noise() (map[string]int, error) {
 		}
 		all["lines logged by replica "+p.name] = strings.Count(text, "\n")
 	}
-	events, err := s.plane.admin.EventsV1().Events(s.space).List(s.ctx, metav1.ListOptions{})
+	events, err := s.plane.Admin.EventsV1().Events(s.space).List(s.ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +219,9 @@ func (s *stage) noise() (map[string]int, error) {
 
 // sweep deletes the Lease whenever it is there, until ctx ends.
 func (s *stage) sweep(ctx context.Context) error {
-	for pause(ctx, janitorPeriod) == nil {
+	for harness.Pause(ctx, janitorPeriod) == nil {
 		sent := time.Now()
-		err := s.plane.admin.CoordinationV1().Leases(s.space).Delete(ctx, leaseName, metav1.DeleteOptions{})
+		err := s.plane.Admin.CoordinationV1().Leases(s.space).Delete(ctx, leaseName, metav1.DeleteOptions{})
 		switch {
 		case err == nil:
 			s.note(occurrence{At: sent, Kind: fault, Replica: byHand, Detail: deleted.name})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 const notice = 50 * time.Millisecond
@@ -140,7 +142,7 @@ func playRubbish(s *stage) error {
 		}
 		landed := time.Now() // A mebibyte takes its time, and loses races against renewals.
 		if strings.HasPrefix(a.name, "huge") {
-			if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+			if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil {
 				return err
 			}
 			if _, err := s.befall(blanked, nil); err != nil {
@@ -201,7 +203,7 @@ func playChanges(n int) func(*stage) error {
 		if err := s.settle(); err != nil {
 			return err
 		}
-		if err := pause(s.ctx, time.Second); err != nil { // for a last report
+		if err := harness.Pause(s.ctx, time.Second); err != nil { // for a last report
 			return err
 		}
 		for p, u := range s.usages() {
@@ -256,7 +258,7 @@ func playReapplied(s *stage) error {
 	if err != nil {
 		return err
 	}
-	backup, err := s.plane.admin.CoordinationV1().Leases(s.space).Get(s.ctx, leaseName, metav1.GetOptions{})
+	backup, err := s.plane.Admin.CoordinationV1().Leases(s.space).Get(s.ctx, leaseName, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,11 @@
 
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/kube-elector/elector/test/harness"
+)
 
 // playCutOff is row 6.
 func playCutOff(s *stage) error {
@@ -25,14 +29,14 @@ func playCutOff(s *stage) error {
 		s.within("last renewal → next leads", next.At.Sub(s.renewed(old.process, next.At)), s.timing.LeaseDuration+slack)
 		s.rises(old, next)
 	}
-	if err := pause(s.ctx, s.timing.LeaseDuration/2); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration/2); err != nil {
 		return err
 	}
 	mark = s.mark()
 	if err := heal(); err != nil {
 		return err
 	}
-	if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil {
 		return err
 	}
 	s.must(!s.blankedBy(old.process, mark), "the old leader released the Lease of another")

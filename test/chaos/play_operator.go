@@ -6,6 +6,8 @@ package main
 import (
 	"slices"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // oneLine makes all replicas operators that have been moved over by one line.
@@ -48,7 +50,7 @@ func playKilledOperator(s *stage) error {
 			s.within("next leads → its first reconcile", max(0, first.At.Sub(next.At)), 50*time.Millisecond)
 		}
 	}
-	if err := pause(s.ctx, s.timing.LeaseDuration); err != nil { // in which the killed replica is back
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil { // in which the killed replica is back
 		return err
 	}
 	s.onlyLeading()

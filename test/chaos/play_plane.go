@@ -5,6 +5,8 @@ package main
 
 import (
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // playRestart is rows 11 and 14.
@@ -38,7 +40,7 @@ func playDown(s *stage) error {
 	if end, ok := s.ends(mark, old, 2*s.timing.LeaseDuration); ok {
 		s.within("last renewal sent → told", end.At.Sub(s.renewed(old.process, end.At)), s.timing.RenewDeadline)
 	}
-	if err := pause(s.ctx, s.timing.scale(30*time.Second)-time.Since(began)); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.scale(30*time.Second)-time.Since(began)); err != nil {
 		return err
 	}
 	mark = s.mark()
@@ -52,7 +54,7 @@ func playDown(s *stage) error {
 	}
 	s.show(figure{What: "back → next leads", Value: max(0, next.At.Sub(back))})
 	s.rises(old, next)
-	if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil {
 		return err
 	}
 	elections := 0
@@ -80,7 +82,7 @@ func playEtcdFrozen(s *stage) error {
 	if end, ok := s.ends(mark, old, 2*s.timing.LeaseDuration); ok {
 		s.within("last renewal sent → told", end.At.Sub(s.renewed(old.process, end.At)), s.timing.RenewDeadline)
 	}
-	if err := pause(s.ctx, s.timing.scale(20*time.Second)-time.Since(began)); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.scale(20*time.Second)-time.Since(began)); err != nil {
 		return err
 	}
 	if err := heal(); err != nil {
@@ -109,7 +111,7 @@ func playAbsent(s *stage) error {
 			return err
 		}
 	}
-	if err := pause(s.ctx, 2*s.timing.LeaseDuration); err != nil {
+	if err := harness.Pause(s.ctx, 2*s.timing.LeaseDuration); err != nil {
 		return err
 	}
 	for _, e := range s.since(mark) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // playKilled is row 1.
@@ -45,7 +47,7 @@ func playFrozen(s *stage) error {
 		s.within("last renewal → next leads", next.At.Sub(s.renewed(old.process, next.At)), s.timing.LeaseDuration+slack)
 		s.rises(old, next)
 	}
-	if err := pause(s.ctx, s.timing.LeaseDuration/3); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration/3); err != nil {
 		return err
 	}
 	mark = s.mark()
@@ -56,7 +58,7 @@ func playFrozen(s *stage) error {
 	if end, ok := s.ends(mark, old, 2*s.timing.LeaseDuration); ok {
 		s.within("waking → context dead", end.At.Sub(woken), 15*time.Millisecond)
 	}
-	if err := pause(s.ctx, s.timing.LeaseDuration); err != nil {
+	if err := harness.Pause(s.ctx, s.timing.LeaseDuration); err != nil {
 		return err
 	}
 	done, stopped, underWay := 0, 0, 0

@@ -5,16 +5,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // restartDelay is how long a process that has ended by itself is missed, as with a kubelet in a hurry.
@@ -24,15 +24,14 @@ const restartDelay = 200 * time.Millisecond
 type pod struct {
 	stage   *stage
 	name    string
-	link    *link
+	link    *harness.Link
 	gateway *gateway // nil if the scenario needs none
 	task    task
 	group   sync.WaitGroup
 
 	mu      sync.Mutex // guards all below
 	number  int
-	cmd     *exec.Cmd
-	stdin   io.Closer
+	running *harness.Process
 	ended   chan struct{} // closed when the process has gone and all that it reported is noted
 	killed  time.Time     // when it was, if it was
 	down    bool          // it is to stay ended
@@ -50,53 +49,37 @@ func (p *pod) start() error {
 }
 
 func (p *pod) startLocked() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // Anyone may read it.
 	if err != nil {
 		return err
 	}
 	name := processName(p.name, p.number+1)
-	// The API server records the program's name, which begins the User-Agent, as the writer of what is written.
-	cmd := &exec.Cmd{Path: self, Args: []string{name}}
-	cmd.Env = append(os.Environ(), replicaVariable+"=1", "POD_NAME="+p.name, "GORACE=halt_on_error=1 exitcode=66")
-	cmd.Stderr = log
-	cmd.SysProcAttr = ownGroup()
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return errors.Join(err, log.Close())
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return errors.Join(err, log.Close())
-	}
 	p.number++
 	t := p.task
 	t.Name = name
 	p.stage.note(occurrence{Replica: p.name, Process: p.number, Kind: started})
-	if err := cmd.Start(); err != nil {
+	// The API server records the program's name, which begins the User-Agent, as the writer of what is written.
+	running, err := harness.StartProcess(context.Background(), name, t, log, "POD_NAME="+p.name, "GORACE=halt_on_error=1 exitcode=66")
+	if err != nil {
 		return errors.Join(err, log.Close())
 	}
-	p.cmd, p.stdin, p.ended, p.isStill, p.killed = cmd, in, make(chan struct{}), false, time.Time{}
+	p.running, p.ended, p.isStill, p.killed = running, make(chan struct{}), false, time.Time{}
 	number, ended := p.number, p.ended
-	p.group.Go(func() { p.follow(cmd, out, log, number, ended) })
-	return json.NewEncoder(in).Encode(t)
+	p.group.Go(func() { p.follow(running, log, number, ended) })
+	return nil
 }
 
 // follow notes what the process reports, and starts the next when it has ended by itself.
-func (p *pod) follow(cmd *exec.Cmd, out io.Reader, log io.Closer, number int, ended chan struct{}) {
-	for reports := json.NewDecoder(out); ; {
+func (p *pod) follow(running *harness.Process, log io.Closer, number int, ended chan struct{}) {
+	for {
 		var e occurrence
-		if reports.Decode(&e) != nil {
+		if running.Values.Decode(&e) != nil {
 			break
 		}
 		e.Replica, e.Process = p.name, number
 		p.stage.note(e)
 	}
-	_, _ = io.Copy(io.Discard, out)
-	_ = cmd.Wait() // Its state says how it ended.
+	_ = running.Stop() // Its state says how it ended.
 	_ = log.Close()
 	p.mu.Lock()
 	at := p.killed // that it is heard of later means nothing
@@ -104,9 +87,9 @@ func (p *pod) follow(cmd *exec.Cmd, out io.Reader, log io.Closer, number int, en
 	if at.IsZero() {
 		at = time.Now()
 	}
-	p.stage.note(occurrence{At: at, Replica: p.name, Process: number, Kind: exited, Detail: cmd.ProcessState.String()})
+	p.stage.note(occurrence{At: at, Replica: p.name, Process: number, Kind: exited, Detail: running.ProcessState.String()})
 	close(ended)
-	_ = pause(p.stage.ctx, restartDelay)
+	_ = harness.Pause(p.stage.ctx, restartDelay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.down && p.number == number && p.stage.ctx.Err() == nil {
@@ -124,7 +107,7 @@ func (p *pod) signal(s syscall.Signal) error {
 }
 
 func (p *pod) signalLocked(s syscall.Signal) error {
-	if p.cmd == nil {
+	if p.running == nil {
 		return nil
 	}
 	if s == syscall.SIGTERM || s == syscall.SIGKILL {
@@ -133,7 +116,7 @@ func (p *pod) signalLocked(s syscall.Signal) error {
 	if s == syscall.SIGKILL && p.killed.IsZero() {
 		p.killed = time.Now()
 	}
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.running.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("sending %v to replica %s: %w", s, p.name, err)
 	}
 	return nil
@@ -174,10 +157,10 @@ func (p *pod) stop(ctx context.Context, grace time.Duration) error {
 func (p *pod) freeze() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd == nil || p.isStill {
+	if p.running == nil || p.isStill {
 		return nil
 	}
-	err := suspend(p.cmd.Process)
+	err := p.running.Suspend()
 	p.isStill = err == nil
 	p.stage.note(occurrence{Replica: p.name, Process: p.number, Kind: frozen})
 	return err
@@ -191,23 +174,15 @@ func (p *pod) thaw() error {
 	}
 	p.isStill = false
 	p.stage.note(occurrence{Replica: p.name, Process: p.number, Kind: thawed})
-	if err := resume(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return nil
+	return p.running.Resume()
 }
 
 // close ends all there is of the replica. Its stage's context has ended.
 func (p *pod) close() error {
 	err := p.kill()
 	p.group.Wait()
-	p.mu.Lock()
-	if p.stdin != nil {
-		_ = p.stdin.Close()
-	}
-	p.mu.Unlock()
 	if p.link != nil {
-		err = errors.Join(err, p.link.close())
+		err = errors.Join(err, p.link.Close())
 	}
 	if p.gateway != nil {
 		err = errors.Join(err, p.gateway.close())

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // reporter reports what a replica does. Its methods may be called concurrently.
@@ -40,7 +42,7 @@ func (r *reporter) report(e occurrence) {
 func (r *reporter) usage() {
 	r.mu.Lock()
 	u := &usage{
-		Requests: maps.Clone(r.requests), Longest: r.longest, Goroutines: runtime.NumGoroutine(), Files: openFiles(),
+		Requests: maps.Clone(r.requests), Longest: r.longest, Goroutines: runtime.NumGoroutine(), Files: harness.OpenFiles(),
 	}
 	r.mu.Unlock()
 	r.report(occurrence{Kind: counts, Usage: u})

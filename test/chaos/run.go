@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // lanes is how many scenarios are played at once on one control plane. They wait most of the time, but each has three
@@ -123,18 +125,18 @@ func (t *theatre) onPlane(ctx context.Context, exclusive bool, f func(*plane)) (
 	if err != nil {
 		return err
 	}
-	p, err := startPlane(ctx, t.assets, dir)
+	servers, err := harness.StartControlPlane(ctx, t.assets, dir)
 	if err != nil {
 		return err // Its logs say why.
 	}
+	p := &plane{ControlPlane: servers, exclusive: exclusive}
 	defer func() {
-		rest := p.file("etcd")
+		rest := p.File("etcd")
 		if !p.wanted.Load() {
 			rest = dir
 		}
-		err = errors.Join(err, p.stop(), os.RemoveAll(rest))
+		err = errors.Join(err, p.Stop(), os.RemoveAll(rest))
 	}()
-	p.exclusive = exclusive
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { t.stalls.probe(ctx, p) })

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // chapterFaults is how many times faults befall somebody in a chapter of a soak. Each chapter has a stage, and is judged,
@@ -105,7 +107,7 @@ func (s *stage) random(r *rand.Rand) (number int, err error) {
 			return a.name == possible[pick].name || a.on != aReplica && possible[pick].on != aReplica
 		})
 	}
-	if err := pause(s.ctx, lasts); err != nil {
+	if err := harness.Pause(s.ctx, lasts); err != nil {
 		return number, err
 	}
 	for _, heal := range heals {

@@ -17,6 +17,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 const (
@@ -78,7 +80,7 @@ func openStage(parent context.Context, p *plane, stalls *stalls, peer, dir strin
 	if err := s.furnish(); err != nil {
 		return s, fmt.Errorf("preparing a namespace: %w", err)
 	}
-	s.group.Go(func() { witness(s.ctx, p.admin, s.space, s.note) })
+	s.group.Go(func() { witness(s.ctx, p.Admin, s.space, s.note) })
 	for i := range cmp.Or(o.replicas, 3) {
 		if err := s.addPod(i, o); err != nil {
 			return s, err
@@ -92,7 +94,7 @@ func openStage(parent context.Context, p *plane, stalls *stalls, peer, dir strin
 
 // furnish makes the namespace and what is in it.
 func (s *stage) furnish() error {
-	ctx, core := s.ctx, s.plane.admin.CoreV1()
+	ctx, core := s.ctx, s.plane.Admin.CoreV1()
 	made, err := core.Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "chaos-"}}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -109,7 +111,7 @@ func (s *stage) furnish() error {
 			{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 		},
 	}
-	rbac := s.plane.admin.RbacV1()
+	rbac := s.plane.Admin.RbacV1()
 	if _, err := rbac.ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
@@ -118,11 +120,11 @@ func (s *stage) furnish() error {
 
 // grant gives the replicas their permissions.
 func (s *stage) grant(ctx context.Context) error {
-	_, err := s.plane.admin.RbacV1().RoleBindings(s.space).Create(ctx, &rbacv1.RoleBinding{
+	_, err := s.plane.Admin.RbacV1().RoleBindings(s.space).Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: roleName},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: roleName},
 		Subjects: []rbacv1.Subject{
-			{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: replicaUser},
+			{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: harness.ReplicaUser},
 			{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:serviceaccounts:" + s.space},
 		},
 	}, metav1.CreateOptions{})
@@ -130,13 +132,13 @@ func (s *stage) grant(ctx context.Context) error {
 }
 
 func (s *stage) withdraw(ctx context.Context) error {
-	return s.plane.admin.RbacV1().RoleBindings(s.space).Delete(ctx, roleName, metav1.DeleteOptions{})
+	return s.plane.Admin.RbacV1().RoleBindings(s.space).Delete(ctx, roleName, metav1.DeleteOptions{})
 }
 
 func (s *stage) addPod(i int, o setup) error {
 	p := &pod{stage: s, name: string(rune('a' + i))}
 	s.pods = append(s.pods, p)
-	server := s.plane.address
+	server := s.plane.Address
 	var err error
 	if o.gateway {
 		if p.gateway, err = newGateway(s.plane); err != nil {
@@ -144,12 +146,12 @@ func (s *stage) addPod(i int, o setup) error {
 		}
 		server = p.gateway.listener.Addr().String()
 	}
-	if p.link, err = newLink(server); err != nil {
+	if p.link, err = harness.NewLink(server); err != nil {
 		return err
 	}
 	p.task = task{
-		Peer: s.peer, Identity: o.identity, Host: "https://" + p.link.address, CAFile: s.plane.caFile(),
-		TokenFile: cmp.Or(o.tokenFile, s.plane.file("replica.token")), Namespace: s.space,
+		Peer: s.peer, Identity: o.identity, Host: "https://" + p.link.Address, CAFile: s.plane.CAFile(),
+		TokenFile: cmp.Or(o.tokenFile, s.plane.TokenFile()), Namespace: s.space,
 		Register: s.register.listener.Addr().String(), Timing: s.timing,
 	}
 	if o.behaves != nil {

@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 const (
@@ -44,7 +46,7 @@ func (s *stalls) note(d time.Duration) {
 func (s *stalls) watch(ctx context.Context) {
 	for {
 		before := time.Now()
-		if pause(ctx, timerStep) != nil {
+		if harness.Pause(ctx, timerStep) != nil {
 			return
 		}
 		if late := time.Since(before) - timerStep; late > timerStep {
@@ -57,13 +59,13 @@ func (s *stalls) watch(ctx context.Context) {
 func (s *stalls) probe(ctx context.Context, p *plane) {
 	for ctx.Err() == nil {
 		s.probes(ctx, p)
-		_ = pause(ctx, probeEvery)
+		_ = harness.Pause(ctx, probeEvery)
 	}
 }
 
 // probes goes on until something fails.
 func (s *stalls) probes(ctx context.Context, p *plane) {
-	api := p.admin.CoreV1().Namespaces()
+	api := p.Admin.CoreV1().Namespaces()
 	stream, err := api.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + metav1.NamespaceDefault})
 	if err != nil {
 		return
@@ -83,7 +85,7 @@ func (s *stalls) probes(ctx context.Context, p *plane) {
 		}
 		return false
 	}
-	for pause(ctx, probeEvery) == nil {
+	for harness.Pause(ctx, probeEvery) == nil {
 		faults, before := p.faults.Load(), time.Now()
 		released := patch()
 		if claimed := released && patch(); !claimed {

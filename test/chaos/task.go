@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,11 +23,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kube-elector/elector/manager"
+	"github.com/kube-elector/elector/test/harness"
 )
-
-// replicaVariable is set in processes that this program has started as replicas. They read a task from standard input,
-// report events on standard output, log to standard error, and end when standard input does.
-const replicaVariable = "ELECTOR_CHAOS_REPLICA"
 
 // timing is that of the Lease.
 type timing struct {
@@ -94,30 +90,18 @@ func (t task) config() *rest.Config {
 
 // replicaMain runs a replica if this process is one. Both this program and its test binary begin with it.
 func replicaMain() (code int, isReplica bool) {
-	if os.Getenv(replicaVariable) == "" {
-		return 0, false
-	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	ctrl.SetLogger(manager.NewLogr(logger))
-	klog.SetSlogLogger(logger)
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer cancel()
-	if err := replicaRun(ctx, bufio.NewReader(os.Stdin), os.Stdout, logger); err != nil {
-		logger.Error("the replica has ended", "err", err)
-		return 1, true
-	}
-	return 0, true
+	return harness.Child(func(t task, in io.Reader) error {
+		logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+		ctrl.SetLogger(manager.NewLogr(logger))
+		klog.SetSlogLogger(logger)
+		ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer cancel()
+		return replicaRun(ctx, t, in, logger)
+	})
 }
 
-func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *slog.Logger) error {
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return err
-	}
-	var t task
-	if err := json.Unmarshal(line, &t); err != nil {
-		return err
-	}
+// replicaRun reports events on standard output and logs to standard error.
+func replicaRun(ctx context.Context, t task, in io.Reader, logger *slog.Logger) error {
 	run, ok := peers[t.Peer]
 	if !ok {
 		return fmt.Errorf("no such peer: %q", t.Peer)
@@ -125,7 +109,7 @@ func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *sl
 	if t.Cloned {
 		uuid.SetRand(rand.NewChaCha8([32]byte{}))
 	}
-	r := &reporter{out: json.NewEncoder(out), requests: map[string]int{}}
+	r := &reporter{out: json.NewEncoder(os.Stdout), requests: map[string]int{}}
 	hang := make(chan os.Signal, 1)
 	signal.Notify(hang, hangSignal)
 	ctx, cancel := context.WithCancel(ctx)
@@ -135,7 +119,7 @@ func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *sl
 	defer helpers.Wait()
 	defer stopped()
 	go func() { // Standard input's end is the process's: nobody waits for this.
-		_, _ = io.Copy(io.Discard, in)
+		harness.AwaitEnd(in)
 		os.Exit(1)
 	}()
 	helpers.Go(func() {
@@ -157,7 +141,7 @@ func replicaRun(ctx context.Context, in *bufio.Reader, out io.Writer, logger *sl
 	w.spin(over, &helpers)
 	cfg := t.config()
 	cfg.Wrap(r.counting)
-	err = run(ctx, cfg, w, logger)
+	err := run(ctx, cfg, w, logger)
 	detail := ""
 	if err != nil {
 		detail = err.Error()

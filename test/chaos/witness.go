@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // witness notes every change of the Lease, until ctx ends. It goes on from where it was when the API server is back.
@@ -24,7 +26,7 @@ func witness(ctx context.Context, admin kubernetes.Interface, namespace string, 
 			FieldSelector: "metadata.name=" + leaseName, ResourceVersion: version,
 		})
 		if err != nil {
-			_ = pause(ctx, 100*time.Millisecond)
+			_ = harness.Pause(ctx, 100*time.Millisecond)
 			continue
 		}
 		for e := range stream.ResultChan() {

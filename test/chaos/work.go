@@ -16,6 +16,7 @@ import (
 
 	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/manager"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 const (
@@ -110,7 +111,7 @@ func (w *work) lead(ctx context.Context, do patcher) {
 	if w.task.Deaf {
 		select {}
 	}
-	_ = pause(context.Background(), w.task.Slow)
+	_ = harness.Pause(context.Background(), w.task.Slow)
 	stopped()
 	group.Wait()
 	w.report(occurrence{Kind: returns, Token: token})

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package assets finds the control plane that programs under test start.
-package assets
+package harness
 
 import (
 	"fmt"
@@ -11,10 +10,10 @@ import (
 	"strings"
 )
 
-// Dir is the directory of kube-apiserver and etcd: KUBEBUILDER_ASSETS, or where make envtest puts them, seen from the top
-// of the tree or from a package's own directory.
-func Dir() (string, error) {
-	dirs := []string{"bin/envtest", "../../bin/envtest"}
+// Assets returns the directory of kube-apiserver and etcd. It is KUBEBUILDER_ASSETS, or else where make envtest puts them,
+// seen from the top of the tree or from the directory of a package in test or below.
+func Assets() (string, error) {
+	dirs := []string{"bin/envtest", "../../bin/envtest", "../../../bin/envtest"}
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		dirs = []string{dir}
 	}

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package harness
 
 import (
 	"context"
@@ -12,49 +12,50 @@ import (
 	"time"
 )
 
-// link is the network between one replica and the API server: a TCP proxy. What it holds back is not lost: as TCP sends
-// again what was not acknowledged, it arrives when the network works again. Its methods may be called concurrently.
-type link struct {
-	address string
+// A Link is the network between one replica and the API server. It is a TCP proxy. What it holds back arrives when the
+// network works again, since TCP sends again what was not acknowledged. Its methods may be called concurrently.
+type Link struct {
+	Address string
 	server  string // host:port
 	group   sync.WaitGroup
 
 	mu       sync.Mutex // guards all below
 	listener net.Listener
-	weather  weather
+	weather  Weather
 	changed  chan struct{} // closed when the weather changes
 	pipes    map[*pipe]struct{}
 	closed   bool
 }
 
-// weather is what the network does to bytes.
-type weather struct {
-	loseRequests, loseReplies bool          // they do not arrive
-	delay                     time.Duration // of replies
-	stallNew                  bool          // connections made in this weather carry nothing
+// Weather is what the network does to bytes.
+type Weather struct {
+	LoseRequests, LoseReplies bool          // they do not arrive
+	Delay                     time.Duration // of replies
+	StallNew                  bool          // connections made in this weather carry nothing
 }
 
-func newLink(server string) (*link, error) {
+// NewLink opens a link to a server, given as host:port.
+func NewLink(server string) (*Link, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	k := &link{address: l.Addr().String(), listener: l, server: server, changed: make(chan struct{}), pipes: map[*pipe]struct{}{}}
+	k := &Link{Address: l.Addr().String(), listener: l, server: server, changed: make(chan struct{}), pipes: map[*pipe]struct{}{}}
 	k.group.Go(func() { k.accept(l) })
 	return k, nil
 }
 
-// leave makes the address refuse connections, as when a server has gone, and breaks those there are.
-func (l *link) leave() error {
-	l.reset()
+// Leave makes the address refuse connections, as when a server has gone, and breaks the open ones.
+func (l *Link) Leave() error {
+	l.Reset()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.listener.Close()
 }
 
-// comeBack makes the address accept connections again.
-func (l *link) comeBack(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.address)
+// ComeBack makes the address accept connections again.
+func (l *Link) ComeBack(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 	if err != nil {
 		return err
 	}
@@ -65,20 +66,21 @@ func (l *link) comeBack(ctx context.Context) error {
 	return nil
 }
 
-func (l *link) set(w weather) {
+// Set changes the weather.
+func (l *Link) Set(w Weather) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.weather = w
 	l.changeLocked()
 }
 
-func (l *link) changeLocked() {
+func (l *Link) changeLocked() {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// freeze has the connections there are carry nothing any more, for good. New ones work.
-func (l *link) freeze() {
+// Freeze stops all traffic on the open connections, for good. New ones work.
+func (l *Link) Freeze() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range l.pipes {
@@ -87,8 +89,8 @@ func (l *link) freeze() {
 	l.changeLocked()
 }
 
-// reset breaks the connections there are; both ends are told.
-func (l *link) reset() {
+// Reset breaks the open connections. Both ends notice.
+func (l *Link) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range l.pipes {
@@ -96,11 +98,11 @@ func (l *link) reset() {
 	}
 }
 
-// heal makes the weather fair. Connections that carry nothing are broken.
-func (l *link) heal() {
+// Heal makes the weather fair, and breaks connections that carry nothing.
+func (l *Link) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.weather = weather{}
+	l.weather = Weather{}
 	for p := range l.pipes {
 		if p.stalled {
 			p.breakOff()
@@ -109,7 +111,8 @@ func (l *link) heal() {
 	l.changeLocked()
 }
 
-func (l *link) close() error {
+// Close ends all connections and waits for them.
+func (l *Link) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	for p := range l.pipes {
@@ -124,7 +127,7 @@ func (l *link) close() error {
 	return err
 }
 
-func (l *link) accept(listener net.Listener) {
+func (l *Link) accept(listener net.Listener) {
 	for {
 		client, err := listener.Accept()
 		if err != nil {
@@ -134,7 +137,7 @@ func (l *link) accept(listener net.Listener) {
 	}
 }
 
-func (l *link) connect(client net.Conn) {
+func (l *Link) connect(client net.Conn) {
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.server) // On loopback it does not wait.
 	if err != nil {
 		_ = client.(*net.TCPConn).SetLinger(0) // It is refused.
@@ -143,7 +146,7 @@ func (l *link) connect(client net.Conn) {
 	}
 	p := &pipe{link: l, client: client, server: server, over: make(chan struct{})}
 	l.mu.Lock()
-	p.stalled = l.weather.stallNew
+	p.stalled = l.weather.StallNew
 	l.pipes[p] = struct{}{}
 	if l.closed {
 		p.breakOff()
@@ -161,7 +164,7 @@ func (l *link) connect(client net.Conn) {
 
 // pipe is one connection.
 type pipe struct {
-	link           *link
+	link           *Link
 	client, server net.Conn
 	stalled        bool          // guarded by link.mu
 	broken         bool          // guarded by link.mu
@@ -236,7 +239,7 @@ func (p *pipe) delay(replies bool) time.Duration {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
 	if replies {
-		return p.link.weather.delay
+		return p.link.weather.Delay
 	}
 	return 0
 }
@@ -255,7 +258,7 @@ func (p *pipe) await(due time.Time, replies bool) bool {
 	for {
 		p.link.mu.Lock()
 		w, changed := p.link.weather, p.link.changed
-		held := p.stalled || replies && w.loseReplies || !replies && w.loseRequests
+		held := p.stalled || replies && w.LoseReplies || !replies && w.LoseRequests
 		broken := p.broken
 		p.link.mu.Unlock()
 		if broken || !held {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package harness
 
 import (
 	"errors"
@@ -40,23 +40,23 @@ func echo(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func openLink(t *testing.T) *link {
+func openLink(t *testing.T) *Link {
 	t.Helper()
-	l, err := newLink(echo(t))
+	l, err := NewLink(echo(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := l.close(); err != nil {
+		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return l
 }
 
-func dial(t *testing.T, l *link) net.Conn {
+func dial(t *testing.T, l *Link) net.Conn {
 	t.Helper()
-	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address)
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +88,10 @@ func hears(t *testing.T, c net.Conn, timeout time.Duration) bool {
 }
 
 func TestWhatALinkHoldsBackArrivesWhenItHeals(t *testing.T) {
-	for name, w := range map[string]weather{
-		"both ways": {loseRequests: true, loseReplies: true},
-		"requests":  {loseRequests: true},
-		"replies":   {loseReplies: true},
+	for name, w := range map[string]Weather{
+		"both ways": {LoseRequests: true, LoseReplies: true},
+		"requests":  {LoseRequests: true},
+		"replies":   {LoseReplies: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := openLink(t)
@@ -99,14 +99,14 @@ func TestWhatALinkHoldsBackArrivesWhenItHeals(t *testing.T) {
 			if !says(t, c, ages) {
 				t.Fatal("a link in fair weather does not answer")
 			}
-			l.set(w)
+			l.Set(w)
 			if says(t, c, soon) {
 				t.Error("it answers")
 			}
 			if says(t, dial(t, l), soon) {
 				t.Error("a new connection answers")
 			}
-			l.heal()
+			l.Heal()
 			if !hears(t, c, ages) {
 				t.Error("what was held back is lost")
 			}
@@ -117,7 +117,7 @@ func TestWhatALinkHoldsBackArrivesWhenItHeals(t *testing.T) {
 func TestALinkDelaysReplies(t *testing.T) {
 	l := openLink(t)
 	c := dial(t, l)
-	l.set(weather{delay: 3 * soon})
+	l.Set(Weather{Delay: 3 * soon})
 	before := time.Now()
 	if !says(t, c, ages) {
 		t.Fatal("no answer at all")
@@ -133,14 +133,14 @@ func TestFrozenConnectionsStayDeadWhileNewOnesWork(t *testing.T) {
 	if !says(t, old, ages) {
 		t.Fatal("no answer")
 	}
-	l.freeze()
+	l.Freeze()
 	if says(t, old, soon) {
 		t.Error("the frozen connection answers")
 	}
 	if !says(t, dial(t, l), ages) {
 		t.Error("a new connection does not answer")
 	}
-	l.heal()
+	l.Heal()
 	if hears(t, old, ages) {
 		t.Error("the frozen connection has come back to life")
 	}
@@ -152,8 +152,8 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 	if !says(t, c, ages) {
 		t.Fatal("no answer")
 	}
-	l.set(weather{stallNew: true})
-	l.reset()
+	l.Set(Weather{StallNew: true})
+	l.Reset()
 	if err := c.SetReadDeadline(time.Now().Add(ages)); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 	if says(t, stalled, soon) {
 		t.Error("a new connection answers")
 	}
-	l.set(weather{})
+	l.Set(Weather{})
 	if says(t, stalled, soon) {
 		t.Error("a connection that stalls no longer does")
 	}
@@ -175,13 +175,13 @@ func TestAResetIsNoticedAndNewConnectionsMayStall(t *testing.T) {
 
 func TestALinkThatLeavesRefusesConnectionsUntilItComesBack(t *testing.T) {
 	l := openLink(t)
-	if err := l.leave(); err != nil {
+	if err := l.Leave(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.address); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Address); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a new connection is not refused: %v", err)
 	}
-	if err := l.comeBack(t.Context()); err != nil {
+	if err := l.ComeBack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if !says(t, dial(t, l), ages) {

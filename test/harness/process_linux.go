@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package harness
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownGroup keeps a terminal's Ctrl-C from a process, which is stopped in order instead, and has it killed with this one:
-// stopped by a signal, it would notice nothing else.
+// ownGroup keeps a terminal's Ctrl-C from a child process, which is stopped in order instead. The kernel kills the child
+// when this process ends.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
@@ -37,8 +37,8 @@ func suspend(p *os.Process) error {
 
 func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
 
-// openFiles is how many files and connections this process has open.
-func openFiles() int {
+// OpenFiles returns how many files and connections this process has open. Elsewhere than on Linux it returns -1.
+func OpenFiles() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return -1

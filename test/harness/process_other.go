@@ -3,7 +3,7 @@
 
 //go:build !linux
 
-package main
+package harness
 
 import (
 	"errors"
@@ -11,12 +11,11 @@ import (
 	"syscall"
 )
 
-// What follows is done on Linux only.
-
 func ownGroup() *syscall.SysProcAttr { return nil }
 
 func suspend(*os.Process) error { return errors.ErrUnsupported }
 
 func resume(*os.Process) error { return errors.ErrUnsupported }
 
-func openFiles() int { return -1 }
+// OpenFiles returns -1.
+func OpenFiles() int { return -1 }

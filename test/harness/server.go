@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package harness
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// daemon is a server that is started, killed and started again with the same arguments. Its methods must not be called
+// A Server is a program that can be killed and started again with the same arguments. Its methods must not be called
 // concurrently.
-type daemon struct {
+type Server struct {
 	path string
 	args []string
 	log  string // a file
@@ -23,46 +23,48 @@ type daemon struct {
 	done chan struct{} // closed when the process has gone
 }
 
-func (d *daemon) start() error {
-	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // Anyone may read it.
+// Start starts the process.
+func (s *Server) Start() error {
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // Anyone may read it.
 	if err != nil {
 		return err
 	}
-	d.cmd = exec.Command(d.path, d.args...) //nolint:gosec // It is ours.
-	d.cmd.Stdout, d.cmd.Stderr = log, log
-	d.cmd.SysProcAttr = ownGroup()
-	d.done = make(chan struct{})
-	if err := d.cmd.Start(); err != nil {
+	s.cmd = exec.Command(s.path, s.args...) //nolint:gosec // It is ours.
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = ownGroup()
+	s.done = make(chan struct{})
+	if err := s.cmd.Start(); err != nil {
 		return errors.Join(err, log.Close())
 	}
 	go func(cmd *exec.Cmd, done chan struct{}) {
 		defer close(done)
 		_ = cmd.Wait() // However it ended, it was killed or its log says why.
 		_ = log.Close()
-	}(d.cmd, d.done)
+	}(s.cmd, s.done)
 	return nil
 }
 
-// kill ends the process without asking, and waits for it.
-func (d *daemon) kill() error {
-	if d.done == nil {
+// Kill kills the process and waits until it has gone.
+func (s *Server) Kill() error {
+	if s.done == nil {
 		return nil
 	}
-	if err := d.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("killing %s: %w", filepath.Base(d.path), err)
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing %s: %w", filepath.Base(s.path), err)
 	}
-	<-d.done
+	<-s.done
 	return nil
 }
 
-// running reports whether the process has not gone.
-func (d *daemon) running() error {
+// Running returns an error that names the log if the process has gone.
+func (s *Server) Running() error {
 	select {
-	case <-d.done:
-		return fmt.Errorf("%s has ended (%v), see %s", filepath.Base(d.path), d.cmd.ProcessState, d.log)
+	case <-s.done:
+		return fmt.Errorf("%s has ended (%v), see %s", filepath.Base(s.path), s.cmd.ProcessState, s.log)
 	default:
 		return nil
 	}
 }
 
-func (d *daemon) signal(s syscall.Signal) error { return d.cmd.Process.Signal(s) }
+// Signal sends the process a signal.
+func (s *Server) Signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package harness
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// pollInterval is short beside anything that is waited for, and long beside what looking costs.
+// pollInterval is short beside anything that is waited for, and long beside what a look costs.
 const pollInterval = 5 * time.Millisecond
 
-// poll calls f until it returns nil. The error says what was awaited and why f was not content.
-func poll(ctx context.Context, timeout time.Duration, what string, f func(context.Context) error) error {
+// Poll calls f until it returns nil. The error says what was awaited, and f's last error.
+func Poll(ctx context.Context, timeout time.Duration, what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var last error
@@ -25,14 +25,14 @@ func poll(ctx context.Context, timeout time.Duration, what string, f func(contex
 		if ctx.Err() == nil {
 			last = err
 		}
-		if pause(ctx, pollInterval) != nil {
+		if Pause(ctx, pollInterval) != nil {
 			return fmt.Errorf("waited %v for %s: %w (%w)", timeout, what, last, context.Cause(ctx))
 		}
 	}
 }
 
-// pause waits for d, or less if ctx ends, whose cause it returns.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for d, or until ctx ends, whose cause it returns.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

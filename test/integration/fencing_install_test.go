@@ -17,12 +17,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/kube-elector/elector/manager/fencing"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // ownPlane is an API server that shares no informer with other tests.
 func ownPlane(t *testing.T) *rest.Config {
 	t.Helper()
-	assets, err := controlPlane()
+	assets, err := harness.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,6 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // restConfig reaches the control plane that all tests of this package share, as an administrator.
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (err error) {
-	assets, err := controlPlane()
+	assets, err := harness.Assets()
 	if err != nil {
 		return err
 	}
@@ -58,24 +59,6 @@ func run(m *testing.M) (err error) {
 		return fmt.Errorf("tests failed with code %d", code)
 	}
 	return nil
-}
-
-// controlPlane returns the directory that holds kube-apiserver and etcd.
-func controlPlane() (string, error) {
-	dir := os.Getenv("KUBEBUILDER_ASSETS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "bin", "envtest")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	for _, name := range []string{"kube-apiserver", "etcd"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return "", fmt.Errorf("no control plane to test against, run `make envtest` first: %w", err)
-		}
-	}
-	return dir, nil
 }
 
 // namespace creates a namespace for one test and deletes it when the test ends.

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -108,20 +109,25 @@ func TestOutageOfTheAPIServerIsAPause(t *testing.T) {
 		for _, away := range []time.Duration{3 * time.Second, 17 * time.Second} {
 			t.Run(fmt.Sprintf("%v, %d replicas", away, replicas), func(t *testing.T) {
 				t.Parallel()
-				ns, path := namespace(t), newLink(t)
+				ns := namespace(t)
+				path, config := newLink(t)
 				createConfigMaps(t, ns, "ticking", "due", "idle")
 				h := &history{t: t, leaders: map[string]bool{}, reconciles: map[string][]time.Time{}}
 				var all []*replica
 				for range replicas {
-					all = append(all, startOperator(t, ns, path, h))
+					all = append(all, startOperator(t, ns, config, h))
 				}
 				eventually(t, "the first reconciles", func() bool {
 					return len(h.of("ticking")) > 0 && len(h.of("due")) > 0 && len(h.of("idle")) > 0
 				})
-				path.down()
+				if err := path.Leave(); err != nil {
+					t.Fatal(err)
+				}
 				time.Sleep(away)
 				createConfigMaps(t, ns, "created")
-				path.up()
+				if err := path.ComeBack(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 				back := time.Now()
 				for _, name := range []string{"ticking", "created", "due"} {
 					eventually(t, "a reconcile of "+name, func() bool { _, ok := h.firstAfter(name, back); return ok })
@@ -161,9 +167,9 @@ func TestOutageOfTheAPIServerIsAPause(t *testing.T) {
 	}
 }
 
-func startOperator(t *testing.T, namespace string, path *link, h *history) *replica {
+func startOperator(t *testing.T, namespace string, config *rest.Config, h *history) *replica {
 	t.Helper()
-	m, err := manager.New(path.config(), managerOptions(t, namespace))
+	m, err := manager.New(config, managerOptions(t, namespace))
 	if err != nil {
 		t.Fatal(err)
 	}

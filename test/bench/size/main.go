@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command plain is a small operator on controller-runtime's manager, built to see how big it is.
+// Command size is a small operator, built to see how big it is. The build tag plain builds it on controller-runtime's
+// manager, and no tag on elector's.
 package main
 
 import (
@@ -16,7 +17,7 @@ import (
 
 func main() {
 	if err := run(ctrl.SetupSignalHandler()); err != nil {
-		fmt.Fprintln(os.Stderr, "plain:", err)
+		fmt.Fprintln(os.Stderr, "size:", err)
 		os.Exit(1)
 	}
 }
@@ -26,7 +27,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{LeaderElection: true, LeaderElectionID: "size", LeaderElectionNamespace: "default"})
+	mgr, err := newManager(cfg, ctrl.Options{LeaderElection: true, LeaderElectionID: "size", LeaderElectionNamespace: "default"})
 	if err != nil {
 		return err
 	}
