@@ -29,8 +29,8 @@ type status struct {
 	report.Report
 }
 
-// board is where everything that happens is written up: by the replicas' reports and by the demo. The play waits for
-// what it says, the view shows it. Its methods may be called concurrently.
+// A board collects everything that happens, from the replicas' reports and from the demo. The play waits for what it
+// says, and the view shows it. Its methods may be called concurrently.
 type board struct {
 	began time.Time
 
@@ -148,28 +148,28 @@ func (b *board) observe(name string, at time.Time, r report.Report) {
 	b.touchLocked()
 }
 
-// snapshot is a copy of what there is to see: the lines from number `from` on.
+// snapshot returns a copy of what is shown, with the lines from number `from` on.
 func (b *board) snapshot(from int) ([]status, []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.statuses), slices.Clone(b.lines[from:])
 }
 
-// end ends the play: what happens from now on is shown, but does not count.
+// end ends the play. What happens from now on is shown, but does not count.
 func (b *board) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.final, b.curtain = slices.Clone(b.history), time.Now()
 }
 
-// played is the history of the play, and when it ended.
+// played returns the history of the play, and when it ended.
 func (b *board) played() ([]event, time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.final, b.curtain
 }
 
-// events is a copy of the history.
+// events returns a copy of the history.
 func (b *board) events() []event {
 	b.mu.Lock()
 	defer b.mu.Unlock()

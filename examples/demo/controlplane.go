@@ -91,7 +91,7 @@ func startControlPlane(ctx context.Context, dir, kubeconfig string) (*controlPla
 	}()
 	select {
 	case <-ctx.Done():
-		// envtest cannot be told to stop starting: this waits until it has started.
+		// envtest cannot stop while it starts, so this waits until it has started.
 		err = errors.Join(context.Cause(ctx), p.stop())
 		<-said
 		return nil, err

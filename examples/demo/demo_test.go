@@ -22,7 +22,8 @@ const patience = time.Minute
 // shortTimes makes a crash cost four seconds, and leaves the leader three to be slow in.
 var shortTimes = []string{"--lease-duration=4s", "--renew-deadline=3s", "--retry-period=500ms", "--pause=500ms"}
 
-// assets is the directory of the control plane's binaries. Without it nothing here can be tested, which is a failure.
+// assets returns the directory of the control plane's binaries. Without it nothing here can be tested, which is a
+// failure.
 func assets(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv(assetsVariable)
@@ -135,7 +136,7 @@ func (d *demo) awaitEnd() int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// wantNothingLeft waits for the last processes of the demo to end: if it was killed, they find that out by themselves.
+// wantNothingLeft waits for the last processes of the demo to end. If it was killed, they notice that by themselves.
 func (d *demo) wantNothingLeft() {
 	d.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -152,7 +153,7 @@ func (d *demo) wantNothingLeft() {
 	}
 }
 
-// processes are the command lines of all processes that have the text in it.
+// processes returns the command lines of all processes that contain the text.
 func processes(t *testing.T, text string) []string {
 	t.Helper()
 	var found []string

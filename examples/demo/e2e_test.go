@@ -23,7 +23,7 @@ import (
 	operatorconfig "github.com/kube-elector/elector/examples/operator/config"
 )
 
-// tableRow is a row of the summary: fault, from, to, tokens, gap.
+// tableRow matches a row of the summary, with fault, from, to, tokens and gap.
 var tableRow = regexp.MustCompile(`(?m)^(\d) +([a-z ]+) \(SIG\w+\) +(\w) → (\w) +(\d+) → (\d+) +([0-9.]+ m?s) `)
 
 func TestDemoShowsThreeChangesOfLeader(t *testing.T) {
@@ -152,8 +152,8 @@ func TestInterruptedDemoCleansUpTheUsersCluster(t *testing.T) {
 	awaitGone(t, c.client, crd)
 }
 
-// namespaces is how many namespaces of the demo there are that have not been deleted. They go when a controller, which
-// the tests' control plane does not have, has emptied them.
+// namespaces returns how many namespaces of the demo have not been deleted. They go when a controller, which the tests'
+// control plane does not have, has emptied them.
 func namespaces(t *testing.T, c *cluster) (n int) {
 	t.Helper()
 	var all corev1.NamespaceList
@@ -237,7 +237,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// freeAddress is one that nobody listens at.
+// freeAddress returns one that nobody listens at.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -248,7 +248,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// fakeAssets are programs that end at once.
+// fakeAssets writes programs that end at once.
 func fakeAssets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

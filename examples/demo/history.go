@@ -29,8 +29,8 @@ const (
 	renewed    kind = "renewed"    // the lease was renewed, by its renewTime
 )
 
-// event is something that happened to a replica. Those of the replicas' reports and those of the demo are timed by the
-// same clock: all processes run on this machine.
+// An event is something that happened to a replica. The same clock times the replicas' reports and those of the demo,
+// since all processes run on this machine.
 type event struct {
 	At      time.Time
 	Replica string
@@ -40,7 +40,7 @@ type event struct {
 	Detail  string // for the reader
 }
 
-// name is what a reader calls it.
+// name returns what a reader calls it.
 func (k kind) name() string {
 	if name := map[kind]string{terminated: "clean stop", killed: "crash", frozen: "freeze", stopped: "lost lease"}[k]; name != "" {
 		return name
@@ -48,12 +48,12 @@ func (k kind) name() string {
 	return string(k)
 }
 
-// signal is what was sent, "" if nothing was.
+// signal returns what was sent, or "" if nothing was.
 func (k kind) signal() string {
 	return map[kind]string{terminated: "SIGTERM", killed: "SIGKILL", frozen: "SIGSTOP", woken: "SIGCONT"}[k]
 }
 
-// text is the event in words.
+// text returns the event in words.
 func (e event) text() string {
 	switch e.Kind {
 	case up:
@@ -88,10 +88,10 @@ type change struct {
 	Renewed  time.Time // when the old leader last renewed
 }
 
-// Gap is the time in which nobody led.
+// Gap returns how long nobody led.
 func (c change) Gap() time.Duration { return c.Began.Sub(c.Ended) }
 
-// ToWork is the time from the end of the old leader's work to the new leader's first.
+// ToWork returns the time from the end of the old leader's work to the new leader's first.
 func (c change) ToWork() time.Duration { return c.Worked.Sub(c.Ended) }
 
 // reign is the leader and its term while the history is gone through.
@@ -102,7 +102,7 @@ type reign struct {
 	renewed        time.Time
 }
 
-// changes finds the changes of leader in a history, and whatever in it must not be: leaders at the same time, tokens
+// changes finds the changes of leader in a history, and the faults in it, which are leaders at the same time and tokens
 // that do not rise.
 func changes(history []event) ([]change, error) {
 	history = inOrder(history)
@@ -111,7 +111,7 @@ func changes(history []event) ([]change, error) {
 		faults []error
 		now    *reign
 	)
-	firstWork := map[string]time.Time{} // by token: it may be reported before leading, which it runs beside
+	firstWork := map[string]time.Time{} // by token, since it may be reported before leading, which it runs beside
 	for _, e := range history {
 		if e.Kind == worked {
 			firstWork[e.Token] = e.At
@@ -138,7 +138,7 @@ func changes(history []event) ([]change, error) {
 			if now.fault == "" {
 				now.fault = e.Kind
 			}
-		case e.Kind == woken: // In time: it leads on, in the same term.
+		case e.Kind == woken: // It wakes in time, and leads on in the same term.
 			now.ended, now.fault = time.Time{}, ""
 		case e.Kind == renewed:
 			now.renewed = e.At
@@ -161,7 +161,7 @@ func (c change) faults() []error {
 	return faults
 }
 
-// inOrder sorts by time: the reports of several processes arrive as they like.
+// inOrder sorts by time, since the reports of several processes arrive in any order.
 func inOrder(history []event) []event {
 	history = slices.Clone(history)
 	slices.SortStableFunc(history, func(a, b event) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })

@@ -13,15 +13,15 @@ import (
 // day is when the tests' histories begin.
 var day = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// at is a moment of a history, in milliseconds from its beginning.
+// at returns a moment of a history, in milliseconds from its beginning.
 func at(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
 
-// h is an event of a history.
+// h returns an event of a history.
 func h(ms int, replica string, k kind, token string) event {
 	return event{At: at(ms), Replica: replica, Kind: k, Token: token}
 }
 
-// threeChanges is a history as the demo makes it.
+// threeChanges returns a history as the demo makes it.
 func threeChanges() []event {
 	return []event{
 		h(0, "a", up, ""), h(1, "b", up, ""), h(2, "c", up, ""),

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo runs replicas of examples/operator, as processes, on a real API server; stops, kills and freezes
-// whichever leads; and measures how long it takes until another does.
+// Command demo runs replicas of examples/operator, as processes, on a real API server. It stops, kills and freezes the
+// leader, and measures how long it takes until another leads.
 package main
 
 import (
@@ -31,7 +31,8 @@ func main() {
 		}
 		return
 	}
-	// A second signal changes nothing: all that was started has to be stopped first. SIGPIPE comes from `| head`.
+	// A second signal changes nothing, since everything that was started must be stopped first. SIGPIPE comes from `|
+	// head`.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -16,7 +16,7 @@ import (
 const asDemo = "ELECTOR_TEST_IS_THE_DEMO"
 
 func TestMain(m *testing.M) {
-	// A test that starts a control plane starts this binary again: it must not run the tests again.
+	// A test that starts a control plane starts this binary again, which must not run the tests again.
 	if os.Getenv(asDemo) != "" || len(os.Args) > 1 && os.Args[1] == controlPlaneCommand {
 		main()
 		return

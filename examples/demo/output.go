@@ -65,7 +65,7 @@ type page struct {
 	Measured []string
 }
 
-// table is the summary's header and rows.
+// table returns the summary's header and rows.
 func table(changes []change) (header []string, rows [][]string) {
 	header = []string{"change", "what happened", "leader", "token", "gap", "to work", "since renewal"}
 	for i, c := range changes {
@@ -139,7 +139,7 @@ func writePictures(dir string, t timeline, subtitle string) ([]string, error) {
 	return paths, nil
 }
 
-// short is a duration to three or four digits, which is what can be believed of it.
+// short returns a duration with three or four digits, which is as exact as it is.
 func short(d time.Duration) string {
 	switch {
 	case d >= time.Minute:

@@ -106,7 +106,7 @@ func (t timeline) draw(title, subtitle string) picture {
 	return p
 }
 
-// middle is the base line of text in the middle of the lane at y.
+// middle returns the base line of text in the middle of the lane at y.
 func middle(y int) int { return y + laneHeight/2 + 5 }
 
 func (s span) box(from time.Time, x func(time.Time) float64, y int) box {

@@ -29,8 +29,8 @@ type show struct {
 	replicas map[string]*replica
 }
 
-// play starts the replicas and brings three leaders down: one that may hand over, one that is killed, one that is
-// frozen and goes on when another leads.
+// play starts the replicas and brings three leaders down. One may hand over, one is killed, and one is frozen and goes
+// on when another leads.
 func (s *show) play(ctx context.Context) error {
 	for _, name := range s.names {
 		if err := s.start(name); err != nil {
@@ -85,7 +85,7 @@ func (s *show) awaitLeader(ctx context.Context, old string, limit time.Duration)
 	return leader, err
 }
 
-// lastOf is the index of the last event of which is is true, or -1.
+// lastOf returns the index of the last event for which is reports true, or -1.
 func lastOf(history []event, is func(event) bool) int {
 	for i, e := range slices.Backward(history) {
 		if is(e) {
@@ -139,7 +139,7 @@ func (s *show) killLeader(ctx context.Context, old string) (string, error) {
 	return leader, s.start(old)
 }
 
-// strike sends a signal to a replica. It is written up first: what follows from it may be reported at once.
+// strike sends a signal to a replica. It records that first, since its consequences may be reported at once.
 func (s *show) strike(old string, k kind, sig syscall.Signal) error {
 	s.board.note(event{At: time.Now(), Replica: old, Kind: k})
 	return s.replicas[old].signal(sig)
@@ -177,7 +177,7 @@ func (s *show) freezeLeader(ctx context.Context, old string) (string, error) {
 	return leader, nil
 }
 
-// end stops all replicas, and if there is time, those that stand by first: else they would lead in turn.
+// end stops all replicas, and if there is time the standbys first, which would otherwise lead in turn.
 func (s *show) end(grace time.Duration) error {
 	leader := ""
 	if i := lastOf(s.board.events(), func(e event) bool { return e.Kind == leading }); i >= 0 {

@@ -28,7 +28,7 @@ const (
 	killDelay       = 5 * time.Second // for go build to end when it is interrupted
 )
 
-// buildOperator compiles examples/operator into dir: the replicas are to be the example, not something like it.
+// buildOperator compiles examples/operator into dir, so that the replicas are the example and not something like it.
 func buildOperator(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "operator")
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", path, operatorPackage)
@@ -51,15 +51,15 @@ type replica struct {
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process has gone and all that it said is on the board
 	asked atomic.Bool   // to end
-	err   error         // of the process; to be read after ended
+	err   error         // of the process, to be read after ended
 }
 
-// ownGroup keeps a terminal's Ctrl-C from a process: the demo stops it itself. If the demo is killed, a replica ends all
-// the same: when it next reports, as nobody reads that; or if it is frozen, as the kernel wakes an orphaned group by
-// SIGHUP.
+// ownGroup keeps a terminal's Ctrl-C from a process, which the demo stops itself. If the demo is killed, a replica
+// still ends. It does so when it next reports, since nobody reads that. If it is frozen, the kernel wakes an orphaned
+// group with SIGHUP.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// replicaLog is the name of the file with the log of a replica: of all the processes it is in one demo.
+// replicaLog returns the name of the file with the log of all processes of a replica in one demo.
 func replicaLog(name string) string { return "replica-" + name + ".log" }
 
 func startReplica(b *board, c *cluster, o options, operator, name string, number int) (*replica, error) {

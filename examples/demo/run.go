@@ -18,7 +18,7 @@ import (
 // wantChanges is how many changes of leader the play makes.
 const wantChanges = 3
 
-// run is the program. When it returns, nothing that it started is left.
+// run runs the program. When it returns, nothing that it started is left.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parseOptions(args, out)
 	if err != nil {

@@ -91,8 +91,8 @@ func newTimeline(history []event, end time.Time) timeline {
 	return t
 }
 
-// awake is what a replica goes on with that was frozen in the term of that token, "" for none: the term, if it still
-// lasts.
+// awake returns what a replica goes on with that was frozen in the term of that token. It is the term, if that still
+// lasts, or "".
 func awake(e event, token, leader string) (event, state) {
 	if token != "" && token == leader {
 		e.Token = token

@@ -77,7 +77,7 @@ func (e element) number(t *testing.T, name string) float64 {
 	return n
 }
 
-// groups are the groups of that class.
+// groups returns the groups of that class.
 func (e element) groups(class string) []element {
 	var found []element
 	for _, child := range e.Children {
@@ -89,7 +89,7 @@ func (e element) groups(class string) []element {
 	return found
 }
 
-// first is the first child of that name.
+// first returns the first child of that name.
 func (e element) first(t *testing.T, name string) element {
 	t.Helper()
 	i := slices.IndexFunc(e.Children, func(c element) bool { return c.XMLName.Local == name })

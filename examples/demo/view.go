@@ -27,7 +27,8 @@ const (
 	cyan       = "36"
 )
 
-// view shows the board: its lines, one after another, and on a terminal a live line for each replica below them.
+// A view shows the board. It writes the board's lines one after another, and on a terminal a live line for each replica
+// below them.
 type view struct {
 	out    io.Writer
 	board  *board
@@ -112,7 +113,8 @@ func (v *view) draw(live bool) {
 	_, _ = io.WriteString(v.out, text.String()) // Nobody can be told if nobody can be shown.
 }
 
-// lines are the live lines, none longer than the terminal is wide: it would wrap them, and they could not be found.
+// lines returns the live lines, none longer than the terminal is wide. A terminal would wrap them, and they could not
+// be found.
 func (v *view) lines(statuses []status, width int) []string {
 	g := newGrid(width-1, v.full)
 	made := []string{"\n", v.line(width, bold, g.header())}

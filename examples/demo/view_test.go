@@ -50,7 +50,7 @@ func TestViewWithoutATerminalHasPlainLines(t *testing.T) {
 	}
 }
 
-// terminalView is a view of a terminal that nobody draws on but the test.
+// terminalView returns a view of a terminal on which only the test draws.
 func terminalView(b *board, width int, colour bool) (*view, *bytes.Buffer) {
 	out := &bytes.Buffer{}
 	return &view{out: out, board: b, full: 10 * time.Second, width: func() int { return width }, colour: colour}, out

@@ -28,7 +28,7 @@ type witness struct {
 	stale   []error
 }
 
-// follow watches objects of the list's type until ctx is done, and has see look at each state of each.
+// follow watches objects of the list's type until ctx is done, and calls see with each state of each.
 func (c *cluster) follow(ctx context.Context, list client.ObjectList, see func(client.Object)) error {
 	for ctx.Err() == nil {
 		w, err := c.client.Watch(ctx, list, client.InNamespace(c.namespace))
@@ -70,13 +70,14 @@ func (w *witness) seeLease(obj client.Object) {
 	if !ok || lease.Spec.HolderIdentity == nil || lease.Spec.RenewTime == nil {
 		return
 	}
-	// An identity is the replica's name, "_" and a UUID; a released lease has none. In a user's cluster it may be anybody's.
+	// An identity is the replica's name, "_" and a UUID. A released lease has none. In a user's cluster the holder may
+	// be any process.
 	if replica, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_"); w.board.has(replica) {
 		w.board.note(event{At: lease.Spec.RenewTime.Time, Replica: replica, Kind: renewed})
 	}
 }
 
-// seeBeacon finds flashes of a leader of the past: after one with a higher token.
+// seeBeacon finds flashes of a former leader, which come after one with a higher token.
 func (w *witness) seeBeacon(obj client.Object) {
 	beacon, ok := obj.(*v1alpha1.Beacon)
 	if !ok || beacon.Status.Token == "" {
@@ -94,7 +95,7 @@ func (w *witness) seeBeacon(obj client.Object) {
 	}
 }
 
-// verdict is how many flashes there were, and which of them must not have been.
+// verdict returns how many flashes there were, and which of them are faults.
 func (w *witness) verdict() (flashes int64, stale []error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -124,7 +124,7 @@ func removeAll(root string) error {
 }
 
 // lock waits until no other process holds the lock on the file, or ctx ends. The kernel drops the lock of a process
-// that died. It calls waiting once if it has to wait.
+// that died. It calls waiting once if it must wait.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command envtest puts the kube-apiserver and etcd that the tests and the demo run into one directory.
-// It builds them from the Go modules pinned in kube/go.mod and etcd/go.mod, unless KUBEBUILDER_ASSETS names a
-// directory that has them, or ENVTEST_DOWNLOAD=1 asks for the published binaries. Run it in its own directory:
+// Command envtest puts the kube-apiserver and etcd that the tests and the demo run into one directory. It builds them
+// from the Go modules pinned in kube/go.mod and etcd/go.mod, unless KUBEBUILDER_ASSETS names a directory that has them,
+// or ENVTEST_DOWNLOAD=1 asks for the published binaries. Run it in its own directory, with
 //
 //	go run -C hack/envtest .
 package main

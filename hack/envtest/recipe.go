@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// A recipe describes how to build one binary from its pinned Go module. Each binary has a go.mod of its own, so that it
-// is built with the dependencies of its own release.
+// A recipe describes how to build one binary from its pinned Go module. Each binary has its own go.mod, so that it is
+// built with the dependencies of its own release.
 type recipe struct {
 	name    string // of the binary
 	dir     string // of the go.mod
@@ -59,7 +59,7 @@ func kubeLDFlags(version string) string {
 	return flags
 }
 
-// A pinned recipe has its versions read from go.mod.
+// A pinned recipe takes its versions from go.mod.
 type pinned struct {
 	recipe
 	version  string // with its v

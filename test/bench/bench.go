@@ -141,7 +141,7 @@ func column[T any](rows []T, of func(T) sample) []sample {
 	return samples
 }
 
-// sideBySide measures subjects at the same time: one row of the results, by subject.
+// sideBySide measures subjects at the same time. It returns one row of the results, by subject.
 func sideBySide[T any](ctx context.Context, subjects []subject, measure func(context.Context, subject) (T, error)) ([]map[string]T, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	outcomes := make([]T, len(subjects))

@@ -15,8 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// byHand is a Lease that changes hands with as little as can be: one PUT that releases it, one watch event that tells
-// of it, one PUT that claims it. No leader election can be faster. Its clientsets are like those of our own subject.
+// byHand is a Lease that changes hands in the fewest steps possible. One PUT releases it, one watch event reports that,
+// and one PUT claims it. No leader election can be faster. Its clientsets are like those of our own subject.
 type byHand struct {
 	links            [2]*link
 	leader, follower coordinationclient.LeaseInterface

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A chart is drawn here and not by a library: the ones there are would add their fonts and renderers to the module that
-// operators require.
+// Charts are drawn here because the libraries for that would add their fonts and renderers to the module that operators
+// require.
 
 const (
 	chartWidth = 860.
@@ -26,8 +26,8 @@ var colours = map[string]string{
 	controllerRuntime: "#8f2d56", scaffolded: "#c97b9b", floor: "#57606a",
 }
 
-// scale maps values to pixels, by their logarithms: what is compared differs a hundredfold. Its bounds and ticks are
-// powers of ten of what values are shown as: of KiB, where these are bytes.
+// scale maps values to pixels by their logarithms, since what is compared differs a hundredfold. Its bounds and ticks
+// are powers of ten of the unit in which values are shown, which is KiB for bytes.
 type scale struct{ low, high, from, to, unit float64 }
 
 func (s scale) at(value float64) float64 {
@@ -35,7 +35,7 @@ func (s scale) at(value float64) float64 {
 	return s.from + (s.to-s.from)*(math.Log10(value)-math.Log10(s.low))/(math.Log10(s.high)-math.Log10(s.low))
 }
 
-// ticks are the powers of ten in the scale.
+// ticks returns the powers of ten in the scale.
 func (s scale) ticks() (all []float64) {
 	for x := s.low; x <= s.high*1.001; x *= 10 {
 		all = append(all, x*s.unit)

@@ -71,7 +71,7 @@ func (b *bench) server() server {
 	return server{b.plane.Config.Host, b.plane.Config.BearerToken, b.plane.Config.CAFile}
 }
 
-// seat is that of the task's i-th candidate.
+// seat returns the seat of the task's i-th candidate.
 func (t task) seat(i int, lead func(context.Context)) seat {
 	return seat{t.Namespace, t.Leases[i], fmt.Sprintf("%s-%d", t.Identity, i), lead}
 }

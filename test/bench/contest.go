@@ -29,11 +29,11 @@ type replica struct {
 	name    string
 	runs    int
 
-	// Of the run under way:
+	// These belong to the run under way.
 	candidate candidate
 	cancel    context.CancelFunc
 	done      chan struct{} // closed when Start has returned
-	err       error         // what it returned; read it after done
+	err       error         // what it returned, to be read after done
 }
 
 // tenure is a term of leadership, as the leader's work sees it. The work returns as soon as its context ends.
@@ -42,7 +42,7 @@ type tenure struct {
 	identity string
 	began    time.Time     // when OnStartedLeading was called
 	ended    chan struct{} // closed when the work returns
-	over     time.Time     // when that was; read it after ended
+	over     time.Time     // when that was, to be read after ended
 }
 
 func (b *bench) newContest(s subject) *contest {
@@ -127,7 +127,7 @@ func (c *contest) close() error {
 	return errors.Join(errs...)
 }
 
-// start runs the candidate, under a new identity: a replica that comes back is a new process.
+// start runs the candidate under a new identity, like the new process of a replica that comes back.
 func (r *replica) start(ctx context.Context) error {
 	r.runs++
 	identity := fmt.Sprintf("%s-run-%d", r.name, r.runs)

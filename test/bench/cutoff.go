@@ -65,7 +65,7 @@ func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
 	if err := b.timing.settle(ctx); err != nil {
 		return cutOff{}, err
 	}
-	// Crashes are not appointed: the lanes' elections would wait for each other.
+	// Crashes come at random times. Otherwise the elections of the lanes would wait for each other.
 	if err := harness.Pause(ctx, rand.N(time.Duration(b.timing.LeaseDuration))); err != nil {
 		return cutOff{}, err
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// measureFreeze stops leading processes with SIGSTOP until others lead, and continues them with SIGCONT. One half has
-// work that looks at IsLeader, the other half work that only waits for its context to end: looking may itself end the
-// term.
+// measureFreeze stops leading processes with SIGSTOP until others lead, and continues them with SIGCONT. The work of
+// one half looks at IsLeader, and that of the other half only waits for its context to end, since looking may itself
+// end the term.
 func measureFreeze(ctx context.Context, b *bench) ([]result, error) {
-	// The processes freeze together and thaw one after the other: they have few cores between them.
+	// The processes freeze together and thaw one after the other, since they have few cores between them.
 	turn := make(chan struct{}, 1)
 	half := func(ctx context.Context, look bool) ([]map[string]thaw, error) {
 		return inLanes(ctx, b.frozen, func(ctx context.Context) ([]map[string]thaw, error) {
@@ -125,7 +125,7 @@ func (b *bench) freezeOne(ctx context.Context, s subject, look bool, turn chan s
 	return result, p.Values.Decode(&result)
 }
 
-// runFrozen is the child process: it leads, and tells what its work finds when it wakes.
+// runFrozen runs in the child process. It leads, and reports what its work finds when it wakes.
 func runFrozen(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
 	var c candidate
 	ready, told := make(chan struct{}), make(chan error, 1)
@@ -153,7 +153,7 @@ func runFrozen(ctx context.Context, cfg *rest.Config, s subject, t task, out *js
 	return errors.Join(err, <-stopped)
 }
 
-// act is work that acts until its context ends. It has been frozen when its clock has made a leap.
+// act acts until its context ends. It has been frozen if its clock has leapt.
 func act(term context.Context, c candidate, look bool, leap time.Duration) (found thaw) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

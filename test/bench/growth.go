@@ -19,9 +19,9 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// measureGrowth has one process contend for more and more Leases: all leaders on one clientset, all standbys on
-// another. A size that one subject cannot carry is tried no further with it, and said to be never. What two cores carry
-// depends on the renewals a second more than on the Leases: hence the second round, with slower ones.
+// measureGrowth makes one process contend for more and more Leases, with all leaders on one clientset and all standbys
+// on another. Once a subject fails at a size, larger ones are reported as never. What two cores can do depends more on
+// the renewals a second than on the number of Leases, so there is a second round with slower renewals.
 func measureGrowth(ctx context.Context, b *bench) ([]result, error) {
 	usual, err := b.growUp(ctx, "growth", b.timing, b.growth)
 	if err != nil {
@@ -120,7 +120,7 @@ type pair struct {
 	overtook chan time.Time // when the standby's began
 }
 
-// runGrowth is the child process.
+// runGrowth runs in the child process.
 func runGrowth(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -232,7 +232,7 @@ func (t task) pairs(ctx context.Context, s subject, ways [2]way, group *errgroup
 	return pairs, nil
 }
 
-// note tells what time it is, unless that was told before: a Lease may be lost more than once.
+// note sends the time, unless one was sent before. A Lease may be lost more than once.
 func note(moment chan<- time.Time) {
 	select {
 	case moment <- time.Now():

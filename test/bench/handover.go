@@ -25,7 +25,7 @@ func measureHandOver(ctx context.Context, b *bench) ([]result, error) {
 	return results, nil
 }
 
-// measureReconcile times the same with operators: until the successor's first reconcile.
+// measureReconcile times the same with operators, until the first reconcile of the successor.
 func measureReconcile(ctx context.Context, b *bench) ([]result, error) {
 	if err := b.createObjects(ctx, operatorObjects); err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (b *bench) handOverLane(ctx context.Context, crowd crowd, contenders []subj
 	return rounds, nil
 }
 
-// handOver ends a leader in good order, and has it stand by again once another leads.
+// handOver stops a leader in good order, and starts it again as a standby once another leads.
 func handOver(ctx context.Context, leader *tenure) (fromReturn, fromCancel sample, next *tenure, err error) {
 	r := leader.replica
 	if err := r.contest.undisturbed(leader); err != nil {

@@ -34,9 +34,9 @@ var crews = []crew{
 	{"-leading", "per leader, %d in a process, each with its own clientset", false, true},
 }
 
-// measureIdle has processes with nothing but standbys, one process for each subject, all at once on the same Leases,
-// whose leaders renew; and with nothing but leaders, whose work does nothing. What the first of them costs a process is
-// taken off.
+// measureIdle runs processes that have only standbys, one for each subject, all at once on the same Leases, whose
+// leaders renew. Then it runs processes that have only leaders, whose work does nothing. It subtracts what the first
+// candidate costs.
 func measureIdle(ctx context.Context, b *bench) (_ []result, err error) {
 	var leaders []*contest
 	defer func() {
@@ -132,7 +132,7 @@ func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[
 	return round, err
 }
 
-// runIdle is the child process.
+// runIdle runs in the child process.
 func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -214,14 +214,14 @@ func (t task) watchIdle(ctx context.Context, candidates []candidate, before foot
 	}, nil
 }
 
-// allocations are all that this process has ever made on the heap.
+// allocations returns how many objects this process has ever allocated on the heap.
 func allocations() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
 }
 
-// footprintNow is the state of this process, without its garbage.
+// footprintNow returns the state of this process without its garbage.
 func footprintNow() footprint {
 	runtime.GC() // The first one runs cleanups, which make more garbage.
 	debug.FreeOSMemory()

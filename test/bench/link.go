@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// link is one candidate's way to the API server. It counts what goes through, and can be severed: then, as on a network
-// that loses every packet, nothing arrives any more in either direction and nobody is told.
+// link is one candidate's way to the API server. It counts what goes through, and can be severed. From then on nothing
+// arrives in either direction and neither end notices, as on a network that loses every packet.
 type link struct {
 	severed         atomic.Bool
 	received, wrote atomic.Int64 // bytes on the wire, TLS included
@@ -36,7 +36,7 @@ func newLink() *link {
 	return &link{closed: make(chan struct{}), conns: map[net.Conn]struct{}{}, requests: map[string]int{}}
 }
 
-// config is a copy of cfg that goes through the link. A Dial of its own gives it connections of its own.
+// config returns a copy of cfg that goes through the link. A Dial of its own gives it connections of its own.
 func (l *link) config(cfg *rest.Config) *rest.Config {
 	own := rest.CopyConfig(cfg)
 	own.Dial = l.dial

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// served is a client that goes through the link to a server that counts requests.
+// served returns a client that goes through the link to a server that counts requests.
 func served(t *testing.T, l *link) (get func(context.Context) error, seen *atomic.Int64) {
 	t.Helper()
 	seen = &atomic.Int64{}

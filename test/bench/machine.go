@@ -22,7 +22,7 @@ type machine struct {
 	Memory string `json:"memory"`
 }
 
-// thisMachine reads what Linux tells; elsewhere some of it stays empty.
+// thisMachine reads what Linux reports. On other systems some of it stays empty.
 func thisMachine() machine {
 	m := machine{OS: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU()}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
@@ -33,7 +33,7 @@ func thisMachine() machine {
 	return m
 }
 
-// procField is the value of the first line "key : value".
+// procField returns the value of the first line "key : value".
 func procField(file, key string) string {
 	text, _ := os.ReadFile(file) //nolint:gosec // one of /proc's
 	for line := range strings.Lines(string(text)) {
@@ -44,7 +44,7 @@ func procField(file, key string) string {
 	return ""
 }
 
-// loadAverage is that of the last minute.
+// loadAverage returns that of the last minute.
 func loadAverage() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	first, _, _ := strings.Cut(string(text), " ")

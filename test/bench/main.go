@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Bench measures what a leader election costs and how fast it is: that of package elector beside client-go's
-// LeaderElector and controller-runtime's manager, in turn or at once, in one run on one control plane, so that whatever
-// the machine does meanwhile it does to all. It writes all samples as JSON and shows them as a table.
+// Bench measures what a leader election costs and how fast it is. It compares package elector with client-go's
+// LeaderElector and controller-runtime's manager in one run on one control plane, so that the machine treats all of
+// them alike. It writes all samples as JSON and shows them as a table.
 package main
 
 import (
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return errors.Join(err, show(stdout, *output))
 }
 
-// show shows what a file of samples says: any table can be made again from the file.
+// show shows a file of samples as tables.
 func show(out io.Writer, file string) error {
 	r, err := loadReport(file)
 	if err != nil {

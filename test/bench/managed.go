@@ -10,20 +10,17 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	crmanager "sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kube-elector/elector/manager"
 )
 
-// operators are managers with a controller of many objects: their leader's work begins with the first reconcile.
+// operators are managers with a controller of many objects. Their leader's work begins with the first reconcile.
 var operators = []subject{
 	{ours, oursClientset, oneLineCandidate},
 	{controllerRuntime, clientGoClientset, operatorCandidate(true)},
@@ -59,20 +56,10 @@ func (m managed) Start(ctx context.Context) error {
 }
 
 func managerOptions(s seat, t timing) ctrl.Options {
-	return ctrl.Options{
-		Logger:                        logr.Discard(),
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		HealthProbeBindAddress:        "0",
-		Cache:                         cache.Options{DefaultNamespaces: map[string]cache.Config{s.namespace: {}}},
-		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
-		LeaderElection:                true,
-		LeaderElectionID:              s.lease,
-		LeaderElectionNamespace:       s.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 t.LeaseDuration.pointer(),
-		RenewDeadline:                 t.RenewDeadline.pointer(),
-		RetryPeriod:                   t.RetryPeriod.pointer(),
-	}
+	o := s.with(t).Options()
+	o.Logger = logr.Discard()
+	o.Controller = config.Controller{SkipNameValidation: ptr.To(true)}
+	return o
 }
 
 // lookingLock remembers who its candidate has last seen holding the Lease, which controller-runtime does not tell.
@@ -114,13 +101,10 @@ func (l *lookingLock) leader() string {
 	return holder
 }
 
-// controllerRuntimes is its manager. Its Lock is the one it would make, but with the seat's identity.
+// controllerRuntimes returns controller-runtime's manager. Its Lock is the one it would make, but with the seat's
+// identity.
 func controllerRuntimes(w way, s seat, t timing, release bool) (managed, error) {
-	lock := &lookingLock{Interface: &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.lease},
-		Client:     w.client.CoordinationV1(),
-		LockConfig: resourcelock.ResourceLockConfig{Identity: s.identity},
-	}}
+	lock := &lookingLock{Interface: s.with(t).Lock(w.client)}
 	options := managerOptions(s, t)
 	options.LeaderElectionReleaseOnCancel = release
 	options.LeaderElectionResourceLockInterface = lock
@@ -128,7 +112,7 @@ func controllerRuntimes(w way, s seat, t timing, release bool) (managed, error) 
 	return managed{m, lock.leader}, err
 }
 
-// managedCandidate is controller-runtime's manager with the leader's work as its only runnable.
+// managedCandidate returns controller-runtime's manager with the leader's work as its only runnable.
 func managedCandidate(w way, s seat, t timing) (candidate, error) {
 	m, err := controllerRuntimes(w, s, t, true)
 	if err != nil {
@@ -140,7 +124,7 @@ func managedCandidate(w way, s seat, t timing) (candidate, error) {
 	}))
 }
 
-// operatorCandidate is an operator on controller-runtime's manager.
+// operatorCandidate returns an operator on controller-runtime's manager.
 func operatorCandidate(release bool) func(way, seat, timing) (candidate, error) {
 	return func(w way, s seat, t timing) (candidate, error) {
 		m, err := controllerRuntimes(w, s, t, release)
@@ -151,7 +135,7 @@ func operatorCandidate(release bool) func(way, seat, timing) (candidate, error) 
 	}
 }
 
-// oneLineCandidate is the same operator with ctrl.NewManager replaced by manager.New.
+// oneLineCandidate returns the same operator with ctrl.NewManager replaced by manager.New.
 func oneLineCandidate(w way, s seat, t timing) (candidate, error) {
 	m, err := manager.New(w.config, managerOptions(s, t))
 	if err != nil {

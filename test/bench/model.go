@@ -26,8 +26,7 @@ type timing struct {
 	RetryPeriod   duration `json:"retryPeriod"`
 }
 
-// measured is what one measurement has yielded, and how busy the machine was meanwhile: its load average over the last
-// minute.
+// measured is what one measurement has yielded, and the load average of the minutes before and after it.
 type measured struct {
 	Name    string    `json:"name"`
 	Title   string    `json:"title"`
@@ -42,13 +41,13 @@ type measured struct {
 // result is one quantity, measured on several subjects in the same stretch of time.
 type result struct {
 	Name   string   `json:"name"`
-	What   string   `json:"what"` // one sentence: from when to when, of what
+	What   string   `json:"what"` // a sentence that says from when to when, and of what
 	Unit   unit     `json:"unit"`
 	Waited duration `json:"waited,omitzero"` // after this a sample that has not come is never
-	// Family and X are of results that differ by a number, such as that of the candidates: a curve.
+	// Family and X belong to results that differ by a number, such as that of the candidates.
 	Family string  `json:"family,omitempty"`
 	X      float64 `json:"x,omitzero"`
-	// Series has one entry for each subject. Their samples of one index belong together: they were taken side by side.
+	// Series has one entry for each subject. Their samples of one index were taken side by side.
 	Series []series `json:"series"`
 	Goals  []goal   `json:"goals,omitempty"`
 	Rates  []rate   `json:"rates,omitempty"` // those that the samples are taken from
@@ -87,7 +86,7 @@ var never = sample(math.Inf(1))
 // sample is one measured value. In JSON never is null.
 type sample float64
 
-// MarshalJSON keeps six digits: more than any clock here is worth.
+// MarshalJSON keeps six digits, which is more than any clock here is worth.
 func (s sample) MarshalJSON() ([]byte, error) { //nolint:unparam // an interface's
 	if s == never {
 		return []byte("null"), nil
@@ -103,10 +102,10 @@ func (s *sample) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*float64)(s))
 }
 
-// took is the sample of a stretch of time.
+// took returns the sample of a stretch of time.
 func took(from, to time.Time) sample { return sample(to.Sub(from).Seconds()) }
 
-// truth is the sample of a yes or no.
+// truth returns the sample of a yes or no.
 func truth(b bool) sample {
 	if b {
 		return 1
@@ -116,8 +115,6 @@ func truth(b bool) sample {
 
 // duration is a time.Duration that JSON shows as text.
 type duration time.Duration
-
-func (d duration) pointer() *time.Duration { return (*time.Duration)(&d) }
 
 func (d duration) String() string { return time.Duration(d).String() }
 

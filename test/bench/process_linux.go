@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// processorTime is what this process has spent so far, in user and system mode.
+// processorTime returns what this process has spent so far, in user and system mode.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -22,7 +22,7 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// serverTime is what the child processes of that name have spent so far.
+// serverTime returns what the child processes of that name have spent so far.
 func serverTime(name string) (time.Duration, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -35,7 +35,7 @@ func serverTime(name string) (time.Duration, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		// pid (comm) state ppid …: utime and stime are the 14th and 15th.
+		// The line is "pid (comm) state ppid …", in which utime and stime are the 14th and 15th.
 		head, tail, _ := strings.Cut(string(text), ") ")
 		fields := strings.Fields(tail)
 		if _, comm, _ := strings.Cut(head, "("); comm != name || fields[1] != strconv.Itoa(os.Getpid()) {
@@ -56,7 +56,7 @@ func serverTime(name string) (time.Duration, error) {
 	return spent, nil
 }
 
-// residentMemory is this process's, in bytes.
+// residentMemory returns this process's, in bytes.
 func residentMemory() float64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

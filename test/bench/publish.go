@@ -44,8 +44,8 @@ func publish(file, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(text.String()), 0o644) //nolint:gosec // Anyone may read it.
 }
 
-// chartOf draws what carries the claim of a measurement, if one has been given a chart: its results of seconds, or of
-// requests a minute. Each has samples of many elections.
+// chartOf draws the results of a measurement that has a chart. They are those of seconds or, without any, of requests a
+// minute.
 func chartOf(m measured) []byte {
 	if i := slices.IndexFunc(measurements, func(of measurement) bool { return of.name == m.Name }); i < 0 || !measurements[i].chart {
 		return nil

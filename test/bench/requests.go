@@ -50,7 +50,7 @@ func measureRequests(ctx context.Context, b *bench) ([]result, error) {
 	return results, nil
 }
 
-// verbsOf are those that a role has used, and GET, which it had better not.
+// verbsOf returns those that a role has used, and GET, which it should not use.
 func verbsOf(rows []map[string]pairTraffic, role int) []string {
 	used := map[string]bool{http.MethodGet: true}
 	for _, row := range rows {

@@ -16,8 +16,8 @@ import (
 // servers are the processes of the control plane.
 var servers = []string{"kube-apiserver", "etcd"}
 
-// measureServer takes the control plane's processor time while nothing happens but leader elections: those of one
-// subject, then those of the other, and, to be taken off, none.
+// measureServer takes the control plane's processor time while nothing happens but the elections of one subject, those
+// of the other, and none, which it subtracts.
 func measureServer(ctx context.Context, b *bench) ([]result, error) {
 	nobody := subject{}
 	var rounds []map[string]map[string]float64
@@ -50,7 +50,7 @@ func measureServer(ctx context.Context, b *bench) ([]result, error) {
 	return results, nil
 }
 
-// serverSpends is what each of the servers spends in a minute, in seconds, while the subject's candidates run.
+// serverSpends returns what each of the servers spends in a minute, in seconds, while the subject's candidates run.
 func (b *bench) serverSpends(ctx context.Context, s subject) (spent map[string]float64, err error) {
 	if s.name != "" {
 		var contests []*contest

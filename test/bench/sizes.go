@@ -12,7 +12,7 @@ import (
 // sizes is how much is measured.
 type sizes struct {
 	timing timing
-	atOnce bool // all measurements at once: the figures are worthless, but it is soon over
+	atOnce bool // all measurements at once, which makes the figures worthless and the run short
 
 	handOver      []crowd
 	reconcile     crowd
@@ -36,7 +36,7 @@ type sizes struct {
 	idleWindow    time.Duration
 }
 
-// crowd is one size of the hand-over: lanes × rounds samples.
+// crowd is one size of the hand-over, which takes lanes × rounds samples.
 type crowd struct{ standbys, lanes, rounds int }
 
 // fullSizes are those of the published figures.
@@ -46,7 +46,7 @@ var fullSizes = sizes{
 		RenewDeadline: duration(elector.DefaultRenewDeadline),
 		RetryPeriod:   duration(elector.DefaultRetryPeriod),
 	},
-	// The more standbys, the fewer lanes: the API server has to feed them all.
+	// With more standbys there are fewer lanes, since the API server has to feed them all.
 	handOver:      []crowd{{1, 40, 5}, {4, 20, 10}, {16, 10, 20}},
 	reconcile:     crowd{1, 3, 8},
 	rolling:       crowd{3, 20, 1},
@@ -107,7 +107,7 @@ var quickSizes = sizes{
 	idleWindow: time.Second,
 }
 
-// withSamples is about n samples of whatever is measured event by event, 0 for as many as there are.
+// withSamples returns sizes for about n samples of everything that is measured event by event, or s if n is 0.
 func (s sizes) withSamples(n int) sizes {
 	if n == 0 {
 		return s

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// percentile is the nearest-rank percentile, p from 0 to 1: always a sample that was measured, and below 100 samples
-// p99 is the maximum. It is NaN without samples.
+// percentile returns the nearest-rank percentile, p from 0 to 1. It is always a sample that was measured. Below 100
+// samples p99 is the maximum. It is NaN without samples.
 func percentile(samples []sample, p float64) sample {
 	if len(samples) == 0 {
 		return sample(math.NaN())
@@ -27,14 +27,14 @@ func ratios(numerators, denominators []sample) []sample {
 	}
 	pairs := make([]sample, len(numerators))
 	for i := range pairs {
-		if pairs[i] = 1; numerators[i] != denominators[i] { // 0/0 and never/never say: the same
+		if pairs[i] = 1; numerators[i] != denominators[i] { // 0/0 and never/never are equal
 			pairs[i] = numerators[i] / denominators[i]
 		}
 	}
 	return pairs
 }
 
-// goal is a bound that the project has set itself for the subject ours: for a statistic, or for its quotient with that
+// goal is a bound that the project has set itself for the subject ours, for a statistic or for its quotient with that
 // of another subject.
 type goal struct {
 	Stat   string  `json:"stat"` // p50, p99, max or min
@@ -44,7 +44,7 @@ type goal struct {
 	AtLeast bool `json:"atLeast,omitempty"`
 }
 
-// verdict is the value that a goal is about, and whether it is met.
+// verdict returns the value that a goal is about, and whether it is met.
 func (g goal) verdict(r result) (value sample, met bool) {
 	value = statistic(g.Stat, r.of(ours))
 	if g.Versus != "" {

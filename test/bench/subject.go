@@ -16,18 +16,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // The names of the subjects, and of what they are compared with.
 const (
-	ours              = "elector"
-	clientGo          = "client-go"
+	ours              = harness.Ours
+	clientGo          = harness.ClientGo
 	clientGoWatch     = "client-go + watch"
-	controllerRuntime = "controller-runtime"
+	controllerRuntime = harness.ControllerRuntime
 	scaffolded        = "controller-runtime, as scaffolded"
 	floor             = "by hand"
 )
@@ -76,8 +76,8 @@ var peers = []subject{
 // subjects are all there are.
 var subjects = append(slices.Clone(peers), subject{clientGoWatch, clientGoClientset, watchingCandidate})
 
-// electors are the subjects where it matters who calls OnStartedLeading: controller-runtime's manager has client-go's
-// election inside.
+// electors are the subjects of measurements in which it matters who calls OnStartedLeading. controller-runtime's
+// manager has client-go's election inside.
 var electors = append(slices.Clone(peers), subject{controllerRuntime, clientGoClientset, managedCandidate})
 
 func subjectNamed(name string) (subject, error) {
@@ -89,31 +89,27 @@ func subjectNamed(name string) (subject, error) {
 	return subject{}, fmt.Errorf("no such subject: %q", name)
 }
 
-func oursConfig(t timing) elector.Config {
-	return elector.Config{
-		Enabled:         true,
-		LeaseDuration:   time.Duration(t.LeaseDuration),
-		RenewDeadline:   time.Duration(t.RenewDeadline),
-		RetryPeriod:     time.Duration(t.RetryPeriod),
-		ReleaseOnCancel: true,
-	}
+func (s seat) with(t timing) harness.Candidate {
+	return harness.Candidate{Namespace: s.namespace, Lease: s.lease, Identity: s.identity, Timing: harness.Timing{
+		LeaseDuration: time.Duration(t.LeaseDuration), RenewDeadline: time.Duration(t.RenewDeadline), RetryPeriod: time.Duration(t.RetryPeriod),
+	}}
 }
 
 func oursClientset(cfg *rest.Config, t timing) (kubernetes.Interface, error) {
-	return elector.NewClientset(cfg, oursConfig(t))
+	return elector.NewClientset(cfg, seat{}.with(t).Config())
 }
 
 func oursCandidate(w way, s seat, t timing) (candidate, error) {
-	config := oursConfig(t)
-	config.Identity, config.LeaseName, config.LeaseNamespace = s.identity, s.lease, s.namespace
+	config := s.with(t).Config()
 	e, err := elector.New(&config, w.client, elector.Callbacks{OnStartedLeading: s.lead}, w.log)
 	if err != nil {
-		return nil, err // not e: it would be a candidate that is not nil
+		return nil, err // e would be a candidate that is not nil
 	}
 	return e, nil
 }
 
-// clientGoClientset is a plain one, but for the rate limit: many candidates must not queue for five requests a second.
+// clientGoClientset returns a plain one without a rate limit, since many candidates must not queue for five requests a
+// second.
 func clientGoClientset(cfg *rest.Config, _ timing) (kubernetes.Interface, error) {
 	own := rest.CopyConfig(cfg)
 	own.QPS = -1
@@ -131,25 +127,14 @@ func (e clientGoElector) Start(ctx context.Context) error {
 }
 
 func clientGoCandidate(w way, s seat, t timing) (candidate, error) {
-	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.lease},
-			Client:     w.client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: s.identity},
-		},
-		LeaseDuration:   time.Duration(t.LeaseDuration),
-		RenewDeadline:   time.Duration(t.RenewDeadline),
-		RetryPeriod:     time.Duration(t.RetryPeriod),
-		ReleaseOnCancel: true,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: s.lead,
-			OnStoppedLeading: func() {},
-		},
+	e, err := harness.LeaderElector(w.client, s.with(t), leaderelection.LeaderCallbacks{
+		OnStartedLeading: s.lead,
+		OnStoppedLeading: func() {},
 	})
 	return clientGoElector{e, w.log}, err
 }
 
-// watchingElector is client-go's with a watch on the Lease beside it that does nothing: what a watch costs.
+// watchingElector is client-go's, with a watch on the Lease beside it that does nothing. It shows what a watch costs.
 type watchingElector struct {
 	candidate
 	client kubernetes.Interface

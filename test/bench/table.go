@@ -117,7 +117,7 @@ func writeLimits(out io.Writer, m measured) {
 	}
 }
 
-// cells are median, p99, maximum and ratio. Of yes and no there is but a count, of never too.
+// cells returns median, p99, maximum and ratio. For yes and no it returns a count.
 func (r result) cells(s series) []string {
 	if r.Unit == yes {
 		return []string{fmt.Sprintf("yes: %d", count(s.Samples, 1)), "", "", ""}
@@ -146,7 +146,7 @@ func count(samples []sample, value sample) int {
 	return n
 }
 
-// show is a value in its unit.
+// show returns a value in its unit.
 func (r result) show(s sample) string {
 	switch {
 	case s == never && r.Family != "": // Nothing was measured of what the size was too much for.
@@ -170,7 +170,7 @@ func (r result) show(s sample) string {
 	return figures(s)
 }
 
-// shownIn is what values are divided by to be shown.
+// shownIn returns what values are divided by before they are shown.
 func (r result) shownIn() float64 {
 	if r.Unit == bytesEach || r.Unit == bytesPer {
 		return 1024

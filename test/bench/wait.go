@@ -22,7 +22,7 @@ func eventually(ctx context.Context, is func() bool) error {
 	return nil
 }
 
-// endedBy is when the term's work returned after since, or never if that takes longer than limit.
+// endedBy returns when the term's work returned after since, or never if that takes longer than limit.
 func (t *tenure) endedBy(ctx context.Context, since time.Time, limit time.Duration) sample {
 	timer := time.NewTimer(time.Until(since.Add(limit)))
 	defer timer.Stop()
@@ -35,8 +35,8 @@ func (t *tenure) endedBy(ctx context.Context, since time.Time, limit time.Durati
 	return never
 }
 
-// settle waits until the candidates' clocks have drifted apart, and for a moment that is at none of their phases more
-// likely than at another: client-go's look at the Lease every 1 to 2.2 RetryPeriods.
+// settle waits until the candidates' clocks have drifted apart, and then for a random moment, so that no phase of
+// client-go's look at the Lease, every 1 to 2.2 RetryPeriods, is more likely than another.
 func (t timing) settle(ctx context.Context) error {
 	longest := 22 * time.Duration(t.RetryPeriod) / 10
 	return harness.Pause(ctx, longest+rand.N(longest)) //nolint:gosec // not a secret

@@ -6,43 +6,42 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/kube-elector/elector/test/chaos/report"
+	"github.com/kube-elector/elector/test/chaos/scenario"
+	"github.com/kube-elector/elector/test/chaos/stage"
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// The short form: the scenarios that take seconds and need no control plane of their own. The others are played
-// by make chaos.
+// The short form plays the scenarios that take seconds and need no control plane of their own. Run the others with make
+// chaos.
 func TestFaultsOnRealProcesses(t *testing.T) {
 	assets, err := harness.Assets()
 	if err != nil {
 		t.Fatal(err)
 	}
+	results := map[int]report.Result{}
 	// What fails leaves its evidence where make chaos does.
-	th := &theatre{peer: ours, assets: assets, dir: filepath.Join("..", "..", "bin", "chaos", "test"), stalls: &stalls{}}
-	var short []scenario
-	for _, sc := range scenarios() {
-		if sc.short {
-			short = append(short, sc)
-		}
+	r := &runner{
+		peer: harness.Ours, assets: assets, dir: filepath.Join("..", "..", "bin", "chaos", "test"), stalls: &stage.Stalls{},
+		begin: func(string) {}, end: func(_ string, one report.Result) { results[one.Row] = one },
 	}
-	results := map[int]result{}
-	err = th.watched(t.Context(), func() error {
-		return th.playAll(t.Context(), turns(short, 1), func(turn) {}, func(one turn, r result) { results[one.row] = r })
-	})
-	if err != nil {
+	short := slices.DeleteFunc(scenario.All(), func(sc scenario.Scenario) bool { return !sc.Short })
+	if err := r.watched(t.Context(), func() error { return r.playAll(t.Context(), turns(short, 1)) }); err != nil {
 		t.Error(err)
 	}
 	for _, sc := range short {
-		t.Run(fmt.Sprintf("%d %s", sc.row, sc.name), func(t *testing.T) {
-			r := results[sc.row]
+		t.Run(fmt.Sprintf("%d %s", sc.Row, sc.Name), func(t *testing.T) {
+			r := results[sc.Row]
 			t.Logf("must: %s; gap %v, overlap %v, zombie %v, %d writes refused, %d requests, the machine stalled for %v, took %v",
-				r.Must, brief(r.Gap), brief(r.Overlap), brief(r.Zombie), r.Refused, r.Requests, brief(r.Stall), r.Took.Round(time.Millisecond))
+				r.Must, stage.Brief(r.Gap), stage.Brief(r.Overlap), stage.Brief(r.Zombie), r.Refused, r.Requests, stage.Brief(r.Stall), r.Took.Round(time.Millisecond))
 			for _, f := range r.Figures {
 				t.Log(f)
 			}
-			if r.Verdict != passed {
+			if r.Verdict != report.Passed {
 				t.Errorf("%s %q, see %s", r.Verdict, r.Failures, r.Evidence)
 			}
 		})

@@ -16,11 +16,15 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/kube-elector/elector/test/chaos/replica"
+	"github.com/kube-elector/elector/test/chaos/report"
+	"github.com/kube-elector/elector/test/chaos/scenario"
+	"github.com/kube-elector/elector/test/chaos/stage"
 	"github.com/kube-elector/elector/test/harness"
 )
 
 func TestMain(m *testing.M) {
-	if code, isReplica := replicaMain(); isReplica {
+	if code, isReplica := replica.Main(); isReplica {
 		os.Exit(code)
 	}
 	quiet()
@@ -54,7 +58,7 @@ func TestScenariosAreChosenByNumberOrName(t *testing.T) {
 		}
 		var rows []int
 		for _, sc := range chosen {
-			rows = append(rows, sc.row)
+			rows = append(rows, sc.Row)
 		}
 		if !slices.Equal(rows, want) {
 			t.Errorf("%s chooses %v, want %v", pattern, rows, want)
@@ -64,14 +68,14 @@ func TestScenariosAreChosenByNumberOrName(t *testing.T) {
 
 func TestEveryRowIsPlayedOrTestedElsewhere(t *testing.T) {
 	seen := map[int]int{}
-	for _, sc := range scenarios() {
-		seen[sc.row]++
+	for _, sc := range scenario.All() {
+		seen[sc.Row]++
 	}
-	for _, other := range elsewhere {
-		seen[other.row]++
-		if file, _, _ := strings.Cut(other.where, ":"); file != "" {
+	for _, other := range scenario.Elsewhere {
+		seen[other.Row]++
+		if file, _, _ := strings.Cut(other.Where, ":"); file != "" {
 			if _, err := os.Stat(filepath.Join("..", "..", file)); err != nil {
-				t.Errorf("row %d is said to be tested in what is not there: %v", other.row, err)
+				t.Errorf("row %d is said to be tested in what is not there: %v", other.Row, err)
 			}
 		}
 	}
@@ -79,35 +83,6 @@ func TestEveryRowIsPlayedOrTestedElsewhere(t *testing.T) {
 		if seen[row] != 1 {
 			t.Errorf("row %d is there %d times", row, seen[row])
 		}
-	}
-}
-
-func TestTheRegisterRefusesALowerToken(t *testing.T) {
-	var events []occurrence
-	r, err := newRegister(func(e occurrence) { events = append(events, e) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := dialRegister(t.Context(), r.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	for _, token := range []string{"9", "", "10", "9", "10", "nonsense"} {
-		if err := c.write("a#1", token); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.close(); err != nil {
-		t.Error(err)
-	}
-	var got []kind
-	for _, e := range events {
-		got = append(got, e.Kind)
-	}
-	want := []kind{accepted, accepted, accepted, refused, accepted, refused}
-	if !slices.Equal(got, want) {
-		t.Errorf("the register says %v, want %v", got, want)
 	}
 }
 
@@ -119,19 +94,20 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	stop := errors.New("interrupted")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	th := &theatre{peer: ours, assets: assets, dir: t.TempDir(), stalls: &stalls{}}
-	var planes []*plane
-	err = th.onPlane(ctx, false, func(p *plane) {
-		planes = append(planes, p)
-		sc := scenario{row: 1, name: "interrupted", play: func(s *stage) error {
-			cancel(stop)
-			return harness.Pause(s.ctx, time.Minute)
-		}}
-		r := th.playOn(ctx, p, sc, "01")
-		if r.Verdict != broken {
-			t.Errorf("verdict %s %q, want %s", r.Verdict, r.Failures, broken)
+	r := &runner{peer: harness.Ours, assets: assets, dir: t.TempDir(), stalls: &stage.Stalls{}, begin: func(string) {}}
+	r.end = func(_ string, result report.Result) {
+		if result.Verdict != report.Broken {
+			t.Errorf("verdict %s %q, want %s", result.Verdict, result.Failures, report.Broken)
 		}
-		if _, err := os.Stat(filepath.Join(th.dir, "evidence", "01", "history.jsonl")); err != nil {
+	}
+	var planes []*stage.Plane
+	err = r.onPlane(ctx, false, func(p *stage.Plane) {
+		planes = append(planes, p)
+		r.play(ctx, p, turn{scenario.Scenario{Row: 1, Name: "interrupted", Play: func(s *stage.Stage) {
+			cancel(stop)
+			s.Pause(time.Minute)
+		}}, "01"})
+		if _, err := os.Stat(filepath.Join(r.dir, "evidence", "01", "history.jsonl")); err != nil {
 			t.Errorf("no evidence is left: %v", err)
 		}
 	})

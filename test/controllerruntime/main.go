@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command controllerruntime runs controller-runtime's own test suites twice: on its managers and on ours. It copies the
-// module that go.mod pins, lets its tests make their managers by manager.New of this module, and compares the results
-// of every spec, with and without an election.
+// Command controllerruntime runs controller-runtime's own test suites twice, on its managers and on ours. It copies the
+// module that go.mod pins, changes its tests to make their managers with manager.New of this module, and compares the
+// results of every spec, with and without an election.
 package main
 
 import (
@@ -101,7 +101,7 @@ func (r runner) build(ctx context.Context) error {
 }
 
 // run returns the results of the suite's specs on managers of this kind. A spec that fails may try once more, on either
-// kind: some look for goroutines that need time to end. Specs that fail are no error.
+// kind, since some look for goroutines that need time to end. Specs that fail are not an error.
 func (r runner) run(ctx context.Context, w way, kind string) (results, error) {
 	report := strings.TrimSuffix(r.binary(), ".test") + "-" + kind + "-" + strings.ReplaceAll(w.name, " ", "-") + ".json"
 	env := append(os.Environ(), w.env, "MANAGER="+kind, "KUBEBUILDER_CONTROLPLANE_START_TIMEOUT=1m")

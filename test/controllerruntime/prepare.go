@@ -25,8 +25,8 @@ const (
 //go:embed subject.txt
 var subject []byte
 
-// copied returns where the package of a suite is in the copy. The tests of builder are in builder itself, which manager
-// imports: they would import themselves.
+// copied returns the directory of a suite's package in the copy. The tests of builder are in builder itself, which
+// manager imports. They would import themselves.
 func copied(suite string) string {
 	if suite == "pkg/builder" {
 		return "pkg/copied/builder"

@@ -71,7 +71,7 @@ func (c compared) line() string {
 		c.suite, c.way, c.theirs.count(passed), len(c.theirs), c.ours.count(passed), len(c.ours))
 }
 
-// faults are the specs that pass on controller-runtime's managers only, or that were run on one kind only.
+// faults returns the specs that pass on controller-runtime's managers only, or that were run on one kind only.
 func (c compared) faults() (faults []string) {
 	fault := func(name, theirs, ours string) {
 		faults = append(faults, fmt.Sprintf("%s, %s: %s: %s on controller-runtime's, %s on ours", c.suite, c.way, name, theirs, ours))

@@ -93,7 +93,7 @@ func (p *ControlPlane) TokenFile() string { return p.File("replica.token") }
 // CAFile returns the path of the API server's certificate, followed by that of the authority which signed it.
 func (p *ControlPlane) CAFile() string { return p.File("certs/apiserver.crt") }
 
-// writeSecrets writes what the API server reads: who may talk to it, and the key of its service accounts' tokens.
+// writeSecrets writes the users that may talk to the API server, and the key of its service accounts' tokens.
 func (p *ControlPlane) writeSecrets() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

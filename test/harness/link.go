@@ -171,7 +171,7 @@ type pipe struct {
 	over           chan struct{} // closed when broken
 }
 
-// breakOff is called with link.mu held.
+// breakOff must be called with link.mu held.
 func (p *pipe) breakOff() {
 	if p.broken {
 		return

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// echo is a server that sends back what it is sent.
+// echo returns the address of a server that sends back what it receives.
 func echo(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -18,7 +18,7 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// suspend returns when the process stands still: on a busy machine its threads may run on for milliseconds.
+// suspend returns when the process stands still. On a busy machine its threads may run on for milliseconds.
 func suspend(p *os.Process) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err

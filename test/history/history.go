@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +98,7 @@ type Event struct {
 	Note    string        `json:"note,omitempty"`
 }
 
-// String is a line for a reader.
+// String returns a line for a reader.
 func (e Event) String() string {
 	text := fmt.Sprintf("%12.6f  %-5s %-9s", e.At.Seconds(), e.Replica, e.Kind)
 	add := func(name, value string) {
@@ -119,7 +121,7 @@ func (e Event) String() string {
 	return strings.TrimRight(text, " ")
 }
 
-// String is short.
+// String returns a short form.
 func (r *Record) String() string {
 	if r == nil || *r == (Record{}) {
 		return "none"
@@ -131,7 +133,7 @@ func (r *Record) String() string {
 	return fmt.Sprintf("%q@%s(%ds,#%d)", holder, r.Version, r.Seconds, r.Transitions)
 }
 
-// History is events in the order of their times; those of one instant in the order in which they were recorded.
+// A History has events in the order of their times. Events of one instant are in the order in which they were recorded.
 type History []Event
 
 // Merge makes one history of several.
@@ -150,6 +152,19 @@ func (h History) Write(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// Save writes the history to a file, and makes its directory.
+func (h History) Save(file string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // Anyone may read it.
+		return err
+	}
+	f, err := os.Create(file) //nolint:gosec // The caller names it.
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return h.Write(f)
 }
 
 // Read reads what Write wrote.
@@ -186,7 +201,7 @@ func (r *Recorder) Add(e Event) {
 	r.events = append(r.events, e)
 }
 
-// History is what has been recorded so far.
+// History returns what has been recorded so far.
 func (r *Recorder) History() History {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ type Limits struct {
 	RequestBurst   int     // requests beyond the steady ones
 	RequestsPerTry float64 // requests in one RetryPeriod
 
-	// What a process may do in a minute while a lasting fault is on; 0 is not judged.
+	// These limit what a process may do in a minute while a lasting fault is on. With 0 it is not judged.
 	LeaderPerMinute  float64 // requests of one that leads
 	StandbyPerMinute float64 // requests of one that does not
 	BarredPerMinute  float64 // requests of one to which all are refused
@@ -61,7 +61,7 @@ type Invariant struct {
 	check func(*world, Limits) []Violation
 }
 
-// All are the invariants.
+// All returns the invariants.
 func All() []Invariant {
 	return []Invariant{
 		{"one-leader", "at most one process has a valid term at a time", oneLeader},
@@ -100,7 +100,7 @@ func violation(at time.Duration, replica, format string, args ...any) Violation 
 	return Violation{At: at, Replica: replica, What: fmt.Sprintf(format, args...)}
 }
 
-// slot is the replica that a process, "b#2", is one of.
+// slot returns the replica of a process, "b" of "b#2".
 func slot(process string) string {
 	name, _, _ := strings.Cut(process, "#")
 	return name

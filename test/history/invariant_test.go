@@ -23,7 +23,7 @@ var limits = Limits{
 	RequestBurst: 10, RequestsPerTry: 2,
 }
 
-// at is an event at so many seconds.
+// at returns an event at so many seconds.
 func at(seconds float64, replica string, kind Kind, change ...func(*Event)) Event {
 	e := Event{At: time.Duration(seconds * float64(sec)), Replica: replica, Kind: kind}
 	for _, c := range change {
@@ -39,7 +39,7 @@ func count(n int) func(*Event)    { return func(e *Event) { e.N = n } }
 func ok(e *Event)                 { e.OK = true }
 func plain(e *Event)              { e.Plain = true }
 
-// wrote is what a write found and left: holder@version, 15 s each, renewed at that version.
+// wrote returns a write from what it found to what it left, holder@version, of 15 s each and renewed at that version.
 func wrote(before, after string) func(*Event) {
 	record := func(s string) *Record {
 		if s == "" {
@@ -51,8 +51,8 @@ func wrote(before, after string) func(*Event) {
 	return func(e *Event) { e.Before, e.After = record(before), record(after) }
 }
 
-// handover is a good one: a leads, renews, is stopped and releases while its work ends; b follows, and is told to end by
-// a hand that takes its Lease.
+// handover returns a good history. Process a leads, renews, is stopped and releases while its work ends. Then b leads,
+// and its term ends when an administrator takes its Lease.
 func handover() History {
 	return History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted),
@@ -74,7 +74,8 @@ func handover() History {
 	}
 }
 
-// pause is a good one, too: a is frozen when it leads, b takes over, and a wakes up and acts once before it knows.
+// pause returns a good history, too. Process a is frozen while it leads, b takes over, and a wakes up and acts once
+// before it knows.
 func pause() History {
 	return History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted),
@@ -179,8 +180,9 @@ func TestPlainClientGoIsJudgedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-// A process of plain client-go that is restarted under its Identity says that it leads as soon as it has read the record
-// of the process before, and may be wrong. That it leads later, for another reason, is no fault of who led then.
+// A process of plain client-go that is restarted under its Identity says that it leads as soon as it has read the
+// record of the process before, and may be wrong. That it leads later, for another reason, is not the fault of the
+// process that led then.
 func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "p#2", ProcessStarted, plain), at(1, "a#1", LeaseWrite, wrote("", "a@1")),
@@ -201,7 +203,8 @@ func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
 	}
 }
 
-// A client-go process acquires, another blanks its record, as it does, and an Elector takes what is blank; all at once.
+// At one instant a client-go process acquires, another blanks its record, as client-go does, and an Elector takes the
+// blank record.
 func TestAtOneInstantTheLeaseTellsWhoCameFirst(t *testing.T) {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "p#1", ProcessStarted, plain), at(0, "q#1", ProcessStarted, plain),
@@ -219,7 +222,8 @@ func TestAtOneInstantTheLeaseTellsWhoCameFirst(t *testing.T) {
 	}
 }
 
-// A client-go process acquires, its reply is late; a hand blanks the record, an Elector takes it; then the reply comes.
+// A client-go process acquires and its reply is late. An administrator blanks the record, an Elector takes it, and then
+// the reply comes.
 func TestWhoHearsLateThatItLeadsMayHaveBegunFirst(t *testing.T) {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "p#1", ProcessStarted, plain), at(1, "p#1", LeaseWrite, wrote("", "p@1")),
@@ -257,7 +261,7 @@ func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	if len(progress(read(late), limits)) == 0 {
 		t.Error("waited for longer than MaxLease, and that was not found")
 	}
-	// It is no different if the record is deleted meanwhile: but who starts then has nothing to wait for.
+	// It is no different if the record is deleted meanwhile. But a process that starts then has nothing to wait for.
 	gone := at(609, "", LeaseWrite, wrote("x@1", ""))
 	h[6].Before = nil
 	h = slices.Insert(h, 4, gone)

@@ -14,7 +14,7 @@ type quiet struct {
 	cause, replica string
 }
 
-// lasting are the quiet times. Around every other fault there is the time to settle.
+// lasting returns the quiet times. Every other fault is followed by a time to settle.
 func lasting(w *world, l Limits) (all []quiet) {
 	for i, e := range w.history {
 		if e.Kind != FaultBegan || e.Cause == "" {
@@ -34,7 +34,7 @@ func lasting(w *world, l Limits) (all []quiet) {
 	return all
 }
 
-// others are the times that do not count for a lasting fault: other faults, and the settling after each.
+// others returns the times that do not count for a lasting fault, which are other faults and the settling after each.
 func others(w *world, l Limits, fault Event) []span {
 	var all History
 	for _, e := range w.history {
@@ -68,7 +68,7 @@ func calm(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// perMinute is how many requests the process may make. One that led for a part of the time counts as a leader.
+// perMinute returns how many requests the process may make. One that led for a part of the time counts as a leader.
 func (p *process) perMinute(l Limits, q quiet) float64 {
 	leads := func(t *term) bool { return !t.valid().overlap(q.span).empty() }
 	switch {
@@ -80,8 +80,8 @@ func (p *process) perMinute(l Limits, q quiet) float64 {
 	return l.StandbyPerMinute
 }
 
-// counted is what the process's events of the kind count in s, over which time, and when the last of them was. Events with
-// an N count what was since the one before, so the first in s does not.
+// counted returns the sum of the process's events of the kind in s, over which time that was, and when the last of them
+// was. Events with an N count what happened since the one before, so the first in s does not count.
 func (w *world) counted(process string, kind Kind, s span) (n int, d, at time.Duration) {
 	first := never
 	for _, e := range w.history {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// broken are the names of the invariants that the history violates.
+// broken returns the names of the invariants that the history violates.
 func broken(h History, l Limits) (names []string) {
 	for _, v := range Check(h, l) {
 		if !slices.Contains(names, v.Invariant) {
@@ -26,7 +26,7 @@ func wantBroken(t *testing.T, h History, l Limits, want ...string) {
 	}
 }
 
-// lostTerm is a term that expires. Its work acts until the process ends.
+// lostTerm returns a term that expires. Its work acts until the process ends.
 func lostTerm(end float64) History {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(0, "", FaultBegan, note("partition")),
@@ -102,7 +102,8 @@ func TestNilMeansThatTheLeaseIsNotHeld(t *testing.T) {
 	wantBroken(t, late, limits, "nil")
 }
 
-// refused is a process to which all is refused, and that sends so many requests and logs so many lines a minute.
+// refused returns a process whose requests are all refused, and which sends so many requests and logs so many lines a
+// minute.
 func refused(requests, lines int) History {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(5, "a", FaultBegan, note("1"), cause(LastingBan)),
@@ -139,7 +140,7 @@ func TestInALastingFaultProcessesAreCalm(t *testing.T) {
 	calmly(Merge(refused(0, 0), terms), 1)
 }
 
-// putBack is a history in which a's record is put back while b leads, and somebody claims.
+// putBack returns a history in which a's record is put back while b leads, and another process claims.
 func putBack(claim float64, by string) History {
 	return History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(0, "c#1", ProcessStarted),

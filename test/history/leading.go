@@ -13,7 +13,7 @@ import (
 type claim struct {
 	span
 	of   *process
-	term *term // which may have begun earlier: the process may have been frozen meanwhile
+	term *term // which may have begun earlier, if the process has been frozen meanwhile
 }
 
 // claimsOf returns the times in which processes think they lead, without the moment in which a thawed one wakes up.
@@ -35,10 +35,10 @@ type overlap struct {
 	older, newer *process
 }
 
-// overlaps compares the terms, by their callbacks. Not counted is what nothing can prevent: a process that was frozen,
-// until it has woken up; and for RenewDeadline the term of one whose record a hand has removed, since a candidate may take
-// the Lease then, and the leader may be cut off. A process that is not judged is not held to its own end, but it does take
-// the Lease from others in time.
+// overlaps compares the terms, by their callbacks. It leaves out what nothing can prevent. A frozen process may seem to
+// lead until it has woken up. A process whose record an administrator has removed may lead on for RenewDeadline, since
+// it may be cut off while a candidate takes the Lease. A process that is not judged may go on after its own end, but
+// must not take the Lease early.
 func overlaps(w *world, l Limits) (found []overlap) {
 	for _, pair := range overlapping(claimsOf(w, l.Wake)) {
 		older, newer := pair[0], pair[1]
@@ -74,8 +74,8 @@ func oneLeader(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// elder is the one of p, which says at the given time that it leads, and c's process that began to lead first. One that
-// says so without a term is to blame itself, whatever terms it has later.
+// elder returns p, which says at the given time that it leads, or c's process, whichever began to lead first. A process
+// that says so without a term is to blame itself, whatever terms it has later.
 func (p *process) elder(c claim, at time.Duration) *process {
 	for _, t := range p.terms {
 		if c.term.elder(t) && t.started <= at {
@@ -85,8 +85,8 @@ func (p *process) elder(c claim, at time.Duration) *process {
 	return p
 }
 
-// overlapping are the pairs of claims of different processes that have time in common. The claims are in the order of
-// their beginnings.
+// overlapping returns the pairs of claims of different processes that have time in common. The claims are in the order
+// of their beginnings.
 func overlapping(claims []claim) (pairs [][2]claim) {
 	var open []claim
 	for _, c := range claims {
@@ -134,7 +134,7 @@ func (e Event) changesRecord() bool {
 	return before != after
 }
 
-// changesHolder reports whether the record is another's afterwards: no two writers have a renewTime in common.
+// changesHolder reports whether the record is another's afterwards. No two writers have a renewTime in common.
 func (e Event) changesHolder() bool {
 	before, after := deref(e.Before), deref(e.After)
 	return before.UID != after.UID || before.Holder != after.Holder || before.Renewed != after.Renewed
@@ -147,8 +147,9 @@ func deref(r *Record) Record {
 	return *r
 }
 
-// endsInTime: a write was sent before it was accepted, so this is a little less than is promised, except where replies are
-// slow: there it finds who counts from the reply. A write that comes too late revives nothing.
+// endsInTime counts from when a write was accepted, which is later than when it was sent. It is therefore a little less
+// strict than the promise, except where replies are slow, where it finds a process that counts from the reply. A write
+// that comes too late revives nothing.
 func endsInTime(w *world, l Limits) (found []Violation) {
 	for _, t := range w.terms(l) {
 		for _, s := range t.of.running(span{t.started, min(t.valid().to, w.end)}, l.Wake) {
@@ -169,7 +170,8 @@ func endsInTime(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// firstGap is the first time in s that is longer than limit after the last of the times, the first being at started.
+// firstGap returns the first time in s that is longer than limit after the last of the times. It counts started as one
+// of them.
 func firstGap(times []time.Duration, s span, started, limit time.Duration) span {
 	for last := lastBefore(times, s.from, started); ; {
 		i, _ := slices.BinarySearch(times, last+1)
@@ -187,7 +189,7 @@ func firstGap(times []time.Duration, s span, started, limit time.Duration) span 
 	}
 }
 
-// lastBefore is the last of the times up to at, or else what is given.
+// lastBefore returns the last of the times up to at, or otherwise.
 func lastBefore(times []time.Duration, at, otherwise time.Duration) time.Duration {
 	i, exact := slices.BinarySearch(times, at)
 	switch {
@@ -199,7 +201,7 @@ func lastBefore(times []time.Duration, at, otherwise time.Duration) time.Duratio
 	return otherwise
 }
 
-// endsOnNotice is about processes that nothing has befallen for a while: their watches work.
+// endsOnNotice judges processes that have had no fault for a while, so that their watches work.
 func endsOnNotice(w *world, l Limits) (found []Violation) {
 	terms := w.terms(l)
 	for _, e := range w.history {
@@ -218,7 +220,8 @@ func endsOnNotice(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// signed reports whether the record that an administrator has written is an old one of the process: then its term may go on.
+// signed reports whether the record that an administrator has written is an old one of the process, whose term may go
+// on then.
 func (p *process) signed(h History, e Event) bool {
 	return slices.ContainsFunc(h, func(old Event) bool {
 		return e.Replica == "" && old.Kind == LeaseWrite && old.Replica == p.name && e.After != nil && old.After != nil &&
@@ -226,8 +229,8 @@ func (p *process) signed(h History, e Event) bool {
 	})
 }
 
-// kept is about times without faults, or with harmless ones only, in which nobody may lose what he holds; and about terms
-// that are said to be lost to another, though at no time they were.
+// kept judges times without faults, or with harmless ones only, in which no leader may lose its term. It also judges
+// terms that were reported as lost to another process though they never were.
 func kept(w *world, l Limits) (found []Violation) {
 	troubled := w.faults(l, "", false)
 	for _, t := range w.terms(l) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// leaves is about processes that were not frozen meanwhile.
+// leaves judges processes that were not frozen meanwhile.
 func leaves(w *world, l Limits) (found []Violation) {
 	if l.Leave == 0 {
 		return nil

@@ -23,7 +23,7 @@ func union(spans []span) (all []span) {
 	return all
 }
 
-// gaps is what the spans leave of s.
+// gaps returns what the spans leave of s.
 func gaps(spans []span, s span) (all []span) {
 	for _, one := range union(spans) {
 		if gap := s.overlap(span{s.from, one.from}); !gap.empty() {
@@ -37,8 +37,8 @@ func gaps(spans []span, s span) (all []span) {
 	return all
 }
 
-// progress is about times without faults in which a judged process is there. Whatever a fault left behind may have to
-// lapse first, be it a duration that a hand has written.
+// progress judges times without faults in which a judged process is there. What a fault left behind may have to lapse
+// first, even a duration that an administrator has written.
 func progress(w *world, l Limits) (found []Violation) {
 	var led []span
 	for _, p := range w.order {
@@ -63,9 +63,9 @@ func progress(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// longest is how long a record that may still be waited for at the given time can last. The one that stands then may have
-// been written long before: whoever has started since, or could not see it, begins to wait when it does. One that is gone is
-// waited for by whoever had seen it, as its holder may not have noticed.
+// longest returns how long a record can last that may still be waited for at the given time. The one that stands then
+// may have been written long before, since a process that started later, or could not see it, begins to wait when it
+// sees it. Processes that had seen a deleted record wait for it, as its holder may not have noticed.
 func longest(h History, l Limits, at time.Duration) time.Duration {
 	length, standing, gone := l.LeaseDuration, time.Duration(0), time.Duration(-1)
 	for _, e := range h {

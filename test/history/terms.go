@@ -14,7 +14,7 @@ const never = time.Duration(math.MaxInt64)
 // span is the time from its beginning up to, but without, its end.
 type span struct{ from, to time.Duration }
 
-// overlap is what two spans have in common.
+// overlap returns what two spans have in common.
 func (s span) overlap(other span) span { return span{max(s.from, other.from), min(s.to, other.to)} }
 
 func (s span) empty() bool { return s.to <= s.from }
@@ -24,16 +24,16 @@ type process struct {
 	name   string
 	plain  bool
 	alive  span
-	told   time.Duration // when it was told to end; never if it was not
+	told   time.Duration // when it was told to end, or never
 	frozen []span
 	terms  []*term
 	leads  []time.Duration // when IsLeader said so
-	wrote  int             // where in the history it last wrote its name into the Lease; -1 if it has not
+	wrote  int             // where in the history it last wrote its name into the Lease, or -1
 
 	releases bool // it has ReleaseOnCancel
 }
 
-// term is one as its process's callbacks tell of it; never for what has not happened.
+// A term is what its process's callbacks report. What has not happened is at never.
 type term struct {
 	of                           *process
 	token                        string
@@ -48,12 +48,13 @@ type term struct {
 // voluntary says that the Lease was held on to while the work ended.
 func (t *term) voluntary() bool { return t.cause == CauseStopped || t.cause == CauseSteppedDown }
 
-// valid is the time for which the process is sure to think that it leads. While the work of a voluntary end returns it
-// may, too: then Leading tells.
+// valid returns the time for which the process is sure to think that it leads. In a voluntary end it may also think so
+// while its work returns, which its Leading events show.
 func (t *term) valid() span { return span{t.started, min(t.cancelled, t.returned, t.over)} }
 
-// elder says whether t began before the other. Of a client-go process and an Elector, or at one instant, it is the Lease
-// that tells who came first: a reply may be late, and others may have taken a record meanwhile that a hand had blanked.
+// elder reports whether t began before the other. If the callbacks cannot tell, because one process is client-go's or
+// both began at one instant, the Lease decides. A reply may be late, and others may have taken a record meanwhile that
+// an administrator had blanked.
 func (t *term) elder(other *term) bool {
 	byLease := cmp.Compare(t.acquired, other.acquired)
 	if t.of.plain != other.of.plain && t.acquired >= 0 && other.acquired >= 0 {
@@ -181,7 +182,7 @@ func (p *process) take(e Event) {
 	}
 }
 
-// terms are those of the judged processes.
+// terms returns those of the judged processes.
 func (w *world) terms(l Limits) (all []*term) {
 	for _, p := range w.order {
 		if p.judged(l) {
@@ -202,8 +203,8 @@ func (w *world) faults(l Limits, process string, harmless bool) []span {
 	return all
 }
 
-// faults are the times with one that touches the process, or any if that is "", each from its beginning until it is
-// settled. Harmless ones may be left out.
+// faults returns the times with a fault that affects the process, or with any fault if process is "", each from its
+// beginning until the process has settled. Harmless ones may be left out.
 func faults(h History, l Limits, process string, harmless bool) (all []span) {
 	type key struct{ replica, note string }
 	open := map[key]int{}

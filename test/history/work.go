@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// workStops: until its allowance is over, work may act; and while a voluntary end is under way, for as long as the record
-// stands. The term of a process that is frozen ends, too. When it has woken up it has Wake to find out.
+// workStops allows work to act until its allowance is over and, in a voluntary end, for as long as the record stands.
+// The term of a frozen process ends, too. When it has woken up it has Wake to find out.
 func workStops(w *world, l Limits) (found []Violation) {
 	for _, t := range w.terms(l) {
 		for _, act := range t.acts {
@@ -32,8 +32,8 @@ func workStops(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// stands is until when the record stands, or stood, that the process last wrote before the given time, as far as the process
-// can know.
+// stands returns until when the record stands, or stood, that the process last wrote before the given time, as far as
+// the process can know.
 func (w *world) stands(process string, at time.Duration, l Limits) (until time.Duration) {
 	standing := false
 	for _, e := range w.history {
@@ -50,8 +50,8 @@ func (w *world) stands(process string, at time.Duration, l Limits) (until time.D
 	return until
 }
 
-// workAlone is about work that goes on when its term has ended, and about work under a hold at any time. A process that has
-// just woken up does not know, and one whose record was removed by an administrator may hear of it late: RenewDeadline, and
+// workAlone judges work that goes on after its term's end, and work under a hold at any time. A process that has just
+// woken up cannot know, and one whose record an administrator has removed may learn of it late, by RenewDeadline and
 // the allowance.
 func workAlone(w *world, l Limits) (found []Violation) {
 	for _, t := range w.terms(l) {
@@ -82,7 +82,7 @@ func (w *world) leads(at time.Duration, l Limits, than *term) *term {
 	return nil
 }
 
-// Zombies are the acts of frozen processes that woke up when their time had passed: all that a lease cannot prevent.
+// Zombies returns the acts of frozen processes that woke up after their time, which no lease can prevent.
 type Zombies struct {
 	Woken    int           // processes thawed when the time of the term they were in had passed
 	Acts     int           // what they did before they knew
@@ -171,7 +171,7 @@ func tokensRise(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// fence is about the receiver of the work's effects.
+// fence judges the receiver of the work's effects.
 func fence(w *world, _ Limits) (found []Violation) {
 	var last uint64
 	for _, e := range w.history {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// held is the record a write finds: who wrote it, and when.
+// A held is the record that a write finds, with its author and its time.
 type held struct {
 	author string
 	from   time.Duration // since when this author has written it
 	since  time.Duration // edits of it by others do not count
 	length time.Duration // how long it must be left alone
-	edited time.Duration // the same for those who saw only what became of it: no longer than length
+	edited time.Duration // the same for those who saw only what became of it, and no longer than length
 	// full is how long it must be left alone by those who saw it renewed, from the time renewed on.
 	full, renewed time.Duration
 	// replaced are the records that had not lapsed when they were deleted or another's was written over them. Their
@@ -22,7 +22,7 @@ type held struct {
 	replaced  []held
 	gone      time.Duration // when this was replaced
 	reapplied bool          // it was written by an administrator
-	again     bool          // it had been there before: who saw it then, and nothing since, does not know that it is new
+	again     bool          // It had been there before. Those who saw it then, and nothing since, do not know that it is new.
 }
 
 func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
@@ -75,7 +75,7 @@ func (r held) overwritten(e Event, l Limits, authors map[signature]string) held 
 	return now
 }
 
-// length is how long a record must be left alone at least.
+// length returns how long a record must be left alone at least.
 func (l Limits) length(r Record) time.Duration {
 	if r.Seconds <= 0 {
 		return l.Unnamed
@@ -91,7 +91,7 @@ func (r held) stillReplaced(at time.Duration) []held {
 	return slices.DeleteFunc(slices.Clone(r.replaced), func(r held) bool { return r.lapsed(at) })
 }
 
-// released is about the writes that blank a holder, and deletions, which no candidate makes.
+// released judges the writes that blank a holder, and deletions, which no candidate makes.
 func released(w *world, l Limits) (found []Violation) {
 	eachWrite(w.history, l, func(e Event, was held) {
 		p := w.processes[e.Replica]
@@ -118,9 +118,9 @@ func released(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// respect is about claims. Everybody counts from when he saw the record change, which is after it did. What was deleted,
-// replaced or edited is respected as it was by those who saw it. So that is asked only of those who were well, and of records
-// that had been there for Notice.
+// respect judges claims. Every candidate counts from when it saw the record change, which is after the change. A record
+// that was deleted, replaced or edited still counts as it was for those who saw it. So this is only demanded of
+// candidates that were well, and for records that had been there for Notice.
 func respect(w *world, l Limits) (found []Violation) {
 	eachWrite(w.history, l, func(e Event, was held) {
 		p := w.processes[e.Replica]

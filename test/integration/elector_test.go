@@ -25,8 +25,7 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// patience is how long a condition is waited for; no test's result depends on
-// its length.
+// patience is how long tests wait for a condition. The result of no test depends on its length.
 const patience = 30 * time.Second
 
 // candidate is an Elector on the real API server.
@@ -179,7 +178,7 @@ func TestTakeOverAfterACrash(t *testing.T) {
 func TestADeletedOrTakenLeaseEndsTheTermAtOnce(t *testing.T) {
 	ns := namespace(t)
 	admin := kubernetes.NewForConfigOrDie(restConfig).CoordinationV1().Leases(ns)
-	a := startCandidate(t, restConfig, ns, "a") // its RenewDeadline is 10 s: the watch must have told
+	a := startCandidate(t, restConfig, ns, "a") // its RenewDeadline is 10 s, so the watch must have reported it
 	before := a.leads()
 	if err := admin.Delete(t.Context(), "lease", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -283,7 +282,7 @@ func TestTheRoleInTheReadmeSuffices(t *testing.T) {
 	grant()
 	a := startCandidate(t, limited, ns, "a", fast)
 	a.leads()
-	// Withdrawn, it ends by the deadline; given back, it leads again.
+	// When the permission is withdrawn, the term ends by the deadline. When it is given back, the replica leads again.
 	if err := admin.RbacV1().RoleBindings(ns).Delete(t.Context(), "election", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

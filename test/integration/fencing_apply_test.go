@@ -32,8 +32,8 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// leader is a Leadership that takes itself for certain in the term with this token, even when it is
-// not: a process that has just been woken.
+// leader is a Leadership that takes itself for certain in the term with this token, even when it is not, like a process
+// that has just been woken.
 type leader string
 
 func (l leader) Remaining() time.Duration { return time.Hour }
@@ -108,7 +108,7 @@ func (o *operator) anythingCRD(t *testing.T) *apiextensionsv1.CustomResourceDefi
 	return crd
 }
 
-// applied returns what the owner applies: a key of ConfigMap x, and a condition of Deployment x.
+// applied returns what the owner applies, a key of ConfigMap x and a condition of Deployment x.
 func (o *operator) applied(owner, value string) (spec *applycorev1.ConfigMapApplyConfiguration, status *applyappsv1.DeploymentApplyConfiguration) {
 	return applycorev1.ConfigMap("x", o.ns).WithData(map[string]string{owner: value}),
 		applyappsv1.Deployment("x", o.ns).WithStatus(applyappsv1.DeploymentStatus().WithConditions(
@@ -129,7 +129,7 @@ func unstructuredOf(t *testing.T, configuration runtime.ApplyConfiguration) *uns
 	return u
 }
 
-// applies are the ways to apply by server-side apply.
+// applies returns the ways to use server-side apply.
 func applies(t *testing.T, o *operator) map[string]func(_ context.Context, _ client.Client, owner, value string) error {
 	owned := func(owner string) client.FieldOwner { return client.FieldOwner(owner) }
 	return map[string]func(context.Context, client.Client, string, string) error{

@@ -78,7 +78,7 @@ func (o *operator) writeToken(t *testing.T, object *corev1.ConfigMap, token stri
 	return o.pods[0].Update(t.Context(), object)
 }
 
-// What no leader of this cluster wrote into the object: a copy from another cluster, or a person's.
+// No leader of this cluster wrote this into the object. It comes from a copy from another cluster, or from a person.
 var foreignTokens = []string{
 	"98765432109", "9223372036854775807", "18446744073709551615", "18446744073709551616", strings.Repeat("9", 30),
 	strings.Repeat("9", 200_000), "0", "00", "08", "-8", "+8", "8.0", "1e3", "0x8", " 8", "8 ", "8\n", "\u0668", "rubbish", "\u00a0", " ",
@@ -182,7 +182,7 @@ func TestEpochSurvivesAnythingInTheStatus(t *testing.T) {
 	}
 }
 
-// beacons are custom resources with a status.
+// beacons returns custom resources with a status.
 func (o *operator) beacon(name string) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{}
 	u.SetAPIVersion("demo.kube-elector.io/v1alpha1")

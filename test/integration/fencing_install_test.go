@@ -20,7 +20,7 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// ownPlane is an API server that shares no informer with other tests.
+// ownPlane returns an API server that shares no informer with other tests.
 func ownPlane(t *testing.T) *rest.Config {
 	t.Helper()
 	assets, err := harness.Assets()
@@ -63,7 +63,7 @@ func (o *operator) reinstall(t *testing.T, uninstalled, installed []client.Objec
 // new holder write and the old one not.
 func (o *operator) believes(t *testing.T, holder, former *pod) bool {
 	t.Helper()
-	// Not a time within which something must happen: a thousand times that in which it does.
+	// This limit is a thousand times the usual duration.
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if holder.Create(t.Context(), o.configMap("none"), client.DryRunAll) == nil &&
 			fencing.IsRefused(former.Create(t.Context(), o.configMap("none"), client.DryRunAll)) {

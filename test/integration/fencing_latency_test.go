@@ -15,9 +15,8 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// What the policies cost a leader's write: pairs of the same patch, one of them
-// in a namespace that is guarded, in alternating order. It asserts nothing about
-// time. FENCING_TAKEOVERS is a measure of its length as well.
+// This measures what the policies cost a leader's write. It makes pairs of the same patch, one of them in a namespace
+// that is guarded, in alternating order. It asserts nothing about time. FENCING_TAKEOVERS sets its length, too.
 func TestLatencyThatPoliciesAdd(t *testing.T) {
 	guarded := newOperator(t, restConfig, namespace(t), 1)
 	free := newOperator(t, restConfig, namespace(t), 1)

@@ -187,7 +187,7 @@ func TestRefusedWriteIsRecognisedCountedAndHeals(t *testing.T) {
 	o.marked(t, o.pods[0], term)
 }
 
-// refusedWrites is the metric's value for Epoch.
+// refusedWrites returns the metric's value for Epoch.
 func refusedWrites(t *testing.T, s fencing.Settings) float64 {
 	t.Helper()
 	families, err := metrics.Registry.Gather()

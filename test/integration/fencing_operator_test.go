@@ -28,8 +28,7 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// pod is one of an operator's, as the API server sees it: there is no process in
-// it, but its token is real and bound to it.
+// pod is one of an operator's, as the API server sees it. It has no process, but its token is real and bound to it.
 type pod struct {
 	client.Client
 	cfg      *rest.Config
@@ -77,8 +76,7 @@ func (o *operator) newPod(t *testing.T, name string) *pod {
 	})
 }
 
-// podOf is what has a token of the operator's service account that is bound to
-// this object, or to none.
+// podOf returns a client with a token of the operator's service account that is bound to this object, or to none.
 func (o *operator) podOf(t *testing.T, identity string, bound *authenticationv1.BoundObjectReference) *pod {
 	t.Helper()
 	request, err := kubernetes.NewForConfigOrDie(o.cfg).CoreV1().ServiceAccounts(o.ns).CreateToken(t.Context(), "operator",
@@ -205,7 +203,7 @@ func (o *operator) awaitForce(t *testing.T, s fencing.Settings) {
 	}
 }
 
-// stamp is a patch that writes a token.
+// stamp returns a patch that writes a token.
 func stamp(token string) client.Patch {
 	return client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, fencing.TokenAnnotation, token))
 }
@@ -233,7 +231,7 @@ func (o *operator) takeOver(t *testing.T, p *pod) string {
 	return lease.ResourceVersion
 }
 
-// number is a resourceVersion's.
+// number returns that of a resourceVersion.
 func number(t *testing.T, version string) uint64 {
 	t.Helper()
 	n, err := strconv.ParseUint(version, 10, 64)

@@ -21,14 +21,14 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// as is the client of another user, who may be one of Kubernetes' own.
+// as returns the client of another user, who may be one of Kubernetes' own.
 func (o *operator) as(t *testing.T, user string, groups ...string) client.Client {
 	cfg := rest.CopyConfig(o.cfg)
 	cfg.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
 	return clientOf(t, cfg)
 }
 
-// everyWrite is all that can be done to an object.
+// everyWrite returns everything that can be done to an object.
 func everyWrite(o *operator, name string, options ...client.PatchOption) map[string]func(context.Context, client.Client) error {
 	return map[string]func(context.Context, client.Client) error{
 		"1 create": func(ctx context.Context, c client.Client) error { return c.Create(ctx, o.configMap(name)) },
@@ -114,7 +114,7 @@ func TestNamespaceCanBeEmptiedWithoutALease(t *testing.T) {
 	}
 }
 
-// The setting's price, as it is documented: even the administrator is refused.
+// This is the setting's documented price. It refuses even the administrator.
 func TestDenyWithoutLeaseRefusesEverybodyWhileThereIsNone(t *testing.T) {
 	o := newOperator(t, restConfig, namespace(t), 1)
 	o.takeOver(t, o.pods[0])

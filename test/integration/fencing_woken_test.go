@@ -19,8 +19,8 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// takeovers is how many there are for each set of policies; FENCING_TAKEOVERS=300
-// in the environment makes more than 10,000 stale writes of it.
+// takeovers returns how many there are for each set of policies. FENCING_TAKEOVERS=300 in the environment yields more
+// than 10,000 stale writes.
 func takeovers(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("FENCING_TAKEOVERS"), "20"))
@@ -32,7 +32,7 @@ func takeovers(t *testing.T) int {
 
 const (
 	staleWriters    = 2  // of one former leader, at the same time
-	staleWritesEach = 20 // after the takeover; if there are policies, refused ones
+	staleWritesEach = 20 // after the takeover, and refused ones if there are policies
 )
 
 // staleWrite is one of a leader that has been replaced, or is being replaced.
@@ -98,7 +98,7 @@ func TestWokenLeaderIsRefusedByTheAPIServer(t *testing.T) {
 	})
 }
 
-// frozenLeaders has two pods take the Lease from each other.
+// frozenLeaders makes two pods take the Lease from each other.
 func frozenLeaders(t *testing.T, o *operator, n int) staleTally {
 	var total staleTally
 	objects := []string{"a", "b", "c"}
@@ -119,7 +119,7 @@ func frozenLeaders(t *testing.T, o *operator, n int) staleTally {
 	return total
 }
 
-// frozenLeader is one takeover. It returns the new leader's token.
+// frozenLeader plays one takeover. It returns the new leader's token.
 func frozenLeader(t *testing.T, o *operator, total *staleTally, before, after *pod, token string, objects []string) string {
 	var (
 		writers sync.WaitGroup

@@ -49,7 +49,7 @@ func run(m *testing.M) (err error) {
 	}
 	plane := &envtest.Environment{BinaryAssetsDirectory: assets}
 	defer func() {
-		// Goroutines are looked for last: stopping the control plane ends the connections of all clients.
+		// Stopping the control plane ends the connections of all clients. So goroutines are counted last.
 		err = errors.Join(err, plane.Stop(), goleak.Find(unsynced...))
 	}()
 	if restConfig, err = plane.Start(); err != nil {

@@ -78,7 +78,7 @@ func TestGatedControllerHearsOfAllItsSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		start(t, o.Manager)
-		// After Start: another controller, and a Watch of the first.
+		// After Start come another controller, and a Watch of the first.
 		eventually(t, "the start", func() bool { return o.GetCache().WaitForCacheSync(t.Context()) })
 		if err := setupNamed(o.Manager, "late", reconciled(", late")); err != nil {
 			t.Fatal(err)

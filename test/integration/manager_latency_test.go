@@ -87,9 +87,8 @@ func newOurs(t *testing.T, options ctrl.Options) *manager.Manager {
 	return m
 }
 
-// TestHandOverLatency measures the time from stopping the leader, by its
-// context, to the successor's first reconcile, with 1,000 objects. The figures
-// are logged; that ours are the shorter ones is checked.
+// TestHandOverLatency measures the time from stopping the leader, by its context, to the successor's first reconcile,
+// with 1,000 objects. It logs the figures, and checks that ours are the shorter ones.
 func TestHandOverLatency(t *testing.T) {
 	ns := namespace(t)
 	createMany(t, ns, measuredObjects)

@@ -23,9 +23,8 @@ import (
 	"github.com/kube-elector/elector/manager"
 )
 
-// afterLoss is what a controller did after its replica's Lease was lost. The
-// instant of the loss is when another replica may lead: when the Lease was
-// deleted or overwritten, or when it lapsed.
+// afterLoss is what a controller did after its replica's Lease was lost. The instant of the loss is when another
+// replica may lead, because the Lease was deleted, overwritten or has lapsed.
 type afterLoss struct {
 	client client.Client
 	lost   atomic.Int64 // in Unix nanoseconds; 0 before

@@ -76,8 +76,8 @@ func (h *history) firstAfter(name string, at time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// tickingOperator reconciles ConfigMaps: "ticking" ten times a second, with a write each time; "due" again after dueAfter; all
-// others only when they change.
+// tickingOperator reconciles ConfigMaps. It reconciles "ticking" ten times a second, with a write each time, "due"
+// again after dueAfter, and all others only when they change.
 type tickingOperator struct {
 	client  client.Client
 	history *history

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// freePort is a port that nobody listens on, so far.
+// freePort returns a port that nobody listens on so far.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -47,8 +47,7 @@ func (l *logLines) find(text string) map[string]any {
 	return nil
 }
 
-// A replica without permissions says what is missing, and what it prints is all
-// it takes: applied as it is, the replica leads.
+// A replica without permissions logs what is missing. Applied as it is, that makes the replica lead.
 func TestPreflightPrintsARoleThatMakesTheReplicaLead(t *testing.T) {
 	ns := namespace(t)
 	own := rest.CopyConfig(restConfig)

@@ -19,8 +19,8 @@ import (
 	"github.com/kube-elector/elector/manager"
 )
 
-// busy is a reconciler that never rests: it writes to its object by the term's
-// client again and again, and counts what it must not do.
+// busy is a reconciler that never rests. It writes to its object through the term's client again and again, and counts
+// what it must not do.
 type busy struct {
 	t       *testing.T
 	client  client.Client

@@ -54,7 +54,7 @@ func (j *journal) forget() {
 
 func (j *journal) has(line string) bool { return slices.Contains(j.all(), line) }
 
-// managerOptions are for one replica of an operator in this namespace.
+// managerOptions returns options for one replica of an operator in this namespace.
 func managerOptions(t *testing.T, namespace string) ctrl.Options {
 	return ctrl.Options{
 		LeaderElection:          true,
@@ -134,7 +134,7 @@ type everywhere func(context.Context) error
 func (e everywhere) Start(ctx context.Context) error { return e(ctx) }
 func (everywhere) NeedLeaderElection() bool          { return false }
 
-// setupConfigMaps is a controller of ConfigMaps as kubebuilder scaffolds one.
+// setupConfigMaps adds a controller of ConfigMaps as kubebuilder scaffolds one.
 func setupConfigMaps(reconcile reconcile.Func) func(ctrl.Manager) error {
 	return func(m ctrl.Manager) error {
 		return ctrl.NewControllerManagedBy(m).For(&corev1.ConfigMap{}).Complete(reconcile)
@@ -153,7 +153,7 @@ func createConfigMaps(t *testing.T, namespace string, names ...string) {
 	}
 }
 
-// holder is who holds the Lease now.
+// holder returns the present holder of the Lease.
 func holder(namespace string) string {
 	if lease := leases(namespace); lease != nil {
 		return ptr.Deref(lease.Spec.HolderIdentity, "")
@@ -187,7 +187,7 @@ var losses = map[string]func(t *testing.T, namespace string, link *atomic.Bool){
 	"partition":      func(_ *testing.T, _ string, link *atomic.Bool) { link.Store(true) },
 }
 
-// onLink has the Lease be reached by a link that can be cut.
+// onLink makes an option that reaches the Lease through a link that can be cut.
 func onLink(link *atomic.Bool) func(*ctrl.Options) {
 	return func(o *ctrl.Options) {
 		quickly(o)

@@ -188,7 +188,7 @@ var same = map[string]behaviour{
 		}, want: "yes"},
 }
 
-// get is the status of an HTTP answer, or 0.
+// get returns the status of an HTTP answer, or 0.
 func get(ctx context.Context, url string) int {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

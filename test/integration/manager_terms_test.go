@@ -96,7 +96,7 @@ func (c *termClock) seen() int {
 	return len(c.terms)
 }
 
-// footprint is what a process has that may leak.
+// footprint returns what a process has that may leak.
 func footprint() (goroutines int, heap uint64) {
 	runtime.GC()
 	runtime.GC()

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// The Elector's updates come without managedFields: what others own must stay theirs.
+// The Elector's updates come without managedFields. What others own must stay theirs.
 func TestAnUpdateLeavesOwnedFieldsAsTheyWere(t *testing.T) {
 	ns := namespace(t)
 	startCandidate(t, restConfig, ns, "a", fast).leads()

@@ -67,7 +67,7 @@ func (w *world) while(n *atomic.Int32) (undo func()) {
 	return func() { n.Add(-1) }
 }
 
-// admit is the API server's admission.
+// admit does what the API server's admission does.
 func (w *world) admit(_ string, l *coordinationv1.Lease) error {
 	if w.strips.Load() > 0 {
 		l.Annotations = nil
@@ -87,7 +87,7 @@ func (w *world) tidy() {
 	})
 }
 
-// copies are what a backup has of the Lease: the first and the last records of its latest holders.
+// copies holds what a backup has of the Lease, which are the first and the last records of its latest holders.
 type copies struct {
 	mu  sync.Mutex // guards all
 	all []*coordinationv1.Lease

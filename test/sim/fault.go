@@ -183,15 +183,15 @@ func drawFault(r *rand.Rand, p *Plan, kinds []Kind) Fault {
 	return f
 }
 
-// upTo is small more often than large.
+// upTo returns a number that is small more often than large.
 func upTo(r *rand.Rand, d time.Duration) time.Duration {
 	return max(time.Millisecond, time.Duration(float64(d)*r.Float64()*r.Float64()).Round(time.Microsecond))
 }
 
-// leader, as a Replica, is whoever leads when the fault begins; any if nobody does.
+// leader, as a Replica, is the one that leads when the fault begins, or any if none does.
 const leader = "the leader"
 
-// lasts is the Cause of the fault's events.
+// lasts returns the Cause of the fault's events.
 func (f Fault) lasts() string {
 	switch {
 	case f.Kind == Janitor:
@@ -206,7 +206,7 @@ func (f Fault) lasts() string {
 	return history.LastingSome
 }
 
-// scope is the Replica of the fault's events.
+// scope returns the Replica of the fault's events.
 func (f Fault) scope(replica string) string {
 	if slices.Contains(byHand, f.Kind) {
 		return history.ByHand

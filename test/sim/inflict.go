@@ -18,7 +18,7 @@ type moment struct {
 	do func()
 }
 
-// moments are the plan's faults, their ends, and looks in between.
+// moments returns the plan's faults, their ends, and looks in between.
 func (w *world) moments() []moment {
 	var all []moment
 	for i, f := range w.plan.Faults {
@@ -80,7 +80,7 @@ func (w *world) targets(f Fault) []*seat {
 	return slices.DeleteFunc(slices.Clone(w.seats), func(s *seat) bool { return s.Name != f.Replica })
 }
 
-// inflict lets one replica have the fault. healed must be called when it is over, which the result does for a window.
+// inflict injects the fault into one replica. healed must be called when it is over. For a window, the result calls it.
 func (w *world) inflict(s *seat, f Fault, healed func()) (undo func()) {
 	if undo, edited := w.edit(f); edited {
 		if undo == nil {

@@ -21,21 +21,21 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// link is what a process has of the network: leasetest's Client with the faults that are on, any number at once, and a
-// gate that stops a frozen process before it sends and before it hears.
+// A link is the network of a process. It has leasetest's Client with any number of faults at once, and a gate that
+// stops a frozen process before it sends and before it hears.
 type link struct {
 	kubernetes.Interface
 	client *leasetest.Client
 	plain  bool      // client-go's LeaderElector releases again at once after a conflict, deeper on its stack each time
 	began  time.Time // of the run
-	// distance is how long a request and its reply take at most when all is well; every one another time.
+	// distance is how long a request and its reply take at most when all is well. The actual time varies.
 	distance time.Duration
 
 	mu      sync.Mutex // guards all below
 	on      []Fault
 	dead    bool          // for ever
 	deaf    bool          // requests have ignored their contexts
-	frozen  chan struct{} // closed when it is thawed; nil while it runs
+	frozen  chan struct{} // closed when it is thawed, and nil while it runs
 	sent    int
 	counted int // of those, what has been reported
 }
@@ -46,7 +46,7 @@ func newLink(client *leasetest.Client, w *world, plain bool) *link {
 	return l
 }
 
-// begin puts a fault on; end takes it off.
+// begin puts a fault on, and end takes it off.
 func (l *link) begin(f Fault) {
 	l.change(func() {
 		l.on = append(l.on, f)
@@ -69,7 +69,7 @@ func (l *link) end(f Fault) {
 	})
 }
 
-// cut is the end of the process: nothing goes either way any more.
+// cut ends the process. From then on nothing goes either way.
 func (l *link) cut() {
 	l.change(func() { l.dead = true })
 	l.thaw()
@@ -94,8 +94,8 @@ func (l *link) isFrozen() bool {
 	return l.frozen != nil
 }
 
-// change changes what befalls requests, and tells the client what befalls watches: events that do not come through are
-// late by more than a run lasts, so they are all there when they do.
+// change changes the faults of requests, and updates those of watches. Events that must not come through are delayed
+// for longer than a run, and all arrive when the fault is over.
 func (l *link) change(do func()) {
 	l.mu.Lock()
 	do()
@@ -206,7 +206,7 @@ func (l *link) arrive(ctx context.Context) error {
 	return nil
 }
 
-// requests is how many have been sent since it was last asked.
+// requests returns how many have been sent since the last call.
 func (l *link) requests() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

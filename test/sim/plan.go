@@ -38,18 +38,18 @@ var hour = Timing{time.Hour, 50 * time.Minute, 15 * time.Minute}
 type Replica struct {
 	Name  string
 	Plain bool // client-go's LeaderElector as it is
-	// Identity is that of all its processes; if "" each has its own.
+	// Identity is that of all its processes. If it is "", each has its own.
 	Identity string
 	// Timings are those of its processes, in turn.
 	Timings []Timing
-	// Slow is how much slower its clock is than those of the others: a second of its RenewDeadline takes Slow seconds.
+	// Slow is how much slower its clock is than those of the others. A second of its RenewDeadline takes Slow seconds.
 	Slow float64
 	// Clone is the number of a process image. Processes of one number begin with the same memory.
 	Clone   int
 	Act     time.Duration // from one act of its work to the next
 	Drain   time.Duration // how long its work takes to end
 	Release bool          // ReleaseOnCancel
-	Serve   time.Duration // from one request to the next that is served under a hold; 0 for none
+	Serve   time.Duration // between two requests that are served under a hold, or 0 for none
 }
 
 // Plan is all that a seed decides.
@@ -84,7 +84,7 @@ const (
 	AllPlain
 )
 
-// Everything is the mix of a usual run.
+// Everything returns the mix of a usual run.
 func Everything() Mix {
 	return Mix{Kinds: Kinds(), Timings: timings, Plain: SomePlain, Odd: true, Later: true, Far: 40 * time.Millisecond}
 }
@@ -188,16 +188,16 @@ func (r *Replica) drawLater(later, i int, mix Mix) {
 	}
 }
 
-// drainTimeout is that of all processes. All work that ends does so earlier.
+// drainTimeout returns that of all processes. All work that ends does so earlier.
 func (p *Plan) drainTimeout() time.Duration { return 2 * p.Timing.LeaseDuration }
 
-// on is the timing of a process on its replica's clock: by the clock of the others, which is the bubble's.
+// on returns the timing of a process on its replica's clock, as the bubble's clock measures it.
 func (r Replica) on(t Timing) Timing {
 	scale := func(d time.Duration) time.Duration { return time.Duration(float64(d) * r.Slow) }
 	return Timing{t.LeaseDuration, scale(t.RenewDeadline), scale(t.RetryPeriod)}
 }
 
-// limits are what the invariants need to know of the plan.
+// limits returns what the invariants need to know of the plan.
 func (p *Plan) limits() history.Limits {
 	l := history.Limits{
 		RetryPeriod: p.Timing.RetryPeriod, Unnamed: p.Timing.LeaseDuration, MaxLease: elector.MaxLeaseDuration,
@@ -231,7 +231,7 @@ func (p *Plan) limits() history.Limits {
 	return l
 }
 
-// String is the plan for a reader.
+// String returns the plan for a reader.
 func (p *Plan) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "seed %d, %v, %v, distance %v\n", p.Seed, p.Timing, p.Length, p.Distance)

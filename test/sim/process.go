@@ -40,13 +40,13 @@ type process struct {
 	cancel context.CancelFunc
 	exit   chan struct{} // closed when it has ended
 
-	mu    sync.Mutex // guards all below; held while an event is recorded
+	mu    sync.Mutex // guards all below, and is held while an event is recorded
 	gone  bool
 	rest  time.Duration // until the replica's next process starts
 	hog   bool          // its work will not end
 	stuck bool          // its work ignores its context and goes on
 	mid   bool          // its work is between its look at the term and its write
-	slow  bool          // its work or its requests may take too long: it is a hog, or was frozen
+	slow  bool          // its work or its requests may take too long, because it was frozen or ignores its context
 }
 
 func newProcess(s *seat, n int) *process {
@@ -64,7 +64,7 @@ func newProcess(s *seat, n int) *process {
 	return p
 }
 
-// identity is the process's name in the Lease.
+// identity returns the process's name in the Lease.
 func (p *process) identity() string {
 	if p.seat.Identity != "" {
 		return p.seat.Identity
@@ -97,8 +97,8 @@ func (p *process) elector() {
 // image guards the source of uuid's random numbers.
 var image sync.Mutex
 
-// newElector returns an Elector. Those of one clone, if that is not 0, draw the same random numbers: they begin with the same
-// memory, like processes in a virtual machine that was copied.
+// newElector returns an Elector. Those of one clone, if that is not 0, draw the same random numbers, since they begin
+// with the same memory, like processes in a virtual machine that was copied.
 func newElector(clone int, c *elector.Config, client kubernetes.Interface, callbacks elector.Callbacks, logger *slog.Logger) (*elector.Elector, error) {
 	image.Lock()
 	defer image.Unlock()
@@ -139,7 +139,7 @@ func (p *process) clientGo() {
 	}
 }
 
-// run is the process's life.
+// run runs the process until it ends.
 func (p *process) run() {
 	err := p.start(p.ctx)
 	if err != nil {
@@ -199,7 +199,7 @@ func (p *process) endLocked(err error) {
 	close(p.exit)
 }
 
-// stop is a SIGTERM.
+// stop does what a SIGTERM does.
 func (p *process) stop() {
 	p.record(history.Event{Kind: history.ProcessTold})
 	p.cancel()
@@ -228,7 +228,7 @@ func (c lineCounter) WithAttrs([]slog.Attr) slog.Handler { return c }
 
 func (c lineCounter) WithGroup(string) slog.Handler { return c }
 
-// tell is record by the process itself: if it is frozen it waits.
+// tell records an event on behalf of the process itself. While that is frozen it waits.
 func (p *process) tell(e history.Event) {
 	p.link.gate()
 	p.record(e)

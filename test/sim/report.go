@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Line is the figures in a line.
+// Line returns the figures in a line.
 func (s *Stats) Line(took time.Duration) string {
 	faults := 0
 	for _, n := range s.Faults {
@@ -21,7 +21,7 @@ func (s *Stats) Line(took time.Duration) string {
 		took.Round(time.Second), s.Years(), s.Seeds, float64(s.Seeds)/took.Seconds(), s.Elections, faults, s.violations())
 }
 
-// violations are the invariants that were violated, each with the number of seeds.
+// violations returns the invariants that were violated, each with the number of seeds.
 func (s *Stats) violations() string {
 	if len(s.Wrong) == 0 {
 		return "none"
@@ -33,7 +33,7 @@ func (s *Stats) violations() string {
 	return strings.Join(all, ", ")
 }
 
-// Report is all the figures.
+// Report returns all the figures.
 func (s *Stats) Report(took time.Duration) string {
 	var text strings.Builder
 	fmt.Fprintln(&text, "ran", s.Line(took))

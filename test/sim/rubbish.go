@@ -49,7 +49,7 @@ var denials = []error{
 // verbs are the requests that a server refuses for hours. The first is all of them.
 var verbs = [][]string{{"get", "watch", "create", "update"}, {"create", "update"}, {"watch"}, {"get"}, {"get", "watch"}}
 
-// denial is the answer of the nth way to refuse requests, nil for those that it carries out.
+// denial returns the answer of the nth way to refuse requests, or nil for those that it carries out.
 func denial(n int, verb string) error {
 	if !slices.Contains(verbs[n%len(verbs)], verb) {
 		return nil

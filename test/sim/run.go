@@ -53,7 +53,7 @@ func (s *Stats) Add(others Stats) {
 	s.Zombies.Longest = max(s.Zombies.Longest, others.Zombies.Longest)
 }
 
-// Years is the time of the clusters.
+// Years returns the time of the clusters.
 func (s *Stats) Years() float64 {
 	const year = 365 * 24 * time.Hour
 	total := 0.0
@@ -63,7 +63,7 @@ func (s *Stats) Years() float64 {
 	return total
 }
 
-// FaultKinds are those that were, the most frequent first.
+// FaultKinds returns those that occurred, the most frequent first.
 func (s *Stats) FaultKinds() []Kind {
 	return slices.SortedFunc(maps.Keys(s.Faults), func(a, b Kind) int { return s.Faults[b] - s.Faults[a] })
 }

@@ -3,8 +3,8 @@
 
 package sim
 
-// Shrink returns as few of the faults, in their order, as still fail: none of them can be left out alone. fails may be
-// called often; where it is right by chance only, the result is the smaller the more often it is right.
+// Shrink returns as few of the faults, in their order, as still fail, so that none of them can be left out alone. It
+// may call fails often. If fails is right by chance only, the result is smaller the more often it is right.
 func Shrink(faults []Fault, fails func([]Fault) bool) []Fault {
 	for size := (len(faults) + 1) / 2; size > 0; {
 		smaller := false

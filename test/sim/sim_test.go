@@ -54,7 +54,7 @@ func mix() Mix {
 	return m
 }
 
-// TestSeeds is the simulation. A plain go test runs a few seeds; make sim runs many.
+// TestSeeds runs the simulation. A plain go test runs a few seeds, and make sim runs many.
 func TestSeeds(t *testing.T) {
 	if *seed != "" {
 		replay(t, *seed)
@@ -80,7 +80,7 @@ func TestSeeds(t *testing.T) {
 	fmt.Print(c.stats.Report(time.Since(c.began)))
 }
 
-// former is the mix of older seeds.
+// former returns the mix of older seeds.
 func former() Mix {
 	m := Everything()
 	m.Kinds, m.Timings, m.Later = kinds(firstOfNew), timings[:4], false
@@ -133,7 +133,7 @@ func (c *campaign) work(t *testing.T) {
 		if len(r.Violations) > 0 {
 			c.failed.Store(!*goOn)
 			t.Errorf("seed %d: %v", seed, r.Violations[0])
-			// At once: a run of hours may be ended before it reports.
+			// It is reported at once, since a run of hours may be ended before its end.
 			fmt.Printf("FOUND by seed %d, the %dth: %s\n%s", seed, n, r.Violations[0].Invariant, explain(t, p, r))
 		}
 	}
@@ -191,7 +191,7 @@ func explain(t *testing.T, p *Plan, r Result) string {
 		strings.Join(text(smallest.Violations), "\n"), trace(smallest))
 }
 
-// trace is the history around the first violation, without the daily business.
+// trace returns the history around the first violation, without renewals and looks.
 func trace(r Result) string {
 	if len(r.Violations) == 0 {
 		return ""

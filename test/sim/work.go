@@ -12,9 +12,9 @@ import (
 	"github.com/kube-elector/elector/test/history"
 )
 
-// work is the leader's: every so often it looks whether its term still lasts, as the term's client does before a write,
-// and writes to the store. When its context has ended it goes on for a while: in a voluntary end looking, as it leads
-// on; else without, for as long as it is allowed to.
+// work does the leader's work. At intervals it checks whether its term still lasts, as the term's client does before a
+// write, and writes to the store. When its context has ended it goes on for a while. In a voluntary end it still
+// checks, since it leads on. Otherwise it acts without a check for as long as it is allowed to.
 func (p *process) work(ctx context.Context, token elector.Token, certain func() bool) {
 	p.tell(history.Event{Kind: history.TermStarted, Token: string(token)})
 	for p.wait(ctx, p.seat.Act) {
@@ -34,8 +34,8 @@ func (p *process) work(ctx context.Context, token elector.Token, certain func() 
 	p.tell(history.Event{Kind: history.WorkReturned, Token: string(token)})
 }
 
-// wind is what the work does after its context has ended. What was frozen meanwhile does nothing any more, unless it is
-// stuck: then it acts for as long as the process lives.
+// wind does what the work does after its context has ended. Work that was frozen meanwhile does nothing more, unless it
+// is stuck. Then it acts for as long as the process lives.
 func (p *process) wind(token elector.Token, voluntary bool, certain func() bool) {
 	length, blind := p.drain(voluntary)
 	for end := time.Now().Add(length); time.Until(end) > 0; {
@@ -54,8 +54,8 @@ func (p *process) wind(token elector.Token, voluntary bool, certain func() bool)
 	}
 }
 
-// serve is what a replica does beside the leader's work, such as a webhook. Every so often it takes a hold of the term, if
-// there is one, and writes for as long as Remaining said.
+// serve does what a replica does beside the leader's work, such as a webhook. At intervals it takes a hold of the term,
+// if there is one, and writes for as long as Remaining said.
 func (p *process) serve(current func() (elector.Term, bool)) {
 	for p.wait(context.Background(), p.seat.Serve) {
 		term, ok := current()
@@ -82,7 +82,7 @@ func (p *process) serve(current func() (elector.Term, bool)) {
 
 func (p *process) stopped() { p.tell(history.Event{Kind: history.TermStopped}) }
 
-// cause is why the context has ended, if it has; the process may have instead.
+// cause returns why the context has ended, if it has. The process may have ended instead.
 func cause(ctx context.Context) string {
 	switch err := context.Cause(ctx); {
 	case errors.Is(err, elector.ErrStopped):
@@ -114,7 +114,7 @@ func (p *process) wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// act is one write. Between the look at the term and this no time passes, unless the process was frozen there.
+// act writes once. No time passes between the look at the term and this, unless the process was frozen there.
 func (p *process) act(token elector.Token) { p.write(history.Acted, token) }
 
 func (p *process) write(kind history.Kind, token elector.Token) {
@@ -136,7 +136,7 @@ func (p *process) ignores() bool {
 	return p.stuck && !p.slow
 }
 
-// drain is how long the work takes to end, and whether it acts in an involuntary end.
+// drain returns how long the work takes to end, and whether it acts in an involuntary end.
 func (p *process) drain(voluntary bool) (d time.Duration, blind bool) {
 	d = p.seat.drainTime()
 	p.mu.Lock()

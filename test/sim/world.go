@@ -22,7 +22,8 @@ const (
 	leaseName = "lease"
 )
 
-// world is one run of a plan, in a bubble: the API server, the replicas, what their work writes to, and what is recorded.
+// A world is one run of a plan in a bubble. It has the API server, the replicas, what their work writes to, and what is
+// recorded.
 type world struct {
 	plan   *Plan
 	server *leasetest.Server
@@ -51,7 +52,7 @@ func newWorld(p *Plan) *world {
 	return w
 }
 
-// run is the run from its beginning to its end.
+// run runs the simulation from its beginning to its end.
 func (w *world) run() {
 	for _, s := range w.seats {
 		w.group.Go(s.run)
@@ -83,7 +84,7 @@ func (w *world) wrote(write leasetest.Write) {
 	}
 }
 
-// record is a Lease as histories have it.
+// record returns a Lease as histories have it.
 func record(l *coordinationv1.Lease) *history.Record {
 	if l == nil {
 		return &history.Record{}
@@ -133,7 +134,7 @@ func (w *world) wrong(v history.Violation) {
 	w.errors = append(w.errors, v)
 }
 
-// seat is a replica: its processes come one after the other, and find the network as it is.
+// A seat is a replica. Its processes come one after the other, and find the network as it is.
 type seat struct {
 	Replica
 	w *world

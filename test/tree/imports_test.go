@@ -95,7 +95,7 @@ func TestTheLibraryBringsNoModuleThatControllerRuntimeDoesNot(t *testing.T) {
 	}
 }
 
-// list is the lines that `go list -deps` prints of the pattern.
+// list returns the lines that `go list -deps` prints of the pattern.
 func list(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, args...)...)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tree keeps the rules of the repository's tree. Each rule is tried on faulty trees, too: one that finds
+// Package tree keeps the rules of the repository's tree. Each rule is also tried on faulty trees. A rule that finds
 // nothing there would find nothing anywhere.
 package tree
 
@@ -44,7 +44,7 @@ func (r rule) try(t *testing.T, name, text string, faults ...string) {
 	}
 }
 
-// eachFile has see say what is wrong with each file, and puts the file's name before it.
+// eachFile returns a rule that calls see for each file, and puts the file's name before what it says.
 func eachFile(see func(name, text string) []string) rule {
 	return func(tree fs.FS) (faults []string) {
 		err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -70,7 +70,7 @@ func eachFile(see func(name, text string) []string) rule {
 	}
 }
 
-// eachGoFile is eachFile for the Go files that people write.
+// eachGoFile does what eachFile does, for the Go files that people write.
 func eachGoFile(see func(name, text string) []string) rule {
 	return eachFile(func(name, text string) []string {
 		if path.Ext(name) != ".go" || isGenerated(text) {

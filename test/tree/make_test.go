@@ -17,7 +17,8 @@ var (
 	target     = regexp.MustCompile(`(?m)^([a-z][a-z-]*):([^=\n].*)?$`)
 	modulesVar = regexp.MustCompile(`(?m)^(?:PIN_)?MODULES +:= (.*)$`)
 
-	// Calls of make: in Markdown between backquotes or on a line of a fenced block, elsewhere on a line.
+	// These match calls of make. In Markdown they stand between backquotes or on a line of a fenced block, elsewhere on
+	// a line.
 	span = regexp.MustCompile("`((?:[A-Z_]+=\\S* )*make(?: [^`\n]*)?)`")
 	line = regexp.MustCompile(`(?m)^\s*(?:- )?(?:run: |\$ |exec )?((?:[A-Z_]+=\S* )*make(?: .*)?)$`)
 
@@ -25,7 +26,7 @@ var (
 	endsCall = regexp.MustCompile(`#|&&|\|\||[;|<>].*`)
 )
 
-// targets are the Makefile's, each with whether help documents it.
+// targets returns the Makefile's, each with whether help documents it.
 func targets(tree fs.FS) map[string]bool {
 	text, _ := fs.ReadFile(tree, "Makefile") // There is none in some trees of these tests.
 	all := map[string]bool{}
@@ -51,7 +52,7 @@ func TestEveryMakeTargetIsDocumented(t *testing.T) {
 	documented.try(t, "Makefile", "help: ## Show this.\ntest: envtest\n\tgo test\n", "test: has no ## in the Makefile")
 }
 
-// calls are the calls of make in a file.
+// calls returns the calls of make in a file.
 func calls(name, text string) (all []string) {
 	var found [][]string
 	switch {

@@ -3,7 +3,7 @@
 
 package main
 
-// mutation breaks a package on purpose: one edit of one of its files.
+// A mutation breaks a package on purpose, by one edit of one of its files.
 type mutation struct {
 	name     string
 	file     string

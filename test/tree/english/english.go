@@ -21,7 +21,7 @@ type Count struct {
 	Stops     int // colons and semicolons
 	Functions int // function comments
 	Openings  int // function comments that begin "x is" or "x are"
-	Causative int // "has the X do Y"
+	Causative int // such as "has the server refuse it"
 	Links     int // doc links
 
 	Faults []string // the openings and causatives, with their places
