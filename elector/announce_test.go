@@ -22,7 +22,7 @@ import (
 // onNewLeader sets the callback, before the start.
 func (c *candidate) onNewLeader(f func(leader string)) { c.announcer.call = f }
 
-// isHeldBy has another take the Lease.
+// isHeldBy makes another candidate take the Lease.
 func (w *world) isHeldBy(holder string) {
 	w.edit(func(l *leaseObject) { l.Spec.HolderIdentity = ptr.To(holder) })
 	synctest.Wait()

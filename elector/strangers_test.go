@@ -37,7 +37,7 @@ func (m *memoryLog) String() string {
 	return m.text.String()
 }
 
-// logged has the candidate log into memory, from this level on.
+// logged makes the candidate log into memory, from this level on.
 func (c *candidate) logged(level slog.Level) *memoryLog {
 	m := &memoryLog{}
 	c.logger = slog.New(slog.NewTextHandler(m, &slog.HandlerOptions{Level: level}))

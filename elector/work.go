@@ -53,7 +53,7 @@ func (e *Elector) startWork(ctx context.Context, t *term) *work {
 		}
 		<-t.ctx.Done()
 		// From here on this replica's work is done. Retiring any later would
-		// have IsLeader say yes in OnStoppedLeading.
+		// make IsLeader return true in OnStoppedLeading.
 		t.retire()
 		w.stopping.Store(true)
 		if f := e.callbacks.OnStoppedLeading; f != nil {

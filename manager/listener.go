@@ -112,7 +112,7 @@ func unregister(informer cache.Informer, handle toolscache.ResourceEventHandlerR
 	if informer.IsStopped() {
 		return
 	}
-	// The cache of several namespaces has a goroutine wait for this, and would wait for ever if the handler went first.
+	// In the cache of several namespaces a goroutine waits for this, and would wait for ever if the handler went first.
 	awaitSynced(informer, handle, time.Second)
 	if err := informer.RemoveEventHandler(handle); err != nil {
 		return // stopped meanwhile

@@ -60,8 +60,8 @@ func WithExitHook(exit func(error)) Option {
 	return func(s *settings) { s.exit = exit }
 }
 
-// WithCallbacks has the Elector call these too: OnStartedLeading once the gated
-// runnables have been started, OnStoppedLeading after they have returned.
+// WithCallbacks makes the Elector call these, too. It calls OnStartedLeading once the gated runnables
+// have been started, and OnStoppedLeading after they have returned.
 func WithCallbacks(callbacks elector.Callbacks) Option {
 	return func(s *settings) { s.callbacks = callbacks }
 }

@@ -114,7 +114,7 @@ func TestNamespaceCanBeEmptiedWithoutALease(t *testing.T) {
 	}
 }
 
-// This is the setting's documented price. It refuses even the administrator.
+// The setting has a documented price. It refuses even the administrator.
 func TestDenyWithoutLeaseRefusesEverybodyWhileThereIsNone(t *testing.T) {
 	o := newOperator(t, restConfig, namespace(t), 1)
 	o.takeOver(t, o.pods[0])

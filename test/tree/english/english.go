@@ -21,7 +21,7 @@ type Count struct {
 	Stops     int // colons and semicolons
 	Functions int // function comments
 	Openings  int // function comments that begin "x is" or "x are"
-	Causative int // such as "has the server refuse it"
+	Causative int // "has" with an object and a verb, for "makes"
 	Links     int // doc links
 
 	Faults []string // the openings and causatives, with their places
@@ -74,9 +74,11 @@ var (
 	stop        = regexp.MustCompile(`[:;](\s|$)`)
 	link        = regexp.MustCompile(`\[\*?[A-Za-z][\w./]*\](?:[^(:]|$)`)
 	opening     = regexp.MustCompile(`^\w+ (?:is|are)\b`)
-	causative   = regexp.MustCompile(`\b(?:has|have|having) (?:(?:the|its|a|an|any|all|every|each) )?[\w.]+(?: [\w.]+){0,2} ` +
+	causative   = regexp.MustCompile(`\b(?:has|have|having) ((?:the|its|a|an|another|any|all|every|each) (?:\w+ ){1,2}|[A-Z]\w* )` +
 		`(?:be|begin|build|call|claim|close|come|count|do|end|fail|go|keep|lead|log|look|make|meet|read|record|refuse|report|` +
 		`return|run|say|see|send|show|stand|start|stop|take|tell|try|wait|warm|write)\b`)
+	// notCausative matches what stands between in "has a way to end" and "has a word that can be".
+	notCausative = regexp.MustCompile(`\b(?:to|that|can|may|must|not|and|or|own)\b`)
 )
 
 // File returns the counts of one Go file.
@@ -101,9 +103,11 @@ func File(name string, text []byte) (Count, error) {
 		count.Sentences += max(1, len(sentenceEnd.FindAllString(words, -1)))
 		count.Stops += len(stop.FindAllString(words, -1))
 		count.Links += len(link.FindAllString(words, -1))
-		for _, found := range causative.FindAllString(words, -1) {
-			count.Causative++
-			fault(group.Pos(), "causative", found)
+		for _, found := range causative.FindAllStringSubmatch(words, -1) {
+			if !notCausative.MatchString(found[1]) {
+				count.Causative++
+				fault(group.Pos(), "causative", found[0])
+			}
 		}
 	}
 	for _, decl := range file.Decls {
