@@ -5,7 +5,6 @@ package history
 
 import (
 	"bytes"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -286,19 +285,5 @@ func TestAHandThatRemovesARecordExcusesItsWriterForRenewDeadline(t *testing.T) {
 	h[len(h)-1].At = 13 * sec
 	if len(oneLeader(read(h), limits)) == 0 {
 		t.Error("excused for longer than RenewDeadline")
-	}
-}
-
-func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
-	var lines bytes.Buffer
-	if err := handover().Write(&lines); err != nil {
-		t.Fatal(err)
-	}
-	got, err := Read(&lines)
-	if err != nil || !reflect.DeepEqual(got, handover()) {
-		t.Errorf("%v, %v", got, err)
-	}
-	if _, err := Read(bytes.NewBufferString("{\"at\":1}\n{")); err == nil {
-		t.Error("no error for half an event")
 	}
 }
