@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The elector Authors
 # SPDX-License-Identifier: Apache-2.0
 
-# Everything that is made goes to bin/. Go is all it takes: the tools, too, are built from Go modules. Their versions
-# stand here and nowhere else.
+# Everything that is made goes to bin/. It takes nothing but Go, since the tools are built from Go modules, too. Their
+# versions stand here and nowhere else.
 GOLANGCI_LINT_VERSION  := v2.15.0
 CONTROLLER_GEN_VERSION := v0.23.0
 
@@ -10,10 +10,10 @@ CONTROLLER_GEN_VERSION := v0.23.0
 MODULES     := . hack/envtest
 PIN_MODULES := hack/envtest/kube hack/envtest/etcd
 
-# The directory with kube-apiserver and etcd. Not exported: hack/envtest must see whether it was the user who set it.
+# The directory with kube-apiserver and etcd. It is not exported, since hack/envtest must see whether the user set it.
 ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
 
-# A tool's path has its version and that of the Go that built it. What is there is what is wanted: no need to ask. The
+# A tool's path has its version and that of the Go that built it, so a tool that is there is the right one. The
 # path is relative because a target cannot have the spaces that the path of the clone may have.
 TOOLS          := bin/tools/$(shell go env GOVERSION)
 GOLANGCI_LINT  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -29,14 +29,14 @@ BUILDVCS       := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
 .DELETE_ON_ERROR:
 
 .PHONY: help
-help: ## Show this.
+help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 } sub(/^#> ?/, "")' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(if $(findstring -kubeconfig,$(DEMO_FLAGS)),,envtest) ## Watch replicas elect a leader, hand over and fail over, on a real API server.
 	@KUBEBUILDER_ASSETS='$(ASSETS)' go run ./examples/demo $(DEMO_FLAGS)
 
-# What runs against the clock of a real API server runs by itself: on a small machine other packages would slow it.
+# What runs against the clock of a real API server runs alone, since other packages would slow it on a small machine.
 .PHONY: test
 test: .race envtest ## Run all tests, with the race detector.
 	go -C hack/envtest test -race $(TEST_FLAGS) ./...
@@ -85,9 +85,9 @@ bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machi
 	go build -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
 	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 
-# PEER=compare sets the results of the three peers side by side.
+# PEER=compare writes the results of the three peers side by side.
 .PHONY: chaos
-chaos: envtest ## Have the faults of real clusters befall real replicas: takes minutes.
+chaos: envtest ## Inject the faults of real clusters into real replica processes: takes minutes.
 	@go build -buildvcs=$(BUILDVCS) -o bin/chaos/chaos ./test/chaos
 ifeq ($(PEER),compare)
 	@bin/chaos/chaos -compare > bin/chaos/RESULTS.md && mv bin/chaos/RESULTS.md test/chaos/RESULTS.md
@@ -96,11 +96,11 @@ else
 		$(if $(DURATION),-duration $(DURATION)) $(if $(SEED),-seed $(SEED)) $(if $(PEER),-peer $(PEER))
 endif
 
-# SEED is one that failed, MUTANTS=1 looks for mutations instead of faults in the code as it is. BACKGROUND=1 accumulates
-# years beside other work: on one core, at low priority, and it goes on after a seed that fails.
+# SEED replays one that failed. MUTANTS=1 breaks the code on purpose and looks whether the tests notice. BACKGROUND=1
+# accumulates years beside other work, on one core, at low priority, and goes on after a seed that fails.
 SIM_LOG := bin/sim/background.log
 .PHONY: sim
-sim: ## Simulate clusters in virtual time, with seeded faults: a minute of it, or MINUTES, or SEEDS.
+sim: ## Simulate clusters in virtual time, with seeded faults, for a minute, or MINUTES, or SEEDS.
 ifdef MUTANTS
 	@go run ./test/sim/mutate $(SIM_FLAGS)
 else
@@ -117,11 +117,11 @@ suites: envtest ## Run controller-runtime's own test suites on its managers and 
 	KUBEBUILDER_ASSETS='$(ASSETS)' go run ./test/controllerruntime $(SUITES_FLAGS)
 
 .PHONY: bench-report
-bench-report: ## Write test/bench/RESULTS.md and its charts from what bench has measured last.
+bench-report: ## Write test/bench/RESULTS.md and its charts from the last measurements.
 	go run ./test/bench -o bin/bench/results.json -publish test/bench
 
 .PHONY: clean
-clean: ## Remove bin/: all that was built or reported.
+clean: ## Remove bin/, with everything that was built or reported.
 	rm -rf bin
 
 $(GOLANGCI_LINT): from := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
@@ -139,7 +139,7 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN):
 #>   BENCH_FLAGS         flags of the benchmark; make bench BENCH_FLAGS=-help lists them
 #>   SCENARIO            of make chaos: only the row of this number, or those whose names match this regular expression
 #>   COUNT               of make chaos: how many times to play each row
-#>   DURATION, SEED      of make chaos: instead of rows, faults drawn at random for so long, such as 1h; and what to draw
+#>   DURATION, SEED      of make chaos: instead of rows, random faults for so long, such as 1h; and their seed
 #>   PEER                of make chaos: client-go or controller-runtime, to compare; compare writes test/chaos/RESULTS.md
 #>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
 #>   BACKGROUND          of make sim: 1: one core, low priority, goes on after a failure; adds to bin/sim/background.log

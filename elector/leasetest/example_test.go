@@ -15,14 +15,13 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// cleaner is what a user has written: it cleans up once a minute, while its
-// replica leads.
+// cleaner is what a user has written. It cleans up once a minute, while its replica leads.
 type cleaner struct {
 	cleanings int
 	whyEnded  error
 }
 
-// lead is the OnStartedLeading callback.
+// lead implements the OnStartedLeading callback.
 func (c *cleaner) lead(ctx context.Context) {
 	for {
 		select {
@@ -51,8 +50,8 @@ func replica(t *testing.T, server *leasetest.Server, name string, c *cleaner) *e
 	return e
 }
 
-// pass lets virtual time pass. synctest.Wait returns when all that can happen
-// without more of it has happened; then what was done may be looked at.
+// pass lets virtual time pass. synctest.Wait returns when everything has happened that can happen without more
+// of it. Then the test may look at what was done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -74,7 +73,7 @@ func TestTheCleanerCleansWhileItsReplicaLeads(t *testing.T) {
 			t.Errorf("leads: %t, %d cleanings in 10 minutes", e.IsLeader(), work.cleanings)
 		}
 
-		// It loses the leadership: the network is cut.
+		// It loses the leadership, since the network is cut.
 		server.Client("one").Partition()
 		pass(elector.DefaultRenewDeadline)
 		if e.IsLeader() || !errors.Is(work.whyEnded, elector.ErrLeaseExpired) {

@@ -16,11 +16,11 @@ type Op struct {
 	Verb      string // get, list, watch, create, update, patch, delete or deletecollection
 	Namespace string
 	Name      string                // "" for a list or watch that does not select one name
-	Lease     *coordinationv1.Lease // a copy of what a create or update sends; else nil
+	Lease     *coordinationv1.Lease // a copy of what a create or update sends, or else nil
 }
 
-// Fault is what the network or the server does to one request. The zero Fault is none. The parts happen in the
-// order of the fields; Delay, an Err and ReplyDelay make an error that takes its time both ways.
+// A Fault is what the network or the server does to one request. The zero Fault is none. The parts happen in
+// the order of the fields, so that Delay, an Err and ReplyDelay make an error that takes its time both ways.
 type Fault struct {
 	// Hang loses the request on its way: it is never carried out, and the call lasts until its context ends.
 	Hang bool
@@ -33,7 +33,7 @@ type Fault struct {
 	Err error
 	// ReplyDelay is the time from carrying the request out until the caller has the reply.
 	ReplyDelay time.Duration
-	// LoseReply loses the reply: the request is carried out, and the call lasts until its context ends.
+	// LoseReply loses the reply. The request is carried out, and the call lasts until its context ends.
 	LoseReply bool
 	// IgnoreContext makes the call outlast its context, as one does that waits for a token source, an exec plugin
 	// or a hung wrapper. It takes all its delays, and can succeed after its context has ended. With Hang or
@@ -41,7 +41,7 @@ type Fault struct {
 	IgnoreContext bool
 }
 
-// plus returns both faults in one: delays add up, and f's error goes before other's.
+// plus returns both faults in one. Delays add up, and f's error goes before other's.
 func (f Fault) plus(other Fault) Fault {
 	if f.Err == nil {
 		f.Err = other.Err
@@ -62,8 +62,8 @@ type answer[T any] struct {
 	err   error
 }
 
-// call carries one request over the client's network and back. serve is the server's part; with a late landing
-// it runs after call has returned. The error is the context's own once the context has ended.
+// call carries one request over the client's network and back. serve does the server's part. If the request
+// lands late, serve runs after call has returned. The error is the context's own once the context has ended.
 func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -95,8 +95,8 @@ func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error))
 	return got.value, got.err
 }
 
-// send lets serve run after the fault's delay. It reports false when the context ended first or the request was
-// lost on its way; in the first case it may still arrive.
+// send calls serve after the fault's delay. It reports false if the context ended first or the request was lost
+// on its way. In the first case it may still arrive.
 func send[T any](ctx context.Context, c *Client, fault Fault, serve func() answer[T]) (got answer[T], arrived bool) {
 	if fault.Delay <= 0 {
 		return serve(), true

@@ -26,7 +26,7 @@ func (refuse) RoundTrip(*http.Request) (*http.Response, error) { return nil, err
 
 // noOtherGroups returns one clientset for all Clients, for making it takes a while.
 var noOtherGroups = sync.OnceValue(func() otherGroups {
-	// QPS -1 is no rate limiter; there is nothing to spare.
+	// QPS -1 turns off the rate limiter.
 	config := &rest.Config{Host: "http://leasetest.invalid", QPS: -1}
 	clientset, err := kubernetes.NewForConfigAndClient(config, &http.Client{Transport: refuse{}})
 	if err != nil {
@@ -35,7 +35,7 @@ var noOtherGroups = sync.OnceValue(func() otherGroups {
 	return clientset
 })
 
-// coordination serves Leases; the embedded client refuses the rest.
+// coordination serves Leases. The embedded client refuses the rest.
 type coordination struct {
 	coordinationv1client.CoordinationV1Interface
 	client *Client

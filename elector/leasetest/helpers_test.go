@@ -44,7 +44,7 @@ func held(holder string) *coordinationv1.Lease {
 	}
 }
 
-// take makes a request that writes: it takes the Lease for the holder, within the time.
+// take makes a request that takes the Lease for the holder, within the time.
 func (b bubble) take(holder string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(b.Context(), within)
 	defer cancel()
@@ -94,7 +94,7 @@ func (b bubble) watch(opts metav1.ListOptions) watch.Interface {
 	return w
 }
 
-// silent checks that the watch has nothing to say and is open.
+// silent checks that the watch is open and delivers nothing.
 func (b bubble) silent(w watch.Interface) {
 	b.Helper()
 	synctest.Wait()

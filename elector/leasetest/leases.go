@@ -105,7 +105,7 @@ func (l leases) Patch(
 	})
 }
 
-// Apply always fails: field management is a world of its own, and nobody elects leaders with it.
+// Apply always fails. Leader election does not use field management.
 func (l leases) Apply(
 	context.Context, *applycoordinationv1.LeaseApplyConfiguration, metav1.ApplyOptions,
 ) (*coordinationv1.Lease, error) {
@@ -227,7 +227,7 @@ func (l leases) remove(at types.NamespacedName, opts metav1.DeleteOptions) (*coo
 	})
 }
 
-// sendable is the check that a real clientset makes before it sends anything.
+// sendable does the check that a real clientset makes before it sends anything.
 func sendable(name string) error {
 	if name == "" {
 		return errors.New("resource name may not be empty")

@@ -19,8 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// The rules by which kube-apiserver turns a request and the stored Lease into the next Lease. Pure functions but
-// for the clock; they may change the Lease they are given as the request's, never the stored one.
+// These are the rules by which kube-apiserver turns a request and the stored Lease into the next Lease. They
+// are pure functions except for the clock. They may change the Lease of the request, and never the stored one.
 
 var (
 	resource = coordinationv1.Resource("leases")
@@ -47,8 +47,9 @@ func created(in, old *coordinationv1.Lease, namespace string, revision uint64) (
 	return in, nil
 }
 
-// updated returns the Lease that a PUT stores: the old one itself when nothing changes, gone when the update took
-// the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one with a UID.
+// updated returns the Lease that a PUT stores. That is the old one itself when nothing changes, and gone when
+// the update took the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one
+// with a UID.
 func updated(in, old *coordinationv1.Lease, valid bool, namespace string, revision uint64) (*coordinationv1.Lease, error) {
 	if err := inNamespace(in, namespace); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func updated(in, old *coordinationv1.Lease, valid bool, namespace string, revisi
 	return replaced(in, old, valid)
 }
 
-// replaced is what PUT and PATCH have in common when the Lease exists.
+// replaced does what PUT and PATCH have in common when the Lease exists.
 func replaced(in, old *coordinationv1.Lease, valid bool) (*coordinationv1.Lease, error) {
 	if err := matchesVersion(in, old); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func replaced(in, old *coordinationv1.Lease, valid bool) (*coordinationv1.Lease,
 	return unlessSame(old, in), nil
 }
 
-// deleted returns what a DELETE leaves: gone, or with finalizers the Lease marked for deletion.
+// deleted returns what a DELETE leaves, which is gone or, with finalizers, the Lease marked for deletion.
 func deleted(old *coordinationv1.Lease, name string, only *metav1.Preconditions) (*coordinationv1.Lease, error) {
 	if old == nil {
 		return nil, apierrors.NewNotFound(resource, name)
@@ -124,7 +125,8 @@ func deleted(old *coordinationv1.Lease, name string, only *metav1.Preconditions)
 	return marked, nil
 }
 
-// matchesVersion holds an update to the resourceVersion it was made from; Leases have no unconditional update.
+// matchesVersion compares an update with the resourceVersion it was made from. Leases have no unconditional
+// update.
 func matchesVersion(in, old *coordinationv1.Lease) error {
 	revision, err := parseVersion(in.ResourceVersion)
 	switch {
@@ -176,7 +178,7 @@ func parseVersion(resourceVersion string) (uint64, error) {
 	return revision, nil
 }
 
-// serverError is how kube-apiserver answers what it has no better answer for.
+// serverError returns the error that kube-apiserver uses when it has no better one.
 func serverError(err error) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error(),

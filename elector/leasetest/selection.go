@@ -43,7 +43,7 @@ func newSelection(namespace string, opts metav1.ListOptions) (selection, error) 
 	return want, nil
 }
 
-// includes is false for nil.
+// includes returns false for nil.
 func (s selection) includes(lease *coordinationv1.Lease) bool {
 	return lease != nil &&
 		(s.namespace == "" || s.namespace == lease.Namespace) &&

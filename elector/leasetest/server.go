@@ -51,7 +51,7 @@ func NewServer() *Server {
 	}
 }
 
-// Client returns the connection of the replica called name, with faults of its own; it makes one at the first
+// Client returns the connection of the replica called name, with faults of its own. It makes one at the first
 // call and returns the same one after that.
 func (s *Server) Client(name string) *Client {
 	s.mu.Lock()
@@ -64,9 +64,9 @@ func (s *Server) Client(name string) *Client {
 	return c
 }
 
-// Requests returns how many requests the named client has sent since its making or the last ResetRequests,
-// whether they reached the server or not. verb is get, list, watch, create, update, patch, delete or
-// deletecollection; "" counts all.
+// Requests returns how many requests the named client has sent since it was made or since the last
+// [Server.ResetRequests], whether they reached the server or not. verb is get, list, watch, create, update,
+// patch, delete or deletecollection. The verb "" counts all.
 func (s *Server) Requests(client, verb string) int {
 	s.mu.Lock()
 	c, ok := s.clients[client]
@@ -99,8 +99,8 @@ func (s *Server) LimitHistory(changes int) {
 	s.trimLocked()
 }
 
-// Compact forgets all changes made so far: a watch from any resourceVersion but the newest is expired.
-// Open watches are not touched; see Client.ExpireWatches for that.
+// Compact forgets all changes made so far. A watch from any resourceVersion but the newest is then expired.
+// Open watches are not affected. [Client.ExpireWatches] ends those.
 func (s *Server) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,17 +108,18 @@ func (s *Server) Compact() {
 	s.forgotten = s.revision
 }
 
-// BookmarkEvery sets the time between the bookmarks of watches opened from now on that asked for them: a minute
-// at first; 0 sends none. A watch with a timeout gets one 2 s before it in any case.
+// BookmarkEvery sets the time between the bookmarks of watches opened from now on that ask for them. The
+// default is a minute, and 0 sends none. A watch with a timeout always gets one 2 s before it.
 func (s *Server) BookmarkEvery(period time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bookmarkEvery = period
 }
 
-// WatchTimeout sets how long watches last that are opened from now on without a timeoutSeconds of their own:
-// from the given time to twice that, 30 minutes at first, as with kube-apiserver's --min-request-timeout; 0 is
-// for ever. The spread depends on how many watches were opened before, not on chance.
+// WatchTimeout sets how long watches last that are opened from now on without a timeoutSeconds of their own.
+// They last from the given time to twice that, like those of a kube-apiserver with this --min-request-timeout.
+// The default is 30 minutes, and 0 is for ever. The spread depends on how many watches were opened before, not
+// on chance.
 func (s *Server) WatchTimeout(shortest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// change is one write: from nothing when old is nil, to nothing when new is nil.
+// A change is one write. It is from nothing when old is nil, and to nothing when new is nil.
 type change struct {
 	revision uint64
 	old, new *coordinationv1.Lease
@@ -26,9 +26,9 @@ type Write struct {
 	ResourceVersion string                // given by this write; a deletion has one too
 }
 
-// OnWrite adds a function that is told of every write from now on. Calls are made one at a time, in the order
-// of the writes, by the goroutine that wrote, before its reply; watchers may hear of the write earlier.
-// The function may read from the server but must not write to it: the write would wait for its own turn.
+// OnWrite adds a function that is called after every write from now on. Calls are made one at a time, in the
+// order of the writes, by the goroutine that wrote, before its reply. Watchers may hear of the write earlier.
+// The function may read from the server but must not write to it, since the write would wait for its own turn.
 func (s *Server) OnWrite(observe func(Write)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,10 +65,10 @@ func (s *Server) listLocked(want selection) []*coordinationv1.Lease {
 	return found
 }
 
-// write replaces the Lease at the given name by what decide makes of it and of the revision the write will have,
-// all in one step. decide gets the stored Lease, or nil, and returns a new one, the same one for no change, or
-// gone to delete it. It is called with the server locked. The result is the stored Lease, not a copy; nil when
-// there is none any more.
+// write replaces the Lease at the given name by what decide makes of it and of the revision the write will
+// have, all in one step. decide gets the stored Lease, or nil, and returns a new one, the same one for no
+// change, or gone to delete it. It is called with the server locked. The result is the stored Lease, not a
+// copy, or nil if there is none any more.
 func (s *Server) write(
 	client string, at types.NamespacedName,
 	decide func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error),

@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// stream is one open watch. Writers append to its queue and never wait; its pump goroutine, the only one it has,
-// hands the queue to the reader.
+// A stream is one open watch. Writers append to its queue and never wait. Its only goroutine, pump, hands the
+// queue to the reader.
 type stream struct {
 	client *Client
 	want   selection
@@ -58,7 +58,7 @@ func newStream(c *Client, want selection) *stream {
 
 func (w *stream) ResultChan() <-chan watch.Event { return w.result }
 
-// Stop ends the watch; the result channel is closed soon after. More calls do nothing.
+// Stop ends the watch. The result channel is closed soon after. More calls do nothing.
 func (w *stream) Stop() { w.stop() }
 
 // offer queues the change if the watch is about it. A Lease that begins or ceases to match the selection is
@@ -117,7 +117,8 @@ func (w *stream) pump(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		// Looked at first, for a select takes any case that is ready: once it has ended, a watch says nothing more.
+		// This comes first, since a select takes any case that is ready. Once it has ended, a watch delivers
+		// nothing more.
 		select {
 		case <-w.done:
 			return
@@ -161,8 +162,8 @@ func (w *stream) tick(now time.Time) {
 	}
 }
 
-// take removes and returns the next event if it is ready for the reader; else it returns when it will be, the
-// zero time when only a wake-up can tell.
+// take removes and returns the next event if it is ready for the reader. Otherwise it returns when it will be
+// ready, or the zero time if only a wake-up can tell.
 func (w *stream) take(now time.Time) (next item, ready bool, due time.Time) {
 	open, delay := w.client.watching()
 	w.mu.Lock()
@@ -208,8 +209,8 @@ func (i item) event() watch.Event {
 	return watch.Event{Type: i.kind, Object: lease}
 }
 
-// sayCancelled leaves the error event with which a real clientset ends a watch whose context was cancelled; one
-// whose deadline passed just closes.
+// sayCancelled leaves the error event with which a real clientset ends a watch whose context was cancelled. A
+// watch whose deadline passed just closes.
 func (w *stream) sayCancelled(ctx context.Context) {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		return

@@ -89,20 +89,20 @@ func bookmark(revision uint64, annotations map[string]string) *coordinationv1.Le
 	}}
 }
 
-// timing says when a watch gets bookmarks and when the server ends it; zero times are never.
+// timing says when a watch gets bookmarks and when the server ends it. A zero time is never.
 type timing struct {
 	every        time.Duration
 	nextBookmark time.Time
 	end          time.Time
 }
 
-// timingLocked follows kube-apiserver: a bookmark every so often, and one shortly before the end.
+// timingLocked follows kube-apiserver, which sends a bookmark at intervals and one shortly before the end.
 func (s *Server) timingLocked(now time.Time, opts metav1.ListOptions) timing {
 	var t timing
 	if opts.TimeoutSeconds != nil && *opts.TimeoutSeconds > 0 {
 		t.end = now.Add(time.Duration(*opts.TimeoutSeconds) * time.Second)
 	} else if s.watchTimeout > 0 {
-		// 37 and 100 have no common divisor: a hundred watches opened in a row end at a hundred times.
+		// 37 and 100 have no common divisor, so a hundred watches opened in a row end at a hundred times.
 		t.end = now.Add(s.watchTimeout + s.watchTimeout*time.Duration(s.opened*37%100)/100)
 	}
 	if opts.AllowWatchBookmarks {

@@ -112,7 +112,7 @@ func TestAWatchFromAForgottenVersionIsExpired(t *testing.T) {
 		newest := b.watch(metav1.ListOptions{})
 		b.edit("4")
 		b.says(newest, watch.Modified, "4")
-		b.says(w, watch.Modified, "2") // an open watch keeps what it has still to say
+		b.says(w, watch.Modified, "2") // an open watch still delivers what it has queued
 	})
 }
 

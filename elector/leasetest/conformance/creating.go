@@ -125,7 +125,7 @@ func creating() []Test {
 	}
 }
 
-// rules are ways to break a Lease, by the rule they break.
+// rules returns ways to break a Lease, by the rule they break.
 func rules() map[string]func(*coordinationv1.Lease) {
 	return map[string]func(*coordinationv1.Lease){
 		"a duration is not 0":             func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = new(int32(0)) },
