@@ -129,6 +129,8 @@ func TestElectedCalledInAPauseEndsTheProcess(t *testing.T) {
 			t.Fatal("a pause has ended the process")
 		}
 		b.rely("Elected was called")
+		pass(time.Second)
+		start.stop()
 		if err := start.wait(); !errors.Is(err, ErrLeadershipLost) {
 			t.Errorf("Start: %v", err)
 		}

@@ -213,7 +213,14 @@ func TestStandbyCollectsNoRequests(t *testing.T) {
 	}
 }
 
-func gauge(t *testing.T, metric, controller string) (sum float64) {
+// gauge returns the value of a controller's metric, summed over other labels.
+func gauge(t *testing.T, metric, controller string) float64 {
+	t.Helper()
+	return measured(t, metric, "controller", controller)
+}
+
+// measured returns the value of a metric with this label, summed over others.
+func measured(t *testing.T, metric, label, value string) (sum float64) {
 	t.Helper()
 	families, err := metrics.Registry.Gather()
 	if err != nil {
@@ -222,7 +229,7 @@ func gauge(t *testing.T, metric, controller string) (sum float64) {
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if f.GetName() == metric && l.GetName() == "controller" && l.GetValue() == controller {
+				if f.GetName() == metric && l.GetName() == label && l.GetValue() == value {
 					sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
 				}
 			}

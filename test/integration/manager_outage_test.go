@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +33,14 @@ type history struct {
 	mu         sync.Mutex // guards all below
 	token      elector.Token
 	leaders    map[string]bool
-	reconciles map[string][]time.Time // by the object's name
+	reconciles map[string][]time.Time           // by the object's name
+	terms      map[elector.Token]map[string]int // how often each object was reconciled
+}
+
+func newHistory(t *testing.T) *history {
+	return &history{
+		t: t, leaders: map[string]bool{}, reconciles: map[string][]time.Time{}, terms: map[elector.Token]map[string]int{},
+	}
 }
 
 // begins notes the beginning of a reconcile. It must be within a term, and of terms only the newest may work.
@@ -51,6 +59,17 @@ func (h *history) begins(ctx context.Context, name string) {
 	}
 	h.leaders[term.Identity] = true
 	h.reconciles[name] = append(h.reconciles[name], now)
+	if h.terms[term.Token] == nil {
+		h.terms[term.Token] = map[string]int{}
+	}
+	h.terms[term.Token][name]++
+}
+
+// in returns how often each object was reconciled in the term.
+func (h *history) in(term elector.Token) map[string]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.terms[term])
 }
 
 func (h *history) of(name string) []time.Time {
@@ -112,7 +131,7 @@ func TestOutageOfTheAPIServerIsAPause(t *testing.T) {
 				ns := namespace(t)
 				path, config := newLink(t)
 				createConfigMaps(t, ns, "ticking", "due", "idle")
-				h := &history{t: t, leaders: map[string]bool{}, reconciles: map[string][]time.Time{}}
+				h := newHistory(t)
 				var all []*replica
 				for range replicas {
 					all = append(all, startOperator(t, ns, config, h))

@@ -88,7 +88,7 @@ var gateMutations = []mutation{
 		"g.listeners.listen(!resumed)", "g.listeners.listen(true)",
 	}, {
 		"lets sources look only every 100 ms whether they have synced", "listener.go",
-		"	if handle := added.registration(); handle != nil {\n", "	if handle := added.registration(); handle == nil {\n",
+		"		awaitSynced(informer, handle, 100*time.Millisecond)\n", "",
 	}, {
 		"takes every term for a resumed one", "lead.go",
 		"g.past.begun && g.resumed(t.ctx)", "g.past.begun",
