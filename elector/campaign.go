@@ -13,8 +13,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// campaign is one run of client-go's LeaderElector: one claim of the Lease as
-// it was observed, and if that succeeds the renewing, until stop.
+// A campaign is one run of client-go's LeaderElector. It claims the Lease once as it was observed,
+// and if that succeeds it renews until stop.
 type campaign struct {
 	cancel context.CancelFunc
 	began  chan *term    // the term, if there is one
@@ -43,9 +43,9 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 	return t, c, err
 }
 
-// startCampaign claims what was observed. The campaign outlives the end of ctx,
-// so that a claim that is under way then is not left in doubt and a term can be
-// renewed while its work ends; it must be stopped.
+// startCampaign claims what was observed. The campaign outlives the end of ctx, so that a claim
+// that is under way then is not left in doubt and a term can be renewed while its work ends. The
+// caller must stop it.
 func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaign, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
@@ -119,8 +119,8 @@ func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {
 	}
 }
 
-// outcome waits for the claim to be decided: the term, or nil and the reason.
-// That takes no longer than one bounded request, nor than Start may when ctx ends.
+// outcome waits until the claim is decided, and returns the term, or nil and the reason. That takes
+// no longer than one bounded request, nor than Start may when ctx ends.
 func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 	select {
 	case t := <-c.began:
@@ -159,7 +159,7 @@ func (c *campaign) stop() {
 	}
 }
 
-// ended is closed when client-go has given up.
+// ended returns a channel that is closed when client-go has given up.
 func (c *campaign) ended() <-chan struct{} {
 	if c == nil {
 		return nil
@@ -167,8 +167,8 @@ func (c *campaign) ended() <-chan struct{} {
 	return c.done
 }
 
-// newTerm is the term that the acknowledged write of lease, sent at sent, has
-// begun, unless the acknowledgement came too late to be worth anything.
+// newTerm returns the term that the acknowledged write of lease, sent at sent, has begun. It
+// returns an error if the acknowledgement came too late to be worth anything.
 func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent moment) (*term, error) {
 	if now().remaining(sent, e.config.RenewDeadline) == 0 {
 		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)

@@ -59,7 +59,7 @@ func (s *api) seen() []*http.Request {
 	return slices.Clone(s.requests)
 }
 
-// last is the connection that the newest request came by.
+// last returns the connection that the newest request came by.
 func (s *api) last() string {
 	seen := s.seen()
 	return seen[len(seen)-1].RemoteAddr

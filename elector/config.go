@@ -30,8 +30,8 @@ const (
 	DefaultRetryPeriod   = 2 * time.Second
 	DefaultDrainTimeout  = 30 * time.Second
 
-	// MinDuration is the shortest duration accepted in any field. Shorter ones
-	// are mistakes: in Go a bare 2 is two nanoseconds.
+	// MinDuration is the shortest duration accepted in any field. Shorter ones are mistakes. In Go
+	// a bare 2 is two nanoseconds.
 	MinDuration = 10 * time.Millisecond
 
 	// MaxLeaseDuration is the longest LeaseDuration accepted. A longer one that
@@ -48,15 +48,15 @@ const (
 	// reservedDomain is that of the annotations that the Elector itself sets.
 	reservedDomain = "kube-elector.io"
 
-	// jitterFactor is client-go's: it waits up to RetryPeriod times this.
+	// jitterFactor is client-go's. It waits up to RetryPeriod times this.
 	jitterFactor = 1.2
 
 	// inClusterNamespaceFile is where the kubelet writes the pod's namespace.
 	inClusterNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 )
 
-// Config says which Lease is contended for, by whom, and how fast. New copies
-// it; later changes to the caller's value have no effect.
+// Config says which Lease is contended for, by whom, and how fast. [New] copies it, so that later
+// changes to the caller's value have no effect.
 type Config struct {
 	// Enabled turns the election on. When false no Lease is read or written and
 	// this replica leads from Start to its end: only safe where nothing else
@@ -74,7 +74,7 @@ type Config struct {
 	// LeaseNamespace is the Lease's namespace. Default: the namespace of the pod
 	// this process runs in; New fails outside a cluster if it is empty.
 	LeaseNamespace string
-	// Labels are set on the Lease when it is acquired; other labels are kept.
+	// Labels are set on the Lease when it is acquired. Other labels are kept.
 	Labels map[string]string
 	// Annotations are what the others can read of this replica while it leads, such
 	// as its address or its version; see [Elector.Leader]. They are written with the
@@ -95,9 +95,9 @@ type Config struct {
 	// RenewDeadline is the time the leader's work has to react to its cancelled
 	// context, and the allowance for clocks that run at different rates.
 	RenewDeadline time.Duration
-	// RetryPeriod is the time between two renewals. A standby that cannot watch
-	// the Lease reads it at this rate at first and then more slowly; see Load in
-	// the package comment. Default 2s.
+	// RetryPeriod is the time between two renewals. A standby that cannot watch the Lease reads it
+	// at this rate at first and then more slowly, as the package comment says under Load. Default
+	// 2s.
 	RetryPeriod time.Duration
 	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after
 	// the leader's work has returned, so that the next leader follows at once
@@ -116,7 +116,7 @@ type Config struct {
 	EventRecorder events.EventRecorder
 }
 
-// withDefaults is a copy of the config with its zero fields filled in.
+// withDefaults returns a copy of the config with its zero fields filled in.
 func (c Config) withDefaults() (Config, error) {
 	c.setDurations()
 	c.Labels, c.Annotations = maps.Clone(c.Labels), maps.Clone(c.Annotations)
@@ -148,10 +148,9 @@ func (c *Config) setDurations() {
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
 }
 
-// Validate reports every rule the config breaks, joined into one error, each
-// naming the field, its value and the rule. Zero fields that have a default
-// are valid. New calls it; it is exported for those who load a Config and want
-// to refuse it early.
+// Validate reports every rule the config breaks, joined into one error, each naming the field, its
+// value and the rule. Zero fields that have a default are valid. [New] calls it. It is exported for
+// programs that load a Config and want to refuse it early.
 func (c Config) Validate() error {
 	c.setDurations()
 	faults := c.durationFaults()
@@ -195,7 +194,7 @@ func (c Config) durationFaults() []error {
 		"LeaseDuration: %v: must be greater than RenewDeadline (%v), or the work has no time to stop before another leads", c.LeaseDuration, c.RenewDeadline)
 	rule(c.RetryPeriod <= 0,
 		"RetryPeriod: %v: must be positive", c.RetryPeriod)
-	// As floating-point numbers: the product may be too large for a Duration.
+	// They are floating-point numbers, since the product may be too large for a Duration.
 	rule(float64(c.RenewDeadline) <= jitterFactor*float64(c.RetryPeriod),
 		"RenewDeadline: %v: must be greater than RetryPeriod (%v) times %v, or a renewal that is lost leaves no time for another", c.RenewDeadline, c.RetryPeriod, jitterFactor)
 	rule(c.DrainTimeout < 0,

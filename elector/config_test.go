@@ -20,7 +20,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// faultsOf are the errors that were joined into err.
+// faultsOf returns the errors that were joined into err.
 func faultsOf(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()

@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/util/connrotation"
 )
 
-// connections are those of one lease client. Electors may share it: the last one
-// that ends closes them, idle or not. A request that comes later opens others.
+// connections are those of one lease client. Electors may share it. The last one that ends closes
+// them, idle or not. A request that comes later opens others.
 type connections struct {
 	tracker *connrotation.ConnectionTracker
 
@@ -87,10 +87,9 @@ func (u *usage) end() {
 	}
 }
 
-// KeepConnections returns a context for requests that are made beside an Elector's on
-// its clientset, if that is from [NewClientset]. The connections are closed when
-// nothing uses them any more: when the last Elector's Start has returned and done was
-// called.
+// KeepConnections returns a context for requests that are made beside an Elector's on its
+// clientset, if that is from [NewClientset]. The connections are closed when nothing uses them any
+// more, which is when the last Elector's Start has returned and done was called.
 func KeepConnections(ctx context.Context) (_ context.Context, done func()) {
 	u := new(usage)
 	return u.in(ctx), u.end

@@ -13,8 +13,8 @@ import (
 // Lease before that is trouble. One is a lost race, or an edit of the labels.
 const usualConflicts = 3
 
-// errVainConflict is why a claim fails again and again though nobody leads:
-// something refuses every write as a conflict, or edits the Lease all the time.
+// errVainConflict is why a claim fails again and again though no replica leads. Something refuses
+// every write as a conflict, or edits the Lease all the time.
 var errVainConflict = errors.New("conflict again and again, and nobody else is seen to lead")
 
 // contest tells lost races from conflicts that nobody wins. Only Start's
@@ -25,7 +25,7 @@ type contest struct {
 	lost    int           // how many those are
 }
 
-// claiming is called before every claim.
+// claiming must be called before every claim.
 func (c *contest) claiming() { c.claimed = now().mono }
 
 // judge returns the error of a failed claim, without errLostRace if the race had

@@ -59,9 +59,8 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	}
 }
 
-// drainLeft returns how long the end of the term may still take, and when that
-// must be looked at again. The timer alone does not do: it stands still while
-// the machine is suspended.
+// drainLeft returns how long the end of the term may still take, and when to look at that again. A
+// timer alone does not suffice, since it stands still while the machine is suspended.
 func (e *Elector) drainLeft(t *term, m moment, warn bool) (left, wake time.Duration) {
 	ended, lost := t.ends()
 	past := m.standbySince(ended)
@@ -90,7 +89,7 @@ func drainError(t *term, w *work, working bool, past time.Duration) error {
 		ErrDrainTimeout, t.openHolds(), past.Round(time.Millisecond), context.Cause(t.ctx))
 }
 
-// isClosed reports whether the channel is closed; nil never is.
+// isClosed reports whether the channel is closed. A nil channel never is.
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -92,12 +92,11 @@ type Elector struct {
 	trouble  trouble
 }
 
-// New makes a candidate from a copy of config. It does not talk to the API
-// server. The clientset is for the Lease only; use NewClientset to make one
-// that shares no connection and no rate limit with other traffic. A nil logger
-// means slog.Default(); for a logr.Logger l, give
-// slog.New(logr.ToSlogHandler(l)). Everything wrong with the arguments is
-// reported in one error; see [Config.Validate].
+// New returns a candidate, made from a copy of config. It does not talk to the API server. The
+// clientset is for the Lease only. Use [NewClientset] to make one that shares no connection and no
+// rate limit with other traffic. A nil logger means slog.Default(). For a logr.Logger l, give
+// slog.New(logr.ToSlogHandler(l)). Everything wrong with the arguments is reported in one error, as
+// [Config.Validate] does.
 func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, logger *slog.Logger) (*Elector, error) {
 	if config == nil {
 		return nil, errors.New("elector: config: must not be nil")
@@ -146,8 +145,8 @@ func isNil(v any) bool {
 	}
 }
 
-// NeedLeaderElection returns false: in a controller-runtime manager the Elector
-// runs on every replica.
+// NeedLeaderElection returns false, since in a controller-runtime manager the Elector runs on every
+// replica.
 func (e *Elector) NeedLeaderElection() bool { return false }
 
 // IsLeader reports whether this replica leads at this instant, by its clocks
@@ -157,10 +156,10 @@ func (e *Elector) NeedLeaderElection() bool { return false }
 // a webhook does, needs [Term.Hold].
 func (e *Elector) IsLeader() bool { return e.Remaining() > 0 }
 
-// Remaining returns how long leadership is still certain if no further renewal
-// succeeds; 0 when not leading, and the longest Duration if not Enabled. Work
-// begun now should be done by then. A voluntary end can come earlier: it waits for
-// OnStartedLeading and for what holds the term ([Term.Hold]), and for nothing else.
+// Remaining returns how long leadership is still certain if no further renewal succeeds. It returns
+// 0 when not leading, and the longest Duration if not Enabled. Work begun now should be done by
+// then. A voluntary end can come earlier. It waits for OnStartedLeading and for what holds the term
+// ([Term.Hold]), and for nothing else.
 func (e *Elector) Remaining() time.Duration {
 	if t := e.term.Load(); t != nil {
 		return t.remaining()
@@ -178,8 +177,8 @@ func (e *Elector) Term() (Term, bool) {
 	return t.Term, true
 }
 
-// GetLeader returns the Identity of the replica that leads, as far as this one
-// has seen: "" until one was seen, and while nobody leads.
+// GetLeader returns the Identity of the replica that leads, as far as this one has seen. It returns
+// "" until one was seen, and while no replica leads.
 func (e *Elector) GetLeader() string {
 	if e.IsLeader() {
 		return e.config.Identity

@@ -16,8 +16,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// leading is an Elector that has won its Lease for ten minutes, with the lock
-// it was won by. It was not started: nothing goes on beside what is measured.
+// leading returns an Elector that has won its Lease for ten minutes, with the lock it was won by.
+// It was not started, so that nothing goes on beside what is measured.
 func leading(tb testing.TB) (*Elector, *lock) {
 	tb.Helper()
 	config := testConfig("me")
@@ -88,7 +88,7 @@ func BenchmarkTerm(b *testing.B) {
 	}
 }
 
-// BenchmarkObservation is what a standby does with every event of its watch.
+// BenchmarkObservation measures what a standby does with every event of its watch.
 func BenchmarkObservation(b *testing.B) {
 	versions := make([]string, 1<<16)
 	for i := range versions {
@@ -110,8 +110,8 @@ func BenchmarkObservation(b *testing.B) {
 	}
 }
 
-// BenchmarkRenewal is what a leader does every RetryPeriod, but for the network
-// and a real API server.
+// BenchmarkRenewal measures what a leader does every RetryPeriod, without the network and a real
+// API server.
 func BenchmarkRenewal(b *testing.B) {
 	e, l := leading(b)
 	before := e.leases.view.mark()

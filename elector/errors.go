@@ -5,20 +5,20 @@ package elector
 
 import "errors"
 
-// Why a term ended: context.Cause of the term's context, to be recognised with
-// errors.Is. The first reason wins.
+// These say why a term ended. They are the context.Cause of the term's context, to be recognised
+// with errors.Is. The first reason wins.
 var (
-	// ErrLeaseExpired: RenewDeadline has passed since the last acknowledged
-	// renewal was sent.
+	// ErrLeaseExpired says that RenewDeadline has passed since the last acknowledged renewal was
+	// sent.
 	ErrLeaseExpired = errors.New("lease expired: not renewed within RenewDeadline")
-	// ErrTakenOver: the Lease names another holder, or none, or was rewritten
-	// under this replica's Identity by a process that is not this one.
+	// ErrTakenOver says that the Lease names another holder, or none, or was rewritten under this
+	// replica's Identity by another process.
 	ErrTakenOver = errors.New("lease taken over")
-	// ErrLeaseDeleted: the Lease is gone, or is another object of that name.
+	// ErrLeaseDeleted says that the Lease is gone, or is another object of that name.
 	ErrLeaseDeleted = errors.New("lease deleted")
-	// ErrSteppedDown: StepDown was called.
+	// ErrSteppedDown says that [Elector.StepDown] was called.
 	ErrSteppedDown = errors.New("stepped down")
-	// ErrStopped: Start's context was cancelled, or the Elector ended.
+	// ErrStopped says that Start's context was cancelled, or that the Elector ended.
 	ErrStopped = errors.New("elector stopped")
 )
 

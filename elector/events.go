@@ -46,7 +46,7 @@ func (e *Elector) ended(ctx context.Context, t *term, cause error, started momen
 	e.record(kind, reasonElection, "StopLeading", short(e.config.Identity)+" stopped leading: "+cause.Error())
 }
 
-// watchRestarted is told by the watcher of every watch but the first.
+// watchRestarted notes that the watcher has begun another watch than its first.
 func (e *Elector) watchRestarted(err error) {
 	e.metrics().watches.Inc()
 	if err != nil {

@@ -34,7 +34,7 @@ func (w *world) recording(id string) (*candidate, *recorder) {
 	return w.candidateOn(w.server.Client(id), id, func(c *Config) { c.EventRecorder = r }), r
 }
 
-// recorded are the Events since the last call.
+// recorded returns the Events since the last call.
 func (r *recorder) recorded() (all []string) {
 	for {
 		select {

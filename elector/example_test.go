@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 	return e.Start(ctx)
 }
 
-// report is the leader's work, until ctx is cancelled.
+// report does the leader's work until ctx is cancelled.
 func report(ctx context.Context) {
 	for ctx.Err() == nil {
 		fmt.Println("all is well")

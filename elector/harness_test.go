@@ -176,7 +176,7 @@ func (h *history) all() []event {
 	return slices.Clone(h.events)
 }
 
-// at is when the event happened, first or for the nth time.
+// at returns when the event happened, first or for the nth time.
 func (h *history) at(what string) (time.Duration, bool) {
 	for _, e := range h.all() {
 		if e.what == what {

@@ -114,7 +114,7 @@ func TestATermThatIsNoneHasNoHold(t *testing.T) {
 	release()
 }
 
-// resumed is whether each of the terms had resumed the one before.
+// resumed reports for each of the terms whether it had resumed the one before.
 func (c *candidate) resumed() *[]bool {
 	var terms []bool
 	work := c.callbacks.OnStartedLeading

@@ -17,9 +17,9 @@ type identityGuard struct {
 	reported *moment
 }
 
-// duplicate reports that the Lease shows another process with our identity, at
-// most once per reminder. A record that was left by an earlier process of that
-// name does not change; one that does has a living writer.
+// duplicate logs that the Lease shows another process with our identity, at most once per reminder.
+// A record that an earlier process of that name left does not change. One that changes has a living
+// writer.
 func (g *identityGuard) duplicate(obs observation, self author) bool {
 	lease := obs.lease
 	if holder(lease) != self.identity || obs.ours || lease.Spec.RenewTime == nil {

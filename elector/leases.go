@@ -54,8 +54,8 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 	}
 }
 
-// attemptTimeout leaves room for a second attempt within RenewDeadline: one
-// dead connection must not cost the leadership. It is client-go's own rule.
+// attemptTimeout leaves room for a second attempt within RenewDeadline, so that one dead connection
+// does not cost the leadership. It is client-go's own rule.
 func (c Config) attemptTimeout() time.Duration { return c.RenewDeadline / 2 }
 
 // read reads the Lease from the API server. That there is none is no error.
@@ -81,9 +81,9 @@ func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 	return news, nil
 }
 
-// write stores the record in place of base, or in a new Lease if base is nil.
-// It is a compare-and-swap: it fails if the Lease is no longer as base says.
-// sent is when the request was sent.
+// write stores the record in place of base, or in a new Lease if base is nil. It is a
+// compare-and-swap, and fails if the Lease is no longer as base says. sent is when the request was
+// sent.
 func (l *leaseClient) write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord, m marks) (lease *coordinationv1.Lease, sent moment, err error) {
 	ctx, call, cancel := l.bound(ctx)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// patient is a configuration in which one request takes longer than DrainTimeout.
+// patient returns a configuration in which one request takes longer than DrainTimeout.
 func patient(c *Config) {
 	c.LeaseDuration, c.RenewDeadline, c.RetryPeriod = 137*time.Second, 107*time.Second, 26*time.Second
 }

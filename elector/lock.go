@@ -18,19 +18,17 @@ import (
 
 var _ resourcelock.Interface = (*lock)(nil)
 
-// errCampaignOver keeps client-go from going on after what it was run for has
-// been decided: it would retry a lost race at its own pace, or make a deleted
-// Lease anew and lead on.
+// errCampaignOver keeps client-go from going on after the campaign has been decided. Otherwise it
+// would retry a lost race at its own pace, or create a deleted Lease again and lead on.
 var errCampaignOver = errors.New("campaign is over")
 
 // errLostRace is why a claim fails on a normal day.
 var errLostRace = errors.New("another candidate was faster")
 
-// lock is the Lease as one run of client-go's LeaderElector sees it. Until a
-// term has begun it shows the Lease as it was when it became claimable, without
-// its lapsed holder, so that client-go claims at once; the write succeeds only
-// if nothing has changed since. Afterwards it shows the Lease as long as it is
-// ours. client-go calls it from one goroutine.
+// lock is the Lease as one run of client-go's LeaderElector sees it. Until a term has begun it
+// shows the Lease as it was when it became claimable, without its lapsed holder, so that client-go
+// claims at once. The write succeeds only if nothing has changed since. Afterwards it shows the
+// Lease as long as it is ours. client-go calls it from one goroutine.
 type lock struct {
 	identity string
 	leases   *leaseClient
@@ -47,8 +45,8 @@ type lock struct {
 	failure   error         // of the last renewal
 }
 
-// Get is client-go's first step of a claim, and what it does after a failed
-// renewal.
+// Get implements client-go's lock. It is the first step of a claim, and what client-go does after a
+// failed renewal.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	var lease *coordinationv1.Lease
 	if l.term == nil {
@@ -70,8 +68,8 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return record, raw, err
 }
 
-// Create claims where there is no Lease. It never replaces a deleted one: in a
-// term Get does not say that there is none, but that the campaign is over.
+// Create claims where there is no Lease. It never replaces a deleted one, since in a term Get
+// reports that the campaign is over, and not that there is no Lease.
 func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	return l.claim(ctx, r)
 }
@@ -173,11 +171,11 @@ func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
 	return l.ours()
 }
 
-// ours is the Lease as last seen, if the term still holds it.
+// ours returns the Lease as last seen, if the term still holds it.
 func (l *lock) ours() (*coordinationv1.Lease, error) {
 	obs, _ := l.leases.view.get()
-	// Whoever saw it may not have come to end the term yet: another's record
-	// would be overwritten, and a Lease that is gone made anew.
+	// The observer may not have ended the term yet. Then another's record would be overwritten, and
+	// a Lease that is gone created again.
 	l.term.observed(obs)
 	if l.term.held() == 0 {
 		return nil, errCampaignOver
@@ -185,10 +183,10 @@ func (l *lock) ours() (*coordinationv1.Lease, error) {
 	return obs.lease, nil
 }
 
-// RecordEvent does nothing: the Elector records its own Events.
+// RecordEvent does nothing, since the Elector records its own Events.
 func (l *lock) RecordEvent(string) {}
 
-// Identity is who claims.
+// Identity returns the identity of the candidate.
 func (l *lock) Identity() string { return l.identity }
 
 // Describe names the Lease in client-go's log lines.

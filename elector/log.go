@@ -18,8 +18,8 @@ func newClientLogger(logger *slog.Logger) logr.Logger {
 	return logr.FromSlogHandler(clientHandler{logger.Handler()})
 }
 
-// clientHandler logs what client-go says as Debug at most: the Elector says the
-// same in words of its own, once, at the level that it deserves.
+// clientHandler logs what client-go says as Debug at most. The Elector logs the same in its own
+// words, once, at the level that it deserves.
 type clientHandler struct{ slog.Handler }
 
 // Enabled implements slog.Handler.

@@ -30,7 +30,7 @@ type line struct {
 	Msg, Lock, Lease, Identity, Err string
 }
 
-// lines are those logged so far, by a JSON handler.
+// lines returns those logged so far by a JSON handler.
 func (m *memoryLog) lines(t *testing.T) (all []line) {
 	t.Helper()
 	for text := range strings.Lines(m.String()) {
@@ -43,7 +43,7 @@ func (m *memoryLog) lines(t *testing.T) (all []line) {
 	return all
 }
 
-// from are the lines from this level on.
+// from returns the lines from this level on.
 func from(level slog.Level, lines []line) (loud []line) {
 	for _, l := range lines {
 		if l.Level >= level {

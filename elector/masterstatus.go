@@ -93,7 +93,8 @@ func (noLock) Create(context.Context, resourcelock.LeaderElectionRecord) error {
 // Update does nothing.
 func (noLock) Update(context.Context, resourcelock.LeaderElectionRecord) error { return nil }
 
-// RecordEvent is called when the lock has been acquired, before any renewal.
+// RecordEvent implements client-go's lock. client-go calls it when it has acquired the lock, before
+// any renewal.
 func (l noLock) RecordEvent(string) { l.acquired() }
 
 // Identity returns a name, as there must be one.

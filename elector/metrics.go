@@ -70,7 +70,7 @@ func newMetrics(e *Elector) *metrics {
 	return m
 }
 
-// metrics are made when first needed: they are most of an Elector that stands by.
+// metrics makes the metrics when they are first needed. They are most of an Elector that stands by.
 func (e *Elector) metrics() *metrics {
 	e.metricsOnce.Do(func() { e.madeMetrics = newMetrics(e) })
 	return e.madeMetrics
@@ -81,7 +81,7 @@ func (e *Elector) metrics() *metrics {
 // may not.
 func (e *Elector) Collector() prometheus.Collector { return e.metrics() }
 
-// kept are the metrics that keep their values themselves.
+// kept returns the metrics that keep their values themselves.
 func (m *metrics) kept() []prometheus.Collector {
 	return []prometheus.Collector{m.terms, m.watches, m.failedRenewals, m.failedClaims, m.renewals, m.drains, m.handOver}
 }

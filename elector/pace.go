@@ -23,18 +23,18 @@ const (
 	freshPolls = 20
 )
 
-// slow is the time between two attempts at something that goes on failing, and the time after which
-// something that works is healthy again.
+// slow returns the time between two attempts at something that goes on failing, and the time after
+// which something that works is healthy again.
 func (c Config) slow() time.Duration {
 	return max(min(15*c.RetryPeriod, longestSlow), 2*c.steadyPoll())
 }
 
-// betweenTerms is the time between two terms that end at once, again and again. Each logs two lines
-// and records two Events, however short the periods are.
+// betweenTerms returns the time between two terms that end at once, again and again. Each logs two
+// lines and records two Events, however short the periods are.
 func (c Config) betweenTerms() time.Duration { return max(c.slow(), longestSlow) }
 
-// steadyPoll is the time between two reads of a standby that cannot watch. With an attempt to open
-// the watch every slow this makes 19 requests per minute at the defaults.
+// steadyPoll returns the time between two reads of a standby that cannot watch. With an attempt to
+// open the watch every slow this makes 19 requests per minute at the defaults.
 func (c Config) steadyPoll() time.Duration { return c.RetryPeriod * 7 / 4 }
 
 // pollInterval returns the time from the nth poll to the next.

@@ -195,8 +195,8 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 	t.requests.ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), retryAfter(err))
 }
 
-// yield is how long the Lease is still left to others after a StepDown: until
-// one of them has it, or none seems to be there.
+// yield returns how long the Lease is still left to others after a StepDown. It ends when one of
+// them has it, or when none seems to be there.
 func (e *Elector) yield(obs observation) time.Duration {
 	if e.yielding == nil {
 		return 0

@@ -70,7 +70,7 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// run is the life of a candidate: standby, campaign, term, standby.
+// run takes a candidate through its life: standby, campaign, term, standby.
 func (e *Elector) run(ctx context.Context) error {
 	if !e.config.Enabled {
 		t := newTerm(ctx, Term{Identity: e.config.Identity, AcquiredAt: now().wall}, "", 0, now())

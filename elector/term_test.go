@@ -16,7 +16,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// lastRenewal is when the leader's last acknowledged write was sent.
+// lastRenewal returns when the leader's last acknowledged write was sent.
 func (w *world) lastRenewal() time.Time { return w.lease().Spec.RenewTime.Time }
 
 func TestGuarantee2TheContextEndsByTheDeadlineWhateverTheNetworkDoes(t *testing.T) {
@@ -251,8 +251,8 @@ func TestGuarantee3RemainingIsCountedFromTheSendingOfTheRenewal(t *testing.T) {
 	})
 }
 
-// asleep is a term as a process finds it that was stopped right after its last
-// renewal and continued later, before any timer has fired.
+// asleep returns a term as a process finds it that was stopped right after its last renewal and
+// continued later, before any timer has fired.
 func asleep(t *testing.T, mono, wall time.Duration) *term {
 	m := now()
 	sent := moment{mono: m.mono - mono, wall: m.wall.Add(-wall)}

@@ -71,8 +71,8 @@ func (t *term) ends() (ended moment, lost *moment) {
 	return *t.ended, t.lostAt
 }
 
-// held is how long the Lease is still certain to be ours. Finding that its time
-// has passed ends the term.
+// held returns how long the Lease is still certain to be ours. If that time has passed, it ends the
+// term.
 func (t *term) held() time.Duration {
 	t.mu.Lock()
 	left := t.heldLocked(now())
@@ -96,7 +96,7 @@ func (t *term) heldLocked(m moment) time.Duration {
 	return m.remaining(t.sent, t.renewDeadline)
 }
 
-// remaining is how long leadership, as users see it, is still certain.
+// remaining returns how long leadership, as users see it, is still certain.
 func (t *term) remaining() time.Duration {
 	t.mu.Lock()
 	retired := t.retired
@@ -202,7 +202,7 @@ func (t *term) openHolds() int {
 	return t.holds
 }
 
-// lastSent is when the last acknowledged write was sent.
+// lastSent returns when the last acknowledged write was sent.
 func (t *term) lastSent() moment {
 	t.mu.Lock()
 	defer t.mu.Unlock()

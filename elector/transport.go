@@ -143,7 +143,7 @@ func closeIdle(r http.RoundTripper) {
 	}
 }
 
-// closeBody is what every RoundTripper must do, also if it sends nothing.
+// closeBody does what every RoundTripper must do, even if it sends nothing.
 func closeBody(r *http.Request) {
 	if r.Body != nil {
 		_ = r.Body.Close()

@@ -32,7 +32,7 @@ func (s *slowServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
 }
 
-// under is how many plain requests and watches the server has not answered.
+// under returns how many plain requests and watches the server has not answered.
 func (s *slowServer) under() [2]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,32 +25,28 @@ func now() moment {
 	return moment{mono: t.Sub(epoch), wall: t.Round(0)}
 }
 
-// leaderSince is how long a leader must take the time since s to have been: the
-// longer of what its clocks say. A wall clock that jumps ahead, or a machine
-// that was suspended, may cost it a term; a wall clock that jumps back gives it
-// nothing.
+// leaderSince returns how long a leader must take the time since s to have been, which is the
+// longer of what its clocks show. A wall clock that jumps ahead, or a machine that was suspended,
+// may cost it a term. A wall clock that jumps back gives it nothing.
 func (m moment) leaderSince(s moment) time.Duration {
 	return max(m.mono-s.mono, m.wall.Sub(s.wall))
 }
 
-// standbySince is how long a standby may take the time since s to have been:
-// what the monotonic clock says. No setting of the wall clock makes it claim
-// early or wait longer.
+// standbySince returns how long a standby may take the time since s to have been, which is what the
+// monotonic clock shows. No setting of the wall clock makes it claim early or wait longer.
 func (m moment) standbySince(s moment) time.Duration {
 	return m.mono - s.mono
 }
 
-// remaining is how long a term whose last acknowledged write was sent at sent
-// is still certain at m. Nobody else claims before the Lease has been unchanged
-// for LeaseDuration since they saw that write, hence not before
-// sent+LeaseDuration.
+// remaining returns how long a term whose last acknowledged write was sent at sent is still certain
+// at m. No other candidate claims before the Lease has been unchanged for LeaseDuration since it
+// saw that write, and so not before sent+LeaseDuration.
 func (m moment) remaining(sent moment, renewDeadline time.Duration) time.Duration {
 	return max(0, renewDeadline-reaction(renewDeadline)-m.leaderSince(sent))
 }
 
-// reaction is the part of RenewDeadline that is kept for a late timer on a busy
-// machine, so that the work is told by the deadline and not after it: 1 %, at
-// most 50 ms.
+// reaction returns the part of RenewDeadline that is kept for a late timer on a busy machine, so
+// that the work's context ends by the deadline and not after it. It is 1 %, and at most 50 ms.
 func reaction(renewDeadline time.Duration) time.Duration {
 	return min(renewDeadline/100, 50*time.Millisecond)
 }

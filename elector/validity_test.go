@@ -13,8 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// at is the moment when the clocks have run for mono and show wall more than
-// at their beginning.
+// at returns the moment when the clocks have run for mono and show wall more than at their
+// beginning.
 func at(mono, wall time.Duration) moment {
 	return moment{mono: mono, wall: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC).Add(wall)}
 }

@@ -129,7 +129,7 @@ func (v *view) get() (observation, <-chan struct{}) {
 	return v.obs, v.changed
 }
 
-// mark is taken before a read is sent, for sawRead.
+// mark returns a mark for sawRead. Take it before a read is sent.
 func (v *view) mark() uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()

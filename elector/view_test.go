@@ -16,8 +16,8 @@ import (
 
 var me = author{identity: "me", nonce: "mine"}
 
-// held is a Lease that a candidate elsewhere holds for 40 s, renewed so many
-// seconds after the beginning.
+// held returns a Lease that a candidate elsewhere holds for 40 s, renewed so many seconds after the
+// beginning.
 func held(holder string, renewed int) *coordinationv1.Lease {
 	return &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{UID: "first"},
@@ -103,7 +103,7 @@ func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 	}
 }
 
-// version is a Lease as it was at a resourceVersion.
+// version returns a Lease as it was at a resourceVersion.
 func version(v string) *coordinationv1.Lease {
 	return with(held("x", 1), func(l *coordinationv1.Lease) { l.ResourceVersion = v })
 }

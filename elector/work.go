@@ -64,7 +64,7 @@ func (e *Elector) startWork(ctx context.Context, t *term) *work {
 	return w
 }
 
-// outcome is for when done is closed. It passes a panic on.
+// outcome returns the result once done is closed. It passes a panic on.
 func (w *work) outcome() error {
 	switch {
 	case w.panicked != nil:

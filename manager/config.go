@@ -28,8 +28,8 @@ const (
 	maxReserve = time.Second
 )
 
-// electorConfig is what the options say about leader election. It refuses what
-// it cannot honour, all in one error.
+// electorConfig returns what the options say about leader election. It refuses what it cannot
+// honour, all in one error.
 func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config := elector.Config{DrainTimeout: drainTimeout(o.GracefulShutdownTimeout)}
 	var faults []error
@@ -100,8 +100,8 @@ func unsupported(o ctrl.Options, s settings) []error {
 	return faults
 }
 
-// podNamespace is the namespace of the pod this process runs in, the Elector's
-// default too. Here it is needed to name the Lease in messages.
+// podNamespace returns the namespace of the pod this process runs in, which is also the Elector's
+// default. Here it is needed to name the Lease in messages.
 func podNamespace() string {
 	ns, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 	if err != nil {
@@ -110,8 +110,7 @@ func podNamespace() string {
 	return strings.TrimSpace(string(ns))
 }
 
-// withoutElection is o for the inner manager, which must not hold an election
-// of its own.
+// withoutElection returns o for the inner manager, which must not hold an election of its own.
 func withoutElection(o ctrl.Options) ctrl.Options {
 	o.LeaderElection = false
 	o.LeaderElectionResourceLock = ""
@@ -125,10 +124,9 @@ func withoutElection(o ctrl.Options) ctrl.Options {
 	return o
 }
 
-// drainTimeout is how long gated work may take to stop. The inner manager gives
-// all that stops, together, GracefulShutdownTimeout; so a tenth of it, at most
-// maxReserve, is kept for the release, the caches, webhooks and servers, and
-// for telling what hangs.
+// drainTimeout returns how long gated work may take to stop. The inner manager gives everything
+// that stops, together, GracefulShutdownTimeout. So a tenth of it, at most maxReserve, is kept for
+// the release, the caches, webhooks and servers, and for naming what hangs.
 func drainTimeout(grace *time.Duration) time.Duration {
 	switch {
 	case grace == nil:

@@ -21,8 +21,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// election is the options that controller-runtime has for leader election, all
-// set, but for the two that are refused.
+// election returns the options that controller-runtime has for leader election, all set except for
+// the two that are refused.
 func election() ctrl.Options {
 	return ctrl.Options{
 		LeaderElection:                true,

@@ -32,7 +32,7 @@ type withCore struct {
 
 func (w withCore) CoreV1() corev1client.CoreV1Interface { return w.events.CoreV1() }
 
-// recorded are the Events in the cluster, in order.
+// recorded returns the Events in the cluster, in order.
 func (w withCore) recorded(t *testing.T) (all []string) {
 	t.Helper()
 	for _, action := range w.events.Actions() {

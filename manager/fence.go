@@ -96,8 +96,7 @@ func (f *fence) attempt(ctx context.Context, do func(context.Context) error) err
 	return err
 }
 
-// remaining is the time a write has, and whether there will never be more in
-// this context.
+// remaining returns the time a write has, and whether there will never be more in this context.
 func (f *fence) remaining(ctx context.Context) (left time.Duration, over bool) {
 	term, ok := elector.TermFromContext(ctx)
 	switch {

@@ -41,7 +41,7 @@ func inTerm(t *testing.T, f func(t *testing.T, ctx context.Context, e *elector.E
 	})
 }
 
-// refusedBy is the API server's error when that policy refuses a write.
+// refusedBy returns the API server's error when that policy refuses a write.
 func refusedBy(p fencing.Policy) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: 403,

@@ -38,7 +38,7 @@ func (j *journal) expect(t *testing.T, want ...string) {
 	}
 }
 
-// worker is a runnable that writes down its life and stops when it may.
+// worker returns a runnable that writes down its life and stops when it may.
 func (j *journal) worker(name string, mayStop <-chan struct{}) manager.Runnable {
 	return manager.RunnableFunc(func(ctx context.Context) error {
 		j.add(name + " runs")

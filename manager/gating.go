@@ -51,7 +51,7 @@ func GatedOptions[T comparable](by Gating, o controller.TypedOptions[T]) control
 	return o
 }
 
-// defaultQueue is the queue that controller-runtime makes for a controller that brings none.
+// defaultQueue returns the queue that controller-runtime makes for a controller that brings none.
 func defaultQueue[T comparable](o controller.TypedOptions[T]) queueMaker[T] {
 	return func(name string, limiter workqueue.TypedRateLimiter[T]) workqueue.TypedRateLimitingInterface[T] {
 		if ptr.Deref(o.UsePriorityQueue, true) {

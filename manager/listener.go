@@ -165,7 +165,7 @@ func (l *listener) HasSynced() bool {
 	return l.informer.HasSynced()
 }
 
-// HasSyncedChecker is HasSynced for waiting.
+// HasSyncedChecker returns HasSynced for waiting.
 func (l *listener) HasSyncedChecker() toolscache.DoneChecker {
 	if handle := l.registration(); handle != nil {
 		return handle.HasSyncedChecker()

@@ -58,7 +58,7 @@ func (g *Gate) concludeLocked(cause error) error {
 	return nil
 }
 
-// succeededLocked is called when another replica leads after the last term, or may.
+// succeededLocked must be called when another replica leads after the last term, or may.
 func (g *Gate) succeededLocked() error {
 	if g.work.gated && !g.settings.reElection {
 		return g.lostLocked()

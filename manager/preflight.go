@@ -117,7 +117,7 @@ func allowed(ctx context.Context, clientset kubernetes.Interface, verb, namespac
 	return reply.Status.Allowed, nil
 }
 
-// role is the least that lets a replica lead.
+// role returns the smallest role that lets a replica lead.
 func role(namespace, name string) string {
 	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
 kind: Role

@@ -28,7 +28,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// permitting is a clientset whose user may do these things to Leases.
+// permitting returns a clientset whose user may do these things to Leases.
 func permitting(verbs ...string) *fake.Clientset {
 	clientset := fake.NewClientset()
 	clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {

@@ -186,7 +186,7 @@ func (q *gatedQueue[T]) ShutDown() {
 	emptying.Wait()
 }
 
-// ShutDownWithDrain is ShutDown, as the end of a tenure awaits its requests.
+// ShutDownWithDrain does what ShutDown does, since the end of a tenure awaits its requests.
 func (q *gatedQueue[T]) ShutDownWithDrain() { q.ShutDown() }
 
 // ShuttingDown reports whether the inner queue shuts down.

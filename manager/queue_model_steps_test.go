@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
-// step is one thing that happens to the tenures.
+// step does one thing that happens to the tenures.
 func (m *model) step() {
 	switch n := m.rand.IntN(20); {
 	case n < 10:

@@ -86,7 +86,7 @@ func (m *model) fault(format string, args ...any) {
 	}
 }
 
-// work is controller-runtime's processNextWorkItem.
+// work does what controller-runtime's processNextWorkItem does.
 func (m *model) work() bool {
 	key, priority, shutdown := m.queue.GetWithPriority()
 	if shutdown {

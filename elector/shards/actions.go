@@ -52,7 +52,7 @@ func (k *keeper) hold(c claim, lease *coordinationv1.Lease) {
 	}()
 }
 
-// stopped is called when the work of a shard has ended.
+// stopped must be called when the work of a shard has ended.
 func (k *keeper) stopped(h *holding) {
 	h.stopped = true
 	k.s.ended(h)
@@ -252,7 +252,7 @@ func (k *keeper) answered(i int, what string, err error) {
 	}
 }
 
-// maxReleases is two, but for sets of many shards.
+// maxReleases returns two, or more for sets of many shards.
 func (k *keeper) maxReleases() int { return maxReleases + k.s.n/256 }
 
 // pace spaces the ends of shards out, so that those that take equally long to end do

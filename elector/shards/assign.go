@@ -130,8 +130,8 @@ func quotas(n int, held [][]int) []int {
 	return quota
 }
 
-// hash is FNV-1a with a finalizer: FNV alone puts similar names close together,
-// and ranges of it, or its high bits, don't spread them.
+// hash returns FNV-1a with a finalizer. FNV alone puts similar names close together, and ranges of
+// it, or its high bits, don't spread them.
 func hash(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
@@ -140,7 +140,7 @@ func hash(s string) uint64 {
 	return mix(h)
 }
 
-// mix is the finalizer of SplitMix64.
+// mix applies the finalizer of SplitMix64.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -118,7 +118,7 @@ func (m *member) start() *member {
 // crash ends the replica as a lost network does: nothing arrives any more.
 func (m *member) crash() { m.client.Partition() }
 
-// serve is the work of a shard.
+// serve does the work of a shard.
 func (w *world) serve(ctx context.Context, m *member, shard int) {
 	w.begin(ctx, m, shard)
 	if m.work != nil {

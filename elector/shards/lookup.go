@@ -41,7 +41,7 @@ func (v *view) arrived(token elector.Token) (session, bool) {
 	return r.current, true
 }
 
-// sessionEnded is called when all work of a session of this process has ended.
+// sessionEnded must be called when all work of a session of this process has ended.
 func (v *view) sessionEnded(s session) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

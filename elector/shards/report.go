@@ -15,7 +15,7 @@ import (
 // changed is what happened to shards since the latest line about them.
 type changed struct{ acquired, lost int }
 
-// began is called when a shard's term begins.
+// began must be called when a shard's term begins.
 func (s *Shards) began(h *holding, cause string, free time.Time) {
 	s.metrics.acquired.WithLabelValues(cause).Inc()
 	if !free.IsZero() {
@@ -28,7 +28,7 @@ func (s *Shards) began(h *holding, cause string, free time.Time) {
 	s.logger.Debug("shard acquired", "shard", h.shard, "cause", cause, "token", h.part.Term().Token)
 }
 
-// ended is called when a shard's work has ended.
+// ended must be called when a shard's work has ended.
 func (s *Shards) ended(h *holding) {
 	if h.ending.IsZero() {
 		h.ending = time.Now()
@@ -94,18 +94,18 @@ func (s *Shards) troubled(what string, err error) {
 	}
 }
 
-// recovered is called when a request has succeeded.
+// recovered must be called when a request has succeeded.
 func (s *Shards) recovered() {
 	if s.trouble.clear() {
 		s.logger.Info("requests about the shards succeed again")
 	}
 }
 
-// Healthz is a liveness check (a healthz.Checker of controller-runtime and of
-// k8s.io/apiserver). It fails when Start has ended with an error or a panic, when the
-// work of a lost session is still running although other replicas may have its
-// shards, and when the work of a shard does not stop. It does not fail before Start,
-// after a clean stop, without shards, nor while the API server is away.
+// Healthz returns an error if the process should be restarted. It has the signature of the liveness
+// checks of controller-runtime (healthz.Checker) and of k8s.io/apiserver. It fails when Start has
+// ended with an error or a panic, when the work of a lost session is still running although other
+// replicas may have its shards, and when the work of a shard does not stop. It does not fail before
+// Start, after a clean stop, without shards, nor while the API server is away.
 func (s *Shards) Healthz(r *http.Request) error {
 	s.mu.Lock()
 	err, session := errors.Join(s.result, s.failure), s.session

@@ -92,7 +92,7 @@ func (s *sim) join(id string) {
 	s.note("%s joins as %s", name, id)
 }
 
-// work is the work of a shard. It ends in time, however it ends.
+// work does the work of a shard. It ends in time, however it ends.
 func (s *sim) work(ctx context.Context, m *member, shard int) {
 	s.begin(ctx, m, shard)
 	<-ctx.Done()
@@ -131,7 +131,7 @@ func (s *sim) remove(m *member) {
 	}
 }
 
-// event is one fault, or the end of one.
+// event plays one fault, or the end of one.
 func (s *sim) event() {
 	kind, m := s.pick(16), s.any()
 	network := func(name string, fault func()) {

@@ -43,9 +43,9 @@ func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration
 	return max(0, left), left <= 0
 }
 
-// confirmed is called when the session's Lease has been read, after it had lapsed. If
-// it still is as it was then, or there is none, the session is over for good. It
-// reports whether its Lease still has its record.
+// confirmed must be called when the session's Lease has been read after it had lapsed. If it still
+// is as it was then, or there is none, the session is over for good. It reports whether its Lease
+// still has its record.
 func (v *view) confirmed(s session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

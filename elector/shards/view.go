@@ -55,8 +55,8 @@ func (v *view) saw(name string, lease *coordinationv1.Lease, version string) {
 	v.takeLocked(name, lease, version, time.Now())
 }
 
-// heard is called when the watch has delivered the session of this replica. All
-// that was written before this renewal has been delivered, too.
+// heard must be called when the watch has delivered the session of this replica. Everything that
+// was written before this renewal has been delivered, too.
 func (v *view) heard(lease *coordinationv1.Lease) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -77,7 +77,7 @@ func (v *view) sawRead(lease *coordinationv1.Lease) {
 	v.takeLocked(lease.Name, lease, lease.ResourceVersion, time.Now())
 }
 
-// mark is taken before a list is requested, for sawList.
+// mark returns a mark for sawList. Take it before a list is requested.
 func (v *view) mark() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()

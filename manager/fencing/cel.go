@@ -48,8 +48,8 @@ func tokenIf(exists, value string, conditions []func(string) string) string {
 	return all + " ? " + value + " : ''"
 }
 
-// isToken is true for what can be a resourceVersion other than 0. The length comes first: it bounds
-// the cost of the rest.
+// isToken returns an expression that is true for what can be a resourceVersion other than 0. The
+// length comes first, since it bounds the cost of the rest.
 func isToken(value string) string {
 	return fmt.Sprintf("size(%[1]s) <= 20 && %[1]s.matches('^[1-9][0-9]*$')", value)
 }
@@ -62,9 +62,10 @@ func notBelow(token, other string) string {
 // versionExpression is the resourceVersion that the write replaces, or ”.
 const versionExpression = "has(oldObject.metadata.resourceVersion) ? oldObject.metadata.resourceVersion : ''"
 
-// writtenHere is false for a token that no leader of this cluster can have written into the object: a
-// leader's Lease was written before the leader wrote anything, so its token is below the
-// resourceVersion of whatever has the token in it. Versions that are not numbers tell nothing.
+// writtenHere returns an expression that is false for a token that no leader of this cluster can
+// have written into the object. A leader's Lease was written before the leader wrote anything, so
+// its token is below the resourceVersion of every object with the token in it. Versions that are
+// not numbers prove nothing.
 func writtenHere(token string) string {
 	return "(!(" + isToken("variables.version") + ") || !" + notBelow(token, "variables.version") + ")"
 }

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// valid are settings without a fault.
+// valid returns settings without a fault.
 func valid() Settings {
 	return Settings{
 		Lease:          types.NamespacedName{Namespace: "system", Name: "lease.example.com"},
