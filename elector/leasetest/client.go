@@ -54,9 +54,9 @@ func (c *Client) CoordinationV1() coordinationv1client.CoordinationV1Interface {
 	return coordination{c.otherGroups.CoordinationV1(), c}
 }
 
-// Intercept sets a function that is asked, before every request, which fault shall befall it; nil takes it away.
-// It may be called concurrently, may call the server's and the client's methods, and may block. Its Fault comes
-// on top of what the other methods have set.
+// Intercept sets a function that is called before every request and returns the fault of that request. A nil function
+// removes it. The function may be called concurrently, may call the server's and the client's methods, and may block.
+// Its Fault comes on top of what the other methods have set.
 func (c *Client) Intercept(fault func(Op) Fault) {
 	c.setNetwork(func(n *network) { n.intercept = fault })
 }

@@ -74,7 +74,7 @@ func (b bubble) wantElapsed(want time.Duration) {
 	}
 }
 
-// edit changes the Lease by an administrator's hand.
+// edit changes the Lease as an administrator does.
 func (b bubble) edit(holder string) {
 	b.server.Edit("ns", "a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = &holder })
 }

@@ -40,7 +40,7 @@ func TestAnUpdateIsValidatedWhateverWasStoredBefore(t *testing.T) {
 		b.server.Edit("ns", "a", label)
 		time.Sleep(time.Second)
 		if err := update(renew); !apierrors.IsInvalid(err) {
-			b.Errorf("a renewal of what the administrator's hand has spoilt: got %v, want Invalid", err)
+			b.Errorf("a renewal of what the administrator has spoilt: got %v, want Invalid", err)
 		}
 	})
 }

@@ -39,7 +39,7 @@ type view struct {
 	ended  chan struct{}
 
 	shown int // lines of the board
-	live  int // lines on the terminal, to be drawn anew
+	live  int // lines on the terminal, to be drawn again
 }
 
 // newView starts a view. It must be closed.

@@ -29,7 +29,7 @@ func TestFiguresAgreeWithTheVerdict(t *testing.T) {
 		"two at once for less than clocks are worth": {
 			events: History{at(1, "b#1", TermStarted), at(1.003, "a#1", TermCancelled), at(2, "b#1", TermCancelled)},
 		},
-		"two at once after a hand has removed the record": {
+		"two at once after an administrator has removed the record": {
 			events: History{
 				at(0, "a#1", LeaseWrite, wrote("", "a@1")), at(0.9, "", LeaseWrite, wrote("a@1", "")),
 				at(1, "b#1", LeaseWrite, wrote("", "b@2")), at(1, "b#1", TermStarted), at(1.4, "a#1", TermCancelled),

@@ -40,7 +40,7 @@ const (
 	Leading Kind = "leading" // IsLeader said true at this instant
 	Acted   Kind = "acted"   // one effect of the leader's work: Token; OK: it was accepted, else a fence refused it
 
-	LeaseWrite Kind = "write"    // the API server accepted a write; Replica is its author, "" an administrator's hand: Before, After
+	LeaseWrite Kind = "write"    // the API server accepted a write; Replica is its author, "" an administrator: Before, After
 	Requests   Kind = "requests" // N requests sent since the process's last such event, or since its start
 	Logged     Kind = "logged"   // N lines logged, at level Info or above, since the process's last such event, or since its start
 
@@ -50,7 +50,7 @@ const (
 	Thawed     Kind = "thawed" // it runs again
 )
 
-// ByHand is the Replica of a fault that befalls nobody but the Lease.
+// ByHand is the Replica of a fault of the Lease alone, which an administrator causes.
 const ByHand = "hand"
 
 // Causes of TermCancelled that say what the Lease was seen to be.

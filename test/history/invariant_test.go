@@ -137,7 +137,7 @@ func TestEachInvariantFindsWhatBreaksIt(t *testing.T) {
 		{"release", "while the work runs", Merge(handover(), History{at(30, "b#1", LeaseWrite, wrote("b@8", "@9"))})},
 		{"release", "by deletion", Merge(handover(), History{at(30, "b#1", LeaseWrite, wrote("b@8", ""))})},
 		{"respect", "claimed early", Merge(handover(), History{at(35, "c#1", ProcessStarted), at(37, "c#1", LeaseWrite, wrote("b@9", "c@9"))})},
-		{"respect", "made anew early", append(handover()[:7:7], at(25, "a#1", LeaseWrite, wrote("a@3", "a@4")),
+		{"respect", "created again early", append(handover()[:7:7], at(25, "a#1", LeaseWrite, wrote("a@3", "a@4")),
 			at(26, "", LeaseWrite, wrote("a@4", "")), at(27, "b#1", LeaseWrite, wrote("", "b@6")))},
 		{"kept", "lost for nothing", Merge(without(handover(), 60, "b#1", Leading), History{at(69, "b#1", TermCancelled, cause("lease expired"))})},
 		{"kept", "not lost at all", append(handover()[:7:7], at(5.5, "", FaultBegan, note("1")),
@@ -196,7 +196,7 @@ func TestWhoSaysThatItLeadsBeforeItsTermIsToBlameItself(t *testing.T) {
 	if len(oneLeader(read(h), strict)) != 1 {
 		t.Error("not found when plain client-go is judged")
 	}
-	h[4].At = 4 * sec // in its term, which a hand has given it
+	h[4].At = 4 * sec // in its term, which an administrator has given it
 	if found := oneLeader(read(Merge(h)), strict); len(found) > 0 {
 		t.Errorf("in its term: found %v", found)
 	}

@@ -98,7 +98,7 @@ func TestLossBesideControllerRuntime(t *testing.T) {
 				}
 				did.lost.Store(lost.UnixNano())
 				if name == "deleted Lease" && kind == "controller-runtime" {
-					// It makes the Lease anew and leads on, whoever else may want to.
+					// It creates the Lease again and leads on, whatever others want.
 					eventually(t, "the Lease", func() bool { return leases(ns) != nil && did.reconciles.Load() > 0 })
 					r.cancel()
 				}

@@ -32,7 +32,7 @@ type world struct {
 	seats  []*seat
 	group  sync.WaitGroup // every goroutine of the run
 	began  time.Time
-	end    chan struct{} // closed when no process is to be started any more
+	end    chan struct{} // closed when no more processes must be started
 	copies copies
 
 	strips, janitors atomic.Int32 // how many windows of these kinds are open

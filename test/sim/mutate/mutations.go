@@ -53,7 +53,7 @@ var mutations = []mutation{
 		"waits its own duration instead of the holder's", "validity.go",
 		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n", "	recorded := own\n",
 	}, {
-		"waits for any duration a hand has written", "validity.go",
+		"waits for any duration an administrator has written", "validity.go",
 		"	if recorded <= MaxLeaseDuration || renewing {\n", "	if true {\n",
 	}, {
 		"takes a deleted Lease for free", "view.go",
