@@ -132,6 +132,14 @@ func inLanes[T any](ctx context.Context, n int, lane func(ctx context.Context) (
 	return all, nil
 }
 
+// seriesOf returns one series for each subject, with one sample of every row.
+func seriesOf[T any](subjects []subject, rows []map[string]T, of func(T) sample) (all []series) {
+	for _, s := range subjects {
+		all = append(all, series{s.name, column(rows, func(row map[string]T) sample { return of(row[s.name]) })})
+	}
+	return all
+}
+
 // column takes one sample of every row.
 func column[T any](rows []T, of func(T) sample) []sample {
 	samples := make([]sample, len(rows))

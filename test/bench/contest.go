@@ -49,6 +49,21 @@ func (b *bench) newContest(s subject) *contest {
 	return &contest{bench: b, subject: s, lease: b.name("lease"), tenures: make(chan *tenure, 64)}
 }
 
+// settled returns a contest with a leader and standbys that know it, whose clocks have drifted apart.
+func (b *bench) settled(ctx context.Context, s subject, standbys int) (c *contest, leader *tenure, err error) {
+	c = b.newContest(s)
+	if leader, err = c.elect(ctx); err == nil {
+		err = c.standBy(ctx, standbys, leader.identity)
+	}
+	if err == nil {
+		err = b.timing.settle(ctx)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, c.close())
+	}
+	return c, leader, nil
+}
+
 // join adds a replica and runs it.
 func (c *contest) join(ctx context.Context) error {
 	r := &replica{contest: c, link: newLink(), name: fmt.Sprintf("replica-%d", len(c.replicas))}

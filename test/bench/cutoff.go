@@ -38,14 +38,9 @@ func measureCutOff(ctx context.Context, b *bench) ([]result, error) {
 			Goals: []goal{{Stat: "max", Value: 0}},
 		},
 	}
-	for _, s := range peers {
-		of := func(pick func(cutOff) sample) series {
-			return series{s.name, column(rows, func(row map[string]cutOff) sample { return pick(row[s.name]) })}
-		}
-		results[0].Series = append(results[0].Series, of(func(c cutOff) sample { return c.overshoot }))
-		results[1].Series = append(results[1].Series, of(func(c cutOff) sample { return c.cancelled }))
-		results[2].Series = append(results[2].Series, of(func(c cutOff) sample { return c.overlap }))
-	}
+	results[0].Series = seriesOf(peers, rows, func(c cutOff) sample { return c.overshoot })
+	results[1].Series = seriesOf(peers, rows, func(c cutOff) sample { return c.cancelled })
+	results[2].Series = seriesOf(peers, rows, func(c cutOff) sample { return c.overlap })
 	return results, nil
 }
 
@@ -53,18 +48,11 @@ func measureCutOff(ctx context.Context, b *bench) ([]result, error) {
 type cutOff struct{ overshoot, cancelled, overlap sample }
 
 func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
-	c := b.newContest(s)
-	defer func() { err = errors.Join(err, c.close()) }()
-	leader, err := c.elect(ctx)
+	c, leader, err := b.settled(ctx, s, 1)
 	if err != nil {
 		return cutOff{}, err
 	}
-	if err := c.standBy(ctx, 1, leader.identity); err != nil {
-		return cutOff{}, err
-	}
-	if err := b.timing.settle(ctx); err != nil {
-		return cutOff{}, err
-	}
+	defer func() { err = errors.Join(err, c.close()) }()
 	// Crashes come at random times. Otherwise the elections of the lanes would wait for each other.
 	if err := harness.Pause(ctx, rand.N(time.Duration(b.timing.LeaseDuration))); err != nil {
 		return cutOff{}, err

@@ -56,15 +56,10 @@ func measureFreeze(ctx context.Context, b *bench) ([]result, error) {
 			Name: "wake-acts", Unit: number, What: "acts, one every 10 ms while the context is alive and IsLeader not asked, after SIGCONT, while another leads",
 		},
 	}
-	for _, s := range peers {
-		of := func(rows []map[string]thaw, pick func(thaw) sample) series {
-			return series{s.name, column(rows, func(row map[string]thaw) sample { return pick(row[s.name]) })}
-		}
-		results[0].Series = append(results[0].Series, of(looked, func(t thaw) sample { return truth(t.Leader) }))
-		results[1].Series = append(results[1].Series, of(waited, thaw.lasted))
-		results[2].Series = append(results[2].Series, of(looked, thaw.lasted))
-		results[3].Series = append(results[3].Series, of(waited, func(t thaw) sample { return sample(t.Acts) }))
-	}
+	results[0].Series = seriesOf(peers, looked, func(t thaw) sample { return truth(t.Leader) })
+	results[1].Series = seriesOf(peers, waited, thaw.lasted)
+	results[2].Series = seriesOf(peers, looked, thaw.lasted)
+	results[3].Series = seriesOf(peers, waited, func(t thaw) sample { return sample(t.Acts) })
 	return results, nil
 }
 

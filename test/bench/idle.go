@@ -83,11 +83,7 @@ func (b *bench) idleResults(crew crew, rounds []map[string]footprint) []result {
 		{"allocations", "heap allocations", perMinute, func(f footprint) float64 { return f.Allocations }},
 	} {
 		r := result{Name: q.name + crew.suffix, What: q.what + " " + how, Unit: q.unit}
-		for _, s := range subjects {
-			r.Series = append(r.Series, series{s.name, column(rounds, func(round map[string]footprint) sample {
-				return sample(q.of(round[s.name]) / float64(b.idle))
-			})})
-		}
+		r.Series = seriesOf(subjects, rounds, func(f footprint) sample { return sample(q.of(f) / float64(b.idle)) })
 		if !crew.leader && (q.name == "heap" || q.name == "goroutines" || q.name == "cpu") {
 			r.Goals = []goal{{Stat: "p50", Versus: clientGoWatch, Value: 1}}
 		}

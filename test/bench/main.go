@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 || *samples < 0 || *window < 0 {
-		return fmt.Errorf("arguments %q, -n %d, -window %v: there are no arguments, and no number is negative", flags.Args(), *samples, *window)
+		return fmt.Errorf("arguments %q, -n %d, -window %v: want no arguments, and no negative numbers", flags.Args(), *samples, *window)
 	}
 	if *dir != "" {
 		return publish(*output, *dir)

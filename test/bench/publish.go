@@ -27,8 +27,8 @@ func publish(file, dir string) error {
 	}
 	var text strings.Builder
 	text.WriteString("<!--\nSPDX-FileCopyrightText: The elector Authors\nSPDX-License-Identifier: Apache-2.0\n-->\n\n" +
-		"# Results\n\nMade by `make bench-report` from what `make bench` has written. Each table is of one run, in which all of its\n" +
-		"subjects were measured; a table made again later says so.\n\n")
+		"# Results\n\n`make bench-report` wrote this from the results of `make bench`. Each table is of one run, in which all of its subjects\n" +
+		"were measured. A table that was measured again later says so.\n\n")
 	writeCircumstances(&text, r)
 	writeGoals(&text, r)
 	for _, m := range r.Measurements {

@@ -26,13 +26,10 @@ func measureRequests(ctx context.Context, b *bench) ([]result, error) {
 	var results []result
 	for i, role := range roles {
 		add := func(name, what string, u unit, goals []goal, of func(traffic) float64) {
-			r := result{Name: role.name + "-" + name, What: role.name + ": " + what, Unit: u, Goals: goals}
-			for _, s := range peers {
-				r.Series = append(r.Series, series{s.name, column(rows, func(row map[string]pairTraffic) sample {
-					return sample(of(row[s.name][i]) / b.requestWindow.Minutes())
-				})})
-			}
-			results = append(results, r)
+			results = append(results, result{
+				Name: role.name + "-" + name, What: role.name + ": " + what, Unit: u, Goals: goals,
+				Series: seriesOf(peers, rows, func(p pairTraffic) sample { return sample(of(p[i]) / b.requestWindow.Minutes()) }),
+			})
 		}
 		add("requests", "requests", perMinute, role.goals, func(t traffic) float64 {
 			n := 0
@@ -78,18 +75,11 @@ var roles = [2]struct {
 type pairTraffic [2]traffic
 
 func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err error) {
-	c := b.newContest(s)
-	defer func() { err = errors.Join(err, c.close()) }()
-	leader, err := c.elect(ctx)
+	c, leader, err := b.settled(ctx, s, 1)
 	if err != nil {
 		return pairTraffic{}, err
 	}
-	if err := c.standBy(ctx, 1, leader.identity); err != nil {
-		return pairTraffic{}, err
-	}
-	if err := b.timing.settle(ctx); err != nil {
-		return pairTraffic{}, err
-	}
+	defer func() { err = errors.Join(err, c.close()) }()
 	var before, window pairTraffic
 	for i, r := range c.replicas {
 		before[i] = r.link.traffic()

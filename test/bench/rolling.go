@@ -36,10 +36,8 @@ func measureRolling(ctx context.Context, b *bench) ([]result, error) {
 		Name: "rolling-leaderless", Unit: seconds, What: "time without a leader, in all, " + what,
 		Goals: []goal{{Stat: "p50", Versus: clientGo, Value: 1. / 50}, {Stat: "p50", Versus: controllerRuntime, Value: 1. / 50}},
 	}
-	for _, s := range electors {
-		changes.Series = append(changes.Series, series{s.name, column(rows, func(row map[string]rolled) sample { return sample(row[s.name].changes) })})
-		leaderless.Series = append(leaderless.Series, series{s.name, column(rows, func(row map[string]rolled) sample { return sample(row[s.name].leaderless.Seconds()) })})
-	}
+	changes.Series = seriesOf(electors, rows, func(r rolled) sample { return sample(r.changes) })
+	leaderless.Series = seriesOf(electors, rows, func(r rolled) sample { return sample(r.leaderless.Seconds()) })
 	return []result{changes, leaderless}, err
 }
 

@@ -34,31 +34,21 @@ func measureStolen(ctx context.Context, b *bench) ([]result, error) {
 		if err != nil {
 			return results, err
 		}
-		r := result{
+		results = append(results, result{
 			Name: way.name, What: way.what, Unit: seconds, Waited: duration(limit),
-			Goals: []goal{{Stat: "max", Value: 0.050}},
-		}
-		for _, s := range peers {
-			r.Series = append(r.Series, series{s.name, column(rows, func(row map[string]sample) sample { return row[s.name] })})
-		}
-		results = append(results, r)
+			Goals:  []goal{{Stat: "max", Value: 0.050}},
+			Series: seriesOf(peers, rows, func(s sample) sample { return s }),
+		})
 	}
 	return results, nil
 }
 
 func (b *bench) stolen(ctx context.Context, s subject, limit time.Duration, act func(*bench, context.Context, string) error) (_ sample, err error) {
-	c := b.newContest(s)
-	defer func() { err = errors.Join(err, c.close()) }()
-	leader, err := c.elect(ctx)
+	c, leader, err := b.settled(ctx, s, 1)
 	if err != nil {
 		return 0, err
 	}
-	if err := c.standBy(ctx, 1, leader.identity); err != nil {
-		return 0, err
-	}
-	if err := b.timing.settle(ctx); err != nil {
-		return 0, err
-	}
+	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.undisturbed(leader); err != nil {
 		return 0, err
 	}

@@ -33,8 +33,8 @@ func writeCircumstances(out io.Writer, r *report) {
 		fmt.Fprintf(out, "- %s %s\n", name, r.Versions[name])
 	}
 	fmt.Fprintf(out, "\nLeaseDuration %v, RenewDeadline %v, RetryPeriod %v.\n", r.Timing.LeaseDuration, r.Timing.RenewDeadline, r.Timing.RetryPeriod)
-	fmt.Fprint(out, "Percentiles are nearest-rank: p99 of fewer than 100 samples is their maximum.\n"+
-		"Ratios are taken pair by pair, of samples measured side by side: the median of them, and the least and the greatest.\n")
+	fmt.Fprint(out, "Percentiles are nearest-rank. The p99 of fewer than 100 samples is their maximum.\n"+
+		"Ratios are taken pair by pair, of samples measured side by side. The table has their median, least and greatest.\n")
 }
 
 func writeGoals(out io.Writer, r *report) {
@@ -109,8 +109,8 @@ func writeLimits(out io.Writer, m measured) {
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintln(out, "\nThe greatest size at which no Lease was lost, of those tried; what a candidate takes and does not rise with the\n"+
-		"size grows no more than linearly:")
+	fmt.Fprintln(out, "\nThe greatest size at which no Lease was lost, of those tried. Where the figures of a\n"+
+		"candidate do not rise with the size, the total grows no more than linearly:")
 	fmt.Fprintln(out)
 	for _, name := range names {
 		fmt.Fprintf(out, "- %s: %v of %v\n", name, kept[name], tried[name])

@@ -38,7 +38,7 @@ func Compare(dir string, out io.Writer) error {
 	}
 	fmt.Fprint(out, "<!-- SPDX-FileCopyrightText: The elector Authors -->\n<!-- SPDX-License-Identifier: Apache-2.0 -->\n\n"+
 		"# Faults on real processes: side by side\n\n"+
-		"Written by `make chaos PEER=compare` from the results of the runs below; no figure is typed by hand.\n\n")
+		"`make chaos PEER=compare` wrote this from the results of the runs below.\n\n")
 	for _, peer := range Peers {
 		r := reports[peer]
 		fmt.Fprintf(out, "- %s: `%s`, %s, took %v. %s.\n", peer, r.Command, r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Took.Round(time.Second), r.summary())
@@ -57,17 +57,17 @@ func Compare(dir string, out io.Writer) error {
 
 const explanation = `
 
-Every cell has the verdict and, of the same run: the longest time without a leader that could act
-(gap), the longest with two that the rules do not excuse (overlap), the longest with one that had
-been frozen beside another (zombie), writes refused, requests about the Lease. Two leaders are
-excused for as long as clocks are inexact, and for RenewDeadline after an administrator has removed
-the record. All peers are held to the same rules, but for tokens, which only elector has. Their
-processes are started again when they end, as Kubernetes would. Rows 11 to 14, 30, 37, 42 and 43 are
-played at LeaseDuration 15 s, RenewDeadline 10 s and RetryPeriod 2 s; the others five times as fast,
-at 3 s, 2 s and 400 ms, and with them the durations of the faults. How it is judged, and what is
-made of a busy machine, is in [doc.go](doc.go). client-go's standbys compare records whose times are
-whole seconds: at a RetryPeriod below a second they miss renewals, and may claim up to a second
-early.
+Each cell has the verdict and figures of the same run. They are the longest time without a leader
+that could act (gap), the longest with two leaders that the rules do not excuse (overlap), the
+longest with one that had been frozen beside another (zombie), the number of writes refused, and the
+number of requests about the Lease. Two leaders are excused for as long as clocks are inexact, and
+for RenewDeadline after an administrator has removed the record. All peers are judged by the same
+rules, except for tokens, which only elector has. Their processes are started again when they end,
+as Kubernetes would do. Rows 11 to 14, 30, 37, 42 and 43 are played at LeaseDuration 15 s,
+RenewDeadline 10 s and RetryPeriod 2 s. The others, and the durations of their faults, are five
+times as fast, at 3 s, 2 s and 400 ms. [doc.go](doc.go) says how rows are judged, and how the load of
+the machine is taken into account. client-go's standbys compare records whose times are whole
+seconds. At a RetryPeriod below a second they miss renewals, and may claim up to a second early.
 
 `
 
