@@ -17,14 +17,15 @@ type Limits struct {
 	Unnamed       time.Duration // how long a record without a duration is waited for: the shortest LeaseDuration
 	MaxLease      time.Duration // the longest that any recorded duration is waited for
 
-	Allowance time.Duration // how long work may act on after its term's end
-	Notice    time.Duration // from the API server's knowing of another holder to the end of the term
-	Wake      time.Duration // how long a thawed process may act before it finds itself not leading
-	Takeover  time.Duration // beyond the lapse of the record: until somebody leads when all is well
-	Settle    time.Duration // after a fault, until a replica that had it must be its old self
-	Leave     time.Duration // from being told to end until Start returns; 0 is not judged
-	Skew      float64       // how much faster than the run's clock a candidate's may run: 0.1 is 10 %
-	Tolerance time.Duration // how exact the times of events are
+	Allowance    time.Duration // how long work may act on after its term's end
+	Notice       time.Duration // from the API server's knowing of another holder to the end of the term
+	Wake         time.Duration // how long a thawed process may act before it finds itself not leading
+	BetweenTerms time.Duration // after terms that ended at once, again and again, until the next may begin
+	Takeover     time.Duration // beyond the lapse of the record: until somebody leads when all is well
+	Settle       time.Duration // after a fault, until a replica that had it must be its old self
+	Leave        time.Duration // from being told to end until Start returns; 0 is not judged
+	Skew         float64       // how much faster than the run's clock a candidate's may run: 0.1 is 10 %
+	Tolerance    time.Duration // how exact the times of events are
 
 	RequestBurst   int     // requests beyond the steady ones
 	RequestsPerTry float64 // requests in one RetryPeriod

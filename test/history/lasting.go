@@ -47,22 +47,29 @@ func others(w *world, l Limits, fault Event) []span {
 
 // calm sums up what each process did in the quiet times, by the events that count it.
 func calm(w *world, l Limits) (found []Violation) {
-	const burst = 10
+	const (
+		burst = 10
+		fresh = 8 // a standby's first twenty reads follow each other within 1.2 RetryPeriods
+	)
 	for _, q := range lasting(w, l) {
 		for _, p := range w.order {
 			if !p.judged(l) || q.replica != "" && q.replica != ByHand && q.replica != slot(p.name) {
 				continue
 			}
 			s := p.alive.overlap(q.span)
-			judge := func(limit float64, what string, kind Kind) {
+			judge := func(limit, burst float64, what string, kind Kind) {
 				n, d, at := w.counted(p.name, kind, s)
 				if most := burst + limit*d.Minutes(); limit > 0 && float64(n) > most {
 					found = append(found, violation(at, p.name, "%s: %d %s in %v, %.0f at most", q.cause, n, what, d, most))
 				}
 			}
-			judge(p.perMinute(l, q), "requests", Requests)
-			judge(l.LinesPerMinute, "lines logged", Logged)
-			judge(l.TermsPerMinute, "terms", TermStarted)
+			requests, first := p.perMinute(l, q), 0.
+			if requests == l.StandbyPerMinute {
+				first = fresh
+			}
+			judge(requests, burst+first, "requests", Requests)
+			judge(l.LinesPerMinute, burst, "lines logged", Logged)
+			judge(l.TermsPerMinute, burst, "terms", TermStarted)
 		}
 	}
 	return found

@@ -52,7 +52,7 @@ func progress(w *world, l Limits) (found []Violation) {
 		}) {
 			continue
 		}
-		from := quiet.from + l.Takeover + longest(w.history, l, quiet.from)
+		from := max(quiet.from+l.Takeover+longest(w.history, l, quiet.from), w.termsFollow(l, quiet.from)+l.Takeover)
 		for _, gap := range gaps(led, span{from, quiet.to}) {
 			if gap.to-gap.from > l.Tolerance {
 				found = append(found, violation(gap.from, "", "nobody leads for %v, though all has been well for %v",
@@ -61,6 +61,17 @@ func progress(w *world, l Limits) (found []Violation) {
 		}
 	}
 	return found
+}
+
+// termsFollow returns until when candidates may hold back at the given time, because their terms have ended at once,
+// again and again.
+func (w *world) termsFollow(l Limits, at time.Duration) (until time.Duration) {
+	for _, e := range w.history {
+		if e.Kind == FaultEnded && e.Cause == LastingEdit && e.At <= at {
+			until = e.At + l.BetweenTerms
+		}
+	}
+	return until
 }
 
 // longest returns how long a record can last that may still be waited for at the given time. The one that stands then

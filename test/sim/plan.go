@@ -222,12 +222,13 @@ func (p *Plan) limits() history.Limits {
 		}
 	}
 	l.Takeover = 5*retry + l.RenewDeadline
+	l.BetweenTerms = 30 * time.Second
 	l.Settle = 4*retry + l.RenewDeadline + l.LeaseDuration
 	l.Leave = p.drainTimeout() + min(l.RenewDeadline/2, time.Second)
 	// The figures of a RetryPeriod of 2 s. A shorter one may cost more.
 	hurry := max(1, 2/l.RetryPeriod.Seconds())
 	l.LeaderPerMinute, l.StandbyPerMinute, l.BarredPerMinute = 32*hurry, 20*hurry, 4*hurry
-	l.LinesPerMinute, l.TermsPerMinute = 10*hurry, 10*hurry
+	l.LinesPerMinute, l.TermsPerMinute = 10, 10
 	return l
 }
 

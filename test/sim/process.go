@@ -40,13 +40,14 @@ type process struct {
 	cancel context.CancelFunc
 	exit   chan struct{} // closed when it has ended
 
-	mu    sync.Mutex // guards all below, and is held while an event is recorded
-	gone  bool
-	rest  time.Duration // until the replica's next process starts
-	hog   bool          // its work will not end
-	stuck bool          // its work ignores its context and goes on
-	mid   bool          // its work is between its look at the term and its write
-	slow  bool          // its work or its requests may take too long, because it was frozen or ignores its context
+	mu      sync.Mutex // guards all below, and is held while an event is recorded
+	gone    bool
+	rest    time.Duration // until the replica's next process starts
+	hog     bool          // its work will not end
+	stuck   bool          // its work ignores its context and goes on
+	mid     bool          // its work is between its look at the term and its write
+	drained time.Duration // how long its work took to end at most
+	slow    bool          // its work or its requests may take too long, because it was frozen or ignores its context
 }
 
 func newProcess(s *seat, n int) *process {
@@ -159,7 +160,7 @@ func (p *process) expected(err error) bool {
 	switch {
 	case errors.Is(err, elector.ErrDrainTimeout):
 		// In a voluntary end work may take longer than it can if the Lease is lost meanwhile.
-		return p.slow || p.stuck || p.seat.drainTime() > p.timing.LeaseDuration-p.timing.RenewDeadline
+		return p.slow || p.stuck || p.drained > p.timing.LeaseDuration-p.timing.RenewDeadline
 	case errors.Is(err, elector.ErrRequestHung):
 		return p.link.wasDeaf() || p.slow
 	}

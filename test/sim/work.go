@@ -145,6 +145,7 @@ func (p *process) drain(voluntary bool) (d time.Duration, blind bool) {
 	case p.hog, p.stuck:
 		return 1000 * time.Hour, false
 	case voluntary:
+		p.drained = max(p.drained, d)
 		return d, false
 	}
 	return min(d, (p.timing.LeaseDuration-p.timing.RenewDeadline)*9/10), !p.slow
