@@ -5,6 +5,7 @@
 # versions stand here and nowhere else.
 GOLANGCI_LINT_VERSION  := v2.15.0
 CONTROLLER_GEN_VERSION := v0.23.0
+PROMTOOL_VERSION       := v0.315.1
 
 # The modules with code, and those that pin what hack/envtest builds.
 MODULES     := . hack/envtest
@@ -18,6 +19,7 @@ ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
 TOOLS          := bin/tools/$(shell go env GOVERSION)
 GOLANGCI_LINT  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 CONTROLLER_GEN := $(TOOLS)/controller-gen-$(CONTROLLER_GEN_VERSION)/controller-gen
+PROMTOOL       := $(TOOLS)/promtool-$(PROMTOOL_VERSION)/promtool
 
 # A go.work around the clone is not ours, and -mod=vendor looks for what a clone does not have. In another user's clone
 # git answers nothing, and a build that asks it fails. Only what reports the commit that it measured asks, if it can.
@@ -55,7 +57,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters of .golangci.yml.
 	done; test -z "$$failed"
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) ## Check formatting, go.mod and generated files: shows what differs, changes nothing.
+verify: $(CONTROLLER_GEN) $(PROMTOOL) ## Check formatting, go.mod, generated files and alert rules. It changes nothing.
 	@rm -rf bin/verify && mkdir -p bin/verify && cp -R go.mod go.sum elector manager examples bin/verify
 	@$(MAKE) --no-print-directory generate GENERATE_IN=bin/verify
 	@failed=; fail() { echo "verify: the above differs: run $$*" >&2; failed=1; }; \
@@ -64,6 +66,7 @@ verify: $(CONTROLLER_GEN) ## Check formatting, go.mod and generated files: shows
 		go -C $$module mod tidy -diff || fail go -C $$module mod tidy; \
 	done; \
 	diff -ru examples bin/verify/examples || fail make generate; \
+	$(MAKE) --no-print-directory rules RULES_IN=bin/verify || failed=1; \
 	rm -rf bin/verify; test -z "$$failed"
 
 GENERATE_IN := .
@@ -75,6 +78,14 @@ generate: $(CONTROLLER_GEN) ## Generate the code and manifests of examples/opera
 		rbac:headerFile=examples/operator/hack/boilerplate.yaml.txt,roleName=manager-role \
 		output:crd:dir=examples/operator/config/crd/bases \
 		output:rbac:dir=examples/operator/config/rbac
+
+# A PrometheusRule has the rules of a rule file as its spec.
+RULES_IN := bin/rules
+.PHONY: rules
+rules: $(PROMTOOL) ## Check and try the alert rules of examples/operator with promtool.
+	@mkdir -p $(RULES_IN) && cp examples/operator/config/prometheus/rules.test.yaml $(RULES_IN) && \
+	sed '1,/^spec:/d; s/^  //' examples/operator/config/prometheus/rules.yaml > $(RULES_IN)/rules.yaml && \
+	$(PROMTOOL) check rules --lint=all --lint-fatal $(RULES_IN)/rules.yaml && $(PROMTOOL) test rules $(RULES_IN)/rules.test.yaml
 
 .PHONY: envtest
 envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minutes.
@@ -126,7 +137,9 @@ clean: ## Remove bin/, with everything that was built or reported.
 
 $(GOLANGCI_LINT): from := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 $(CONTROLLER_GEN): from := sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
-$(GOLANGCI_LINT) $(CONTROLLER_GEN):
+$(PROMTOOL): from := github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
+$(PROMTOOL): export GOFLAGS += -tags=remove_all_sd
+$(GOLANGCI_LINT) $(CONTROLLER_GEN) $(PROMTOOL):
 	@echo 'building $(from), once: it takes minutes' >&2
 	@part=$(@D).part-$$$$; trap 'rm -rf $$part' EXIT; CGO_ENABLED=0 GOBIN="$$PWD/$$part" go install $(from) && \
 		mkdir -p $(@D) && mv $$part/$(@F) $@
