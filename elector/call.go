@@ -53,9 +53,8 @@ func (c *call) hide(answer *http.Response) {
 // deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
 func (c *call) failure(ctx context.Context, err error) error {
 	var late lateError
-	var from *url.Error
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
-		if errors.As(err, &from) {
+		if from, ok := errors.AsType[*url.Error](err); ok {
 			err = &url.Error{Op: from.Op, URL: from.URL, Err: late}
 		} else {
 			err = late
