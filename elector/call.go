@@ -49,8 +49,8 @@ func (c *call) hide(answer *http.Response) {
 	}
 }
 
-// failure returns err with what it lacks: the time within which there was no answer, which HTTP/2 calls "context
-// deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
+// failure returns err with what it lacks: the time within which there was no answer, which HTTP/2
+// calls "context deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
 func (c *call) failure(ctx context.Context, err error) error {
 	var late lateError
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {

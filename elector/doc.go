@@ -167,8 +167,14 @@
 //   - OnStoppedLeading is not called without an OnStartedLeading before it.
 //   - A restarted process with a fixed Identity waits for its own old record to lapse.
 //
-// client-go's example then reads:
+// client-go's example then reads, with the names that were in its LeaseLock in the Config (the
+// example of [New] for client-go runs):
 //
+//	config := elector.Config{Enabled: true, LeaseName: name, LeaseNamespace: namespace, Identity: id, ReleaseOnCancel: true}
+//	clientset, err := elector.NewClientset(cfg, config)
+//	if err != nil {
+//		return err
+//	}
 //	e, err := elector.New(&config, clientset, elector.Callbacks{
 //		OnStartedLeading: run, // returns when its context ends
 //		OnNewLeader:      func(identity string) { klog.Infof("new leader: %s", identity) },

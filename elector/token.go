@@ -9,7 +9,7 @@ import (
 
 // Token is a fencing token: the resourceVersion of the write that acquired the
 // Lease. The tokens of one Lease name rise strictly from term to term, also
-// when the Lease is deleted and made anew, but not when etcd is restored from a
+// when the Lease is deleted and created again, but not when etcd is restored from a
 // backup without bumping its revision. Pass it along with every effect outside
 // the cluster, and let the receiver refuse one lower than it has seen. It is ""
 // when the election is not Enabled.

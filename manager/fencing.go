@@ -46,7 +46,7 @@ func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
 	}
 }
 
-// WithIdentity has the Elector bear this Identity: see elector.Config.
+// WithIdentity sets the Elector's Identity: see [elector.Config].
 func WithIdentity(identity string) Option {
 	return func(s *settings) { s.identity = identity }
 }

@@ -22,7 +22,8 @@ var _ manager.LeaderElectionRunnable = (*Gate)(nil)
 //
 //	gate := manager.NewGate(logger)
 //	e, err := elector.New(config, clientset, gate.Callbacks(elector.Callbacks{}), logger)
-//	err = (&Reconciler{}).SetupWithManager(gate.Manage(mgr)) // mgr was made with LeaderElection: false
+//	gated := gate.Manage(mgr) // mgr was made with LeaderElection: false
+//	err = (&Reconciler{Client: gated.GetClient()}).SetupWithManager(gated)
 //	err = mgr.Add(gate)
 //	err = mgr.Add(e)
 //

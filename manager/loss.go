@@ -164,9 +164,10 @@ func WithColdStandby() Option {
 	return func(s *settings) { s.cold = true }
 }
 
-// WithElectedAsProbe says that whoever calls [Manager.Elected] only looks at the channel, as a readiness check does,
-// and does nothing that must end when this replica no longer leads. Without it, the first call of Elected makes every
-// lost lease end the process at once, because the channel stays closed.
+// WithElectedAsProbe says that callers of [Manager.Elected] only look at the channel, as a
+// readiness check does, and do nothing that must end when this replica no longer leads. Without it,
+// the first call of Elected makes every lost lease end the process at once, because the channel
+// stays closed.
 func WithElectedAsProbe() Option {
 	return func(s *settings) { s.electedAsProbe = true }
 }

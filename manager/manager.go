@@ -126,7 +126,7 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 func (m *Manager) Elector() *elector.Elector { return m.elector }
 
 // Elected returns a channel that is closed when this replica leads for the first time and its gated work has been
-// started. It stays closed. Whoever calls Elected is taken to rely on the process's ending when it no longer leads: see
+// started. It stays closed. A caller of Elected is taken to rely on the process's ending when it no longer leads: see
 // [WithElectedAsProbe].
 func (m *Manager) Elected() <-chan struct{} {
 	if !m.settings.electedAsProbe {

@@ -36,10 +36,10 @@ func WithoutRelease() Option {
 	return func(s *settings) { s.keepLease = true }
 }
 
-// WithLogger has the Manager, its controllers and its Elector log through
-// logger. It takes the place of ctrl.Options.Logger. By default the Elector
-// logs through the manager's logger. For what controller-runtime and client-go
-// log by their own globals, main calls ctrl.SetLogger(NewLogr(logger)).
+// WithLogger makes the Manager, its controllers and its Elector log through logger. It takes the
+// place of ctrl.Options.Logger. By default the Elector logs through the manager's logger. For what
+// controller-runtime and client-go log by their own globals, main calls
+// ctrl.SetLogger(NewLogr(logger)).
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }
@@ -51,11 +51,10 @@ func WithHealthzCheck(name string) Option {
 	return func(s *settings) { s.healthz = name }
 }
 
-// WithExitHook has exit called when gated work has not stopped within the time
-// it is given, with the error that Start would return, naming the runnables
-// that hang. The Lease is not renewed any more by then and will lapse. A hook
-// that ends the process ends the work too; if it returns, Start returns. By
-// default there is no hook.
+// WithExitHook sets a function that is called when gated work has not stopped within the time it is
+// given, with the error that Start would return, which names the runnables that hang. The Lease is
+// not renewed any more by then and will lapse. A hook that ends the process ends the work too. If
+// it returns, Start returns. By default there is no hook.
 func WithExitHook(exit func(error)) Option {
 	return func(s *settings) { s.exit = exit }
 }

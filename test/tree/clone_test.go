@@ -12,11 +12,19 @@ import (
 	"testing"
 )
 
-// clone returns a copy of the tree in a directory with a space in its name. Git takes it for another user's.
+// clone returns a copy of the tree in a directory with a space in its name. Git takes it for another user's. It is always
+// the same directory, so that what was built there before need not be built again.
 func clone(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "a clone")
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+	dir, err := filepath.Abs(filepath.Join(root, "bin", "a clone"))
+	if err == nil {
+		err = os.RemoveAll(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
