@@ -41,6 +41,8 @@ var (
 			return r.Start()
 		},
 	}
+	// StepDown makes a process give the leadership up, if its peer can do that.
+	StepDown = onReplica("steps down", func(r *stage.Replica) error { return r.Signal(replica.StepDownSignal) }, nil)
 	// Hang makes a process's requests about the Lease hang for good.
 	Hang = onReplica("requests hang, whatever becomes of their contexts",
 		func(r *stage.Replica) error { return r.Signal(replica.HangSignal) },

@@ -67,6 +67,7 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 		return err
 	}
 	w.believe(mgr.Elector().IsLeader)
+	w.leaves(mgr.Elector().StepDown)
 	if !w.task.OneLine {
 		if err := mgr.EachTerm(leadersWork(mgr, w)); err != nil {
 			return err

@@ -60,8 +60,11 @@ type Behaviour struct {
 // LeaseName is the name of the Lease.
 const LeaseName = "chaos"
 
-// HangSignal makes a process's requests about the Lease hang.
-const HangSignal = syscall.SIGUSR1
+// Signals to a process.
+const (
+	HangSignal     = syscall.SIGUSR1 // makes its requests about the Lease hang
+	StepDownSignal = syscall.SIGUSR2 // makes it step down, if its peer can do that
+)
 
 func (t Task) candidate() harness.Candidate {
 	return harness.Candidate{Namespace: t.Namespace, Lease: LeaseName, Identity: t.Identity, Timing: t.Timing}
@@ -100,6 +103,8 @@ func run(ctx context.Context, t Task, in io.Reader, logger *slog.Logger) error {
 	r := &reporter{out: json.NewEncoder(os.Stdout), requests: map[string]int{}}
 	hang := make(chan os.Signal, 1)
 	signal.Notify(hang, HangSignal)
+	leave := make(chan os.Signal, 1)
+	signal.Notify(leave, StepDownSignal)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var helpers sync.WaitGroup
@@ -126,6 +131,16 @@ func run(ctx context.Context, t Task, in io.Reader, logger *slog.Logger) error {
 	})
 	w := &work{task: t, reporter: r}
 	helpers.Go(func() { w.look(over) })
+	helpers.Go(func() {
+		for {
+			select {
+			case <-leave:
+				w.leave(over)
+			case <-over.Done():
+				return
+			}
+		}
+	})
 	w.spin(over, &helpers)
 	cfg := t.config()
 	cfg.Wrap(r.counting)

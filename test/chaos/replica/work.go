@@ -37,8 +37,9 @@ type work struct {
 	*reporter
 	task Task
 
-	mutex   sync.Mutex // guards leading
-	leading func() bool
+	mutex    sync.Mutex // guards all below
+	leading  func() bool
+	stepDown func(context.Context) error // nil if the peer cannot
 
 	begun, led atomic.Bool // OnStartedLeading has been called, and has begun the work
 }
@@ -92,6 +93,22 @@ func (w *work) believe(f func() bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.leading = f
+}
+
+func (w *work) leaves(f func(context.Context) error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.stepDown = f
+}
+
+// leave steps down. What comes of it is seen by others.
+func (w *work) leave(ctx context.Context) {
+	w.mutex.Lock()
+	f := w.stepDown
+	w.mutex.Unlock()
+	if f != nil {
+		_ = f(ctx)
+	}
 }
 
 // lead does the leader's work until ctx ends, and then takes its time to stop.

@@ -15,6 +15,7 @@ import (
 	"github.com/kube-elector/elector/test/chaos/fault"
 	"github.com/kube-elector/elector/test/chaos/replica"
 	"github.com/kube-elector/elector/test/chaos/stage"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 func get(s *stage.Stage) (*coordinationv1.Lease, error) {
@@ -123,12 +124,13 @@ func playChanges(n int) func(*stage.Stage) {
 		var early map[event.Process]*event.Usage
 		changes := 0
 		for end := time.Now().Add(3 * time.Minute); changes < n && time.Now().Before(end); changes++ {
-			f := fault.Deleted
-			if changes%4 > 0 {
-				f = fault.Blanked
-			}
 			mark := s.Mark()
-			s.Inject(f, nil)
+			leader := s.Leader().Of
+			if s.Peer == harness.Ours {
+				s.Inject(fault.StepDown, leader)
+			} else { // which end with their leadership
+				s.Inject(fault.Stop, leader)()
+			}
 			if _, ok := s.Next(mark, 4*s.Timing.LeaseDuration); !ok {
 				break
 			}
