@@ -23,7 +23,8 @@ func TestATroubleThatComesAndGoesIsOneTrouble(t *testing.T) {
 		var tr trouble
 		lines := 0
 		for at := time.Duration(0); at < reminder; at += 2 * time.Second {
-			m, logged := moment{mono: at}, false
+			m := moment{mono: at}
+			var logged bool
 			if at%(cycle.fails+cycle.works) < cycle.fails {
 				logged = tr.failed(cannotRead, errRefused, m)
 			} else {

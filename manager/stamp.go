@@ -30,7 +30,8 @@ type FenceOption func(*fence)
 //
 // The annotation stays in the object that was passed in, even if the write fails. Numbers and all else
 // are sent as they were given. Patches that cannot carry the annotation, JSON patches among them, fail
-// with errors.ErrUnsupported.
+// with errors.ErrUnsupported. A client.RawPatch in which the annotations are null leaves those that
+// there are; client.MergeFrom removes them.
 //
 // All field owners of an object apply the same annotation, and in a new term its value is another. An
 // apply that conflicts over the token is therefore sent again, once a patch has written the token and
@@ -149,7 +150,16 @@ type stampedPatch struct {
 }
 
 func (p stampedPatch) Data(obj client.Object) ([]byte, error) {
-	data, err := p.Patch.Data(obj)
+	// A difference to an object that has annotations, where obj has none left, would be null for all of them. With the
+	// stamp in obj it is null for each.
+	stamped, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil, stampError(fmt.Errorf("a copy of %T is no object", obj))
+	}
+	if err := p.stamp.object(stamped); err != nil {
+		return nil, err
+	}
+	data, err := p.Patch.Data(stamped)
 	if err != nil {
 		return nil, err
 	}

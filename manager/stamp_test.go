@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,42 @@ func TestStampingWritesTheTermsToken(t *testing.T) {
 		}
 		if err := fencing.Touch(t.Context(), c, &corev1.Pod{}); err == nil {
 			t.Error("Touch did nothing in no term, and returned no error")
+		}
+	})
+}
+
+func TestStampedPatchRemovesTheLastAnnotations(t *testing.T) {
+	inTerm(t, func(t *testing.T, ctx context.Context, e *elector.Elector) {
+		term, _ := elector.TermFromContext(ctx)
+		typed := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"a": "1", "b": "2"}}}
+		loose := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"annotations": map[string]any{"a": "1", "b": "2"}},
+		}}
+		var sent []map[string]any
+		c := Fenced(sentObjects(&sent), e, Stamping(&corev1.Pod{}))
+		for name, patch := range map[string]func(client.Object) client.Patch{
+			"merge patch":           client.MergeFrom,
+			"strategic merge patch": func(old client.Object) client.Patch { return client.StrategicMergeFrom(old) },
+		} {
+			for _, old := range []client.Object{typed, loose} {
+				sent = nil
+				bare := old.DeepCopyObject().(client.Object)
+				bare.SetAnnotations(nil)
+				err := c.Patch(ctx, bare, patch(old))
+				if _, is := old.(*unstructured.Unstructured); is && name != "merge patch" {
+					continue // the patch needs a type
+				}
+				if err != nil || len(sent) != 1 {
+					t.Fatalf("%s of %T: %v", name, old, err)
+				}
+				want := map[string]any{"a": nil, "b": nil, fencing.TokenAnnotation: string(term.Token)}
+				if got, _, _ := unstructured.NestedFieldNoCopy(sent[0], "metadata", "annotations"); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s of %T: sent %v, want %v", name, old, got, want)
+				}
+				if len(bare.GetAnnotations()) > 0 {
+					t.Errorf("%s of %T: the caller's object has %v", name, old, bare.GetAnnotations())
+				}
+			}
 		}
 	})
 }
