@@ -59,7 +59,7 @@ func (a access) failed(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot "+a.verb+" resource"): // not by admission
 		return fmt.Errorf("missing permission to %v: %w", a, err)
 	case apierrors.IsNotFound(err) && a.name != "":
 		return a.missing()

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// What the lines of watch are about.
+// The events that watch prints.
 const (
 	evLeads    = "leads"
 	evReleased = "released"
@@ -26,8 +26,8 @@ type event struct {
 	Event  string        `json:"event"`
 	Holder string        `json:"holder,omitempty"`
 	Token  elector.Token `json:"token,omitempty"`
-	// GapSeconds is for how long nobody led, since the last release, renewal or deletion, as GapFrom
-	// says.
+	// GapSeconds is how long nobody led. It counts from the event that GapFrom names: release, renewal
+	// or deletion.
 	GapSeconds *float64 `json:"gapSeconds,omitempty"`
 	GapFrom    string   `json:"gapFrom,omitempty"`
 	// Before is the holder before, and Reason why its term ended, if the Lease says so.
@@ -123,8 +123,8 @@ func (h *history) past(seen bool, now time.Time) time.Time {
 	return now.Add(-max(0, h.clock().Sub(h.record.Renewed)))
 }
 
-// await tells once that the holder did not renew in time: now, or after another read of the Lease, which
-// the timer causes.
+// await reports once that the holder did not renew in time. If its time is not up yet, it sets the
+// timer, which makes the follower read the Lease again.
 func (h *history) await(now time.Time, lease *coordinationv1.Lease) {
 	h.lapse.Stop()
 	if h.record.Holder == "" || h.record.Duration == 0 || h.told || kindOf(lease, h.record) == ofShard {

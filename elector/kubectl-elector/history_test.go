@@ -157,7 +157,7 @@ func TestWatchEndsIfItIsNotPermitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := leasetest.NewServer()
 		client := server.Client("kubectl")
-		client.Fail(apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "operator", errors.New("no")), 1)
+		client.Fail(apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "operator", errors.New(`User "jane" cannot get resource "leases"`)), 1)
 		w := watching(t, server, 0)
 		if err := <-w.done; err == nil || !strings.Contains(err.Error(), `missing permission to get leases.coordination.k8s.io "operator" in namespace "ns"`) {
 			t.Errorf("got %v", err)

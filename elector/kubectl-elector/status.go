@@ -18,17 +18,17 @@ import (
 	"github.com/kube-elector/elector/elector/shards"
 )
 
-const statusHelp = `Without NAME, all Leases of the namespace are listed, in one request, and with
--A those of all namespaces. Heartbeats of nodes and API servers are Leases, too,
-but no elections: they are left out, unless --heartbeats is set or the namespace
-is kube-node-lease.
+const statusHelp = `Without NAME, the command lists all Leases of the namespace, or of all
+namespaces with -A, in one request per 500. Heartbeats of nodes and API servers
+are Leases, too, but not elections. They are left out, unless --heartbeats is
+set or the namespace is kube-node-lease.
 
-SINCE is for how long its holder has had the Lease, RENEWED how long ago it was
-renewed, LAPSES in how long the others may take it unless it is renewed before.
-A Lease that is "lapsed" was not renewed in time and is not taken, one that is
-"free" has no holder. These times come from the clock of the holder's machine,
-and are compared with that of the API server. Where clocks differ they are off
-by as much, and may be negative; no leader is elected by them.
+SINCE shows how long the holder has had the Lease, RENEWED how long ago it
+renewed it, and LAPSES when others may take it unless it renews before that. A
+Lease is "lapsed" if its holder did not renew in time and nobody has taken it,
+and "free" if it has no holder. These times come from the clock of the holder's
+machine and are compared with the API server's clock. If the clocks differ, the
+times are off by as much and may be negative. Elections do not depend on them.
 
 KIND says who writes the Lease: an elector, which says more than others do, a
 replica or a shard of an operator with shards, or other, such as client-go.

@@ -18,12 +18,13 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-const stepDownHelp = `The request is the annotation kube-elector.io/step-down on the Lease, with the
-token of the leader's term, so that no later leader obeys it. The leader stops
-its work, releases the Lease and leaves it to others for a while. A leader obeys
-once in 30 seconds, with the usual settings. Whoever may patch the Lease may ask.
+const stepDownHelp = `The request is the annotation kube-elector.io/step-down on the Lease. Its value
+is the token of the leader's term, so that no later leader obeys it. The leader
+stops its work, releases the Lease and leaves it to others for a while. It obeys
+once in 30 seconds, with the usual settings. You need the permission to patch
+the Lease.
 
-Only an elector obeys. For the Leases of other programs nothing is written.
+Only an elector obeys. Nothing is written to the Leases of other programs.
 `
 
 // errTimeout is the cause of the end of a wait.

@@ -160,7 +160,8 @@ func TestStepDownNamesTheMissingPermission(t *testing.T) {
 		client := server.Client("kubectl")
 		client.Intercept(func(op leasetest.Op) leasetest.Fault {
 			if op.Verb == "patch" {
-				return leasetest.Fault{Err: apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "operator", nil)}
+				return leasetest.Fault{Err: apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "operator",
+					errors.New(`User "jane" cannot patch resource "leases" in API group "coordination.k8s.io" in the namespace "ns"`))}
 			}
 			return leasetest.Fault{}
 		})
@@ -172,6 +173,14 @@ func TestStepDownNamesTheMissingPermission(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestARefusalByAPolicyIsNoMissingPermission(t *testing.T) {
+	refusal := apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "operator", errors.New("ValidatingAdmissionPolicy 'x' denied request: no"))
+	got := access{"patch", leases, "ns", "operator"}.failed(refusal).Error()
+	if !strings.HasPrefix(got, `cannot patch leases.coordination.k8s.io "operator" in namespace "ns": `) || !strings.Contains(got, "ValidatingAdmissionPolicy 'x'") {
+		t.Error(got)
+	}
 }
 
 func TestStepDownEndsWhenItIsInterrupted(t *testing.T) {

@@ -13,14 +13,15 @@ import (
 // A column of a table.
 type column struct {
 	title string
-	// floor is how narrow the column may become, its cells elided, before others are left out. 0 keeps
-	// it as wide as it is.
+	// floor is how narrow the column may become before others are left out. A column with the floor 0
+	// is not narrowed.
 	floor int
-	// drop orders the columns that are left out where there is no room: the highest goes first. 0 stays.
+	// drop is the order in which columns are left out where there is no room, the highest first. A
+	// column with 0 is never left out.
 	drop int
 }
 
-// A cell is the text of a cell, which clean has returned, and its color.
+// A cell is the clean text of a cell, and its color.
 type cell struct {
 	text  string
 	short string // in place of text where there is no room, if it is not empty

@@ -16,9 +16,9 @@ import (
 
 const ellipsis = "…"
 
-// clean returns s as it may be shown on a terminal, in one line. Whoever may write a Lease decides
-// what stands in it, so control characters, escape sequences, invalid UTF-8, combining marks and
-// characters that change the direction of the text are shown as Go would quote them.
+// clean returns s in a form that is safe to print on a terminal, in one line. Anybody with access to
+// a Lease may put anything into it. So control characters, escape sequences, invalid UTF-8, combining
+// marks and characters that change the direction of the text are escaped as in Go.
 func clean(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
@@ -40,8 +40,8 @@ func clean(s string) string {
 	return out.String()
 }
 
-// show returns text of others as it may be printed: clean, and in 500 columns at most, as a Lease may
-// have a megabyte of it. JSON has all.
+// show returns clean text of 500 columns at most. A Lease may hold a megabyte of text. JSON has all
+// of it.
 func show(text string) string {
 	const limit = 500
 	if len(text) > 10*limit {
@@ -59,8 +59,8 @@ func harmless(r rune) bool {
 	return class != bidi.R && class != bidi.AL
 }
 
-// ascii returns JSON in which all that is not ASCII is escaped: as equal to a program, and harmless
-// on a terminal.
+// ascii returns the JSON with everything escaped that is not ASCII. It means the same to a program,
+// and is safe to print on a terminal.
 func ascii(json []byte) []byte {
 	out := make([]byte, 0, len(json))
 	for _, r := range string(json) {
@@ -77,7 +77,7 @@ func ascii(json []byte) []byte {
 	return out
 }
 
-// columns returns how many columns of a terminal the text takes, which clean has returned.
+// columns returns how many columns of a terminal a clean text takes.
 func columns(text string) (n int) {
 	for _, r := range text {
 		n += columnsOf(r)

@@ -14,12 +14,12 @@ import (
 )
 
 const watchHelp = `The first line says who leads now. A line follows for each beginning and end of
-a term, until the command is interrupted, which is its regular end (exit code 0).
-Renewals are not printed, but a holder that has not renewed in time is.
+a term, and for a holder that does not renew in time. Renewals are not printed.
+The command runs until it is interrupted. Its exit code is 0 then.
 
-For how long nobody led is counted by the clock of this machine, from when it
-saw the release, or the last renewal of a holder that did not release, to when
-it saw the next claim.
+The time without a leader begins with the release, or with the last renewal if
+the holder did not release, and ends with the next claim. It is counted by this
+machine's clock, from when the command saw these.
 `
 
 // watchLease executes the command.
@@ -96,7 +96,7 @@ func (e event) line(width int, colors bool) string {
 	return head + who + rest
 }
 
-// words returns the holder, what is said about it, and what more is said where there is room.
+// words returns the holder, what the line says about it, and what it also says where there is room.
 func (e event) words() (who, rest, more string) {
 	switch e.Event {
 	case evLeads:

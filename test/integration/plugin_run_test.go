@@ -33,7 +33,7 @@ type plugin struct {
 	requests []string // as METHOD path?query
 }
 
-// buildPlugin builds the plugin. Whoever comes through the gate is an administrator, or whom --as names.
+// buildPlugin builds the plugin. All requests through the gate are an administrator's, or --as another user.
 func buildPlugin(t *testing.T) *plugin {
 	t.Helper()
 	p := &plugin{dir: t.TempDir()}
