@@ -5,7 +5,8 @@
 # versions stand here and nowhere else.
 GOLANGCI_LINT_VERSION  := v2.15.0
 CONTROLLER_GEN_VERSION := v0.23.0
-PROMTOOL_VERSION       := v0.315.1
+# The first release without replace in its go.mod, which go install would refuse.
+PROMTOOL_VERSION       := v0.316.0
 
 # The modules with code, and those that pin what hack/envtest builds.
 MODULES     := . hack/envtest
