@@ -27,7 +27,7 @@ type follower struct {
 	see func(*coordinationv1.Lease) (bool, error)
 	// again, if not nil, makes the follower read the Lease when it fires.
 	again <-chan time.Time
-	// trouble is called when the Lease cannot be read or watched for now, and with nil when it can.
+	// trouble is called when the Lease cannot be read or watched for now, and with nil when it can be.
 	trouble func(error)
 }
 
@@ -63,7 +63,6 @@ func (f *follower) once(ctx context.Context) (done bool, err error) {
 	default:
 		version = lease.ResourceVersion
 	}
-	f.trouble(nil)
 	if done, err := f.see(lease); done || err != nil {
 		return true, err
 	}
@@ -77,6 +76,7 @@ func (f *follower) once(ctx context.Context) (done bool, err error) {
 		}
 		goOn := false
 		if err == nil {
+			f.trouble(nil)
 			version, goOn, done, err = f.drain(ctx, stream, version)
 			stream.Stop()
 			if done || err != nil {
@@ -138,7 +138,7 @@ func (s *session) follower(name string, see func(*coordinationv1.Lease) (bool, e
 		case err != nil && !broken:
 			s.note("%s; trying again, and changes may be missed meanwhile", clean(err.Error()))
 		case err == nil && broken:
-			s.note("The Lease can be read again.")
+			s.note("The Lease is watched again.")
 		}
 		broken = err != nil
 	}}

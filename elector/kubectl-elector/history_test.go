@@ -147,8 +147,27 @@ func TestWatchGoesOnWhenTheAPIServerWasAway(t *testing.T) {
 		w.put("b", 0, 0)
 		got := w.end(t)
 		if len(got) < 4 || !slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "trying again") }) ||
-			!slices.Contains(got, "The Lease can be read again.") || !slices.Contains(got, "leads     b  60s after renewal") {
+			!slices.Contains(got, "The Lease is watched again.") || !slices.Contains(got, "leads     b  60s after renewal") {
 			t.Errorf("printed\n%s", strings.Join(got, "\n"))
+		}
+	})
+}
+
+func TestTroubleWithTheWatchAloneIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := leasetest.NewServer()
+		left := 10
+		server.Client("kubectl").Intercept(func(op leasetest.Op) leasetest.Fault {
+			if left--; op.Verb == "watch" && left > 0 {
+				return leasetest.Fault{Err: apierrors.NewInternalError(errors.New("no watches today"))}
+			}
+			return leasetest.Fault{}
+		})
+		w := watching(t, server, 0)
+		time.Sleep(time.Minute)
+		got := strings.Join(w.end(t), "\n")
+		if strings.Count(got, "trying again") != 1 || strings.Count(got, "is watched again") != 1 {
+			t.Errorf("printed\n%s", got)
 		}
 	})
 }
