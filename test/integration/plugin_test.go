@@ -216,7 +216,7 @@ func pluginFencing(t *testing.T, p *plugin) {
 		t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
-			if err := fencing.Uninstall(ctx, admin, object); err != nil {
+			if err := admin.Delete(ctx, object); err != nil {
 				t.Error(err)
 			}
 		})
