@@ -49,6 +49,7 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config.Labels, config.Annotations = o.LeaderElectionLabels, s.tells
 	config.ReleaseOnCancel = !s.keepLease
 	faults = append(faults, unsupported(o, s)...)
+	faults = append(faults, serviceFaults(s.services)...)
 	for _, d := range []struct {
 		name string
 		from *time.Duration

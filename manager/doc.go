@@ -39,7 +39,10 @@
 //     writes pass.
 //  10. All else (caches, webhooks, servers, runnables and controllers whose NeedLeaderElection is false) runs on every
 //     replica, as ever. Elected is closed at the first election and stays closed.
-//  11. WithFencing makes the API server reject writes from a former leader: see package fencing.
+//  11. A Service that was given to [WithLeaderService] has one ready address of a family at most, that of the leader,
+//     from when its gated work has been started. A voluntary end removes it before the Lease is released, if the API
+//     server takes it within half a second.
+//  12. WithFencing makes the API server reject writes from a former leader: see package fencing.
 //
 // A process whose Start has returned an error must exit: gated work may still be running after elector.ErrDrainTimeout,
 // and controllers cannot be started twice. Kubernetes starts the next one.

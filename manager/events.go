@@ -163,6 +163,9 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, log: m.gate.log}
 	group.Go(func() { p.preflight(checking) })
 	group.Go(func() { m.events.run(running) })
+	if m.services != nil {
+		group.Go(func() { m.services.run(running) })
+	}
 	return func() {
 		stop()
 		cancel()
@@ -174,7 +177,7 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 		select {
 		case <-ended:
 		case <-time.After(2 * lastEvents):
-			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions or records Events; " + hungHint)
+			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions, records Events or writes EndpointSlices; " + hungHint)
 		}
 	}
 }

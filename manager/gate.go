@@ -37,8 +37,9 @@ type Gate struct {
 	unelected bool // there is no election to lose
 	tenures   *tenures
 	listeners *listeners
-	leading   func()                     // called when a term's work has been started
-	resumed   func(context.Context) bool // reports whether nobody led between the last term and this one
+	leading   func()                                   // called when a term's work has been started
+	serve     func(context.Context) (withdrawn func()) // called after that with the context of the work
+	resumed   func(context.Context) bool               // reports whether nobody led between the last term and this one
 
 	ready   chan struct{} // closed when work may start
 	elected chan struct{} // closed when the first term begins
@@ -81,6 +82,7 @@ func NewGate(logger *slog.Logger, options ...Option) *Gate {
 	}
 	g := &Gate{
 		log: logger, tenures: newTenures(), listeners: &listeners{log: logger}, leading: func() {}, resumed: resumed,
+		serve: func(context.Context) func() { return func() {} },
 		ready: make(chan struct{}), elected: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
 	}
 	for _, option := range options {

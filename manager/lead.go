@@ -22,9 +22,11 @@ func (g *Gate) lead(ctx context.Context) (end func()) {
 		return func() {}
 	}
 	g.leading()
+	withdrawn := g.serve(term.ctx)
 	return func() {
 		<-term.ctx.Done()
 		g.end(term)
+		withdrawn()
 	}
 }
 

@@ -35,7 +35,8 @@ type Manager struct {
 	events    *leaseEvents         // likewise
 	elector   *elector.Elector
 	gate      *Gate
-	fencer    *fencer // nil without fencing
+	fencer    *fencer         // nil without fencing
+	services  *leaderServices // nil without any
 	elected   chan struct{}
 
 	hanging chan error // holds what Start returns when work does not stop
@@ -114,6 +115,10 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 	m.gate.settings = m.settings
 	m.gate.unelected = !m.config.Enabled
 	m.gate.leading = sync.OnceFunc(func() { close(m.elected) })
+	if m.config.Enabled && len(m.settings.services) > 0 {
+		m.services = newLeaderServices(m.clientset, m.config.LeaseNamespace, m.settings.services, slogger)
+		m.gate.serve = m.services.lead
+	}
 	m.elector, err = elector.New(&m.config, m.clientset, m.gate.Callbacks(m.settings.callbacks), slogger)
 	if err != nil {
 		return fmt.Errorf("manager: %w", err)

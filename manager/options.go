@@ -24,6 +24,7 @@ type settings struct {
 	clientset kubernetes.Interface
 	identity  string
 	tells     map[string]string
+	services  []leaderService
 	fencing   *fencing.Settings
 	fences    []FenceOption
 

@@ -41,13 +41,20 @@ type permissions struct {
 // It never keeps a replica from trying. It returns when nothing is missing, or
 // when ctx ends.
 func (p *permissions) preflight(ctx context.Context) {
+	checkPermissions(ctx, p.log, p.check, func(missing []string) { p.tell(ctx, missing) })
+}
+
+// checkPermissions calls check, and tell with what is missing, until that is nothing, or ctx ends.
+func checkPermissions(ctx context.Context, log *slog.Logger, check func(context.Context) ([]string, error), tell func(missing []string)) {
 	for {
-		missing, err := p.check(ctx)
+		bounded, cancel := context.WithTimeoutCause(ctx, preflightTimeout, errors.New("no answer in time"))
+		missing, err := check(bounded)
+		cancel()
 		if err != nil && ctx.Err() == nil {
-			p.log.DebugContext(ctx, "cannot check the permissions for leader election", "err", err)
+			log.DebugContext(ctx, "cannot check the permissions for leader election", "err", err)
 		}
 		if err == nil || len(missing) > 0 {
-			p.tell(ctx, missing)
+			tell(missing)
 		}
 		if err == nil && len(missing) == 0 || !pause(ctx, preflightPeriod) {
 			return
@@ -75,8 +82,6 @@ func (p *permissions) tell(ctx context.Context, missing []string) {
 }
 
 func (p *permissions) check(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, preflightTimeout, errors.New("no answer in time"))
-	defer cancel()
 	return missingVerbs(ctx, p.clientset, p.namespace, p.name)
 }
 
@@ -84,8 +89,9 @@ func (p *permissions) check(ctx context.Context) ([]string, error) {
 // create it is needed only as long as there is none, as far as can be seen.
 func missingVerbs(ctx context.Context, clientset kubernetes.Interface, namespace, name string) ([]string, error) {
 	var missing []string
+	lease := resource{"coordination.k8s.io", "leases", namespace, name}
 	for _, verb := range []string{"get", "update", "watch"} {
-		ok, err := allowed(ctx, clientset, verb, namespace, name)
+		ok, err := allowed(ctx, clientset, lease, verb)
 		if err != nil {
 			return missing, err
 		}
@@ -94,7 +100,8 @@ func missingVerbs(ctx context.Context, clientset kubernetes.Interface, namespace
 		}
 	}
 	// The verb create cannot be granted for a name.
-	if ok, err := allowed(ctx, clientset, "create", namespace, ""); ok || err != nil {
+	lease.name = ""
+	if ok, err := allowed(ctx, clientset, lease, "create"); ok || err != nil {
 		return missing, err
 	}
 	_, err := clientset.CoordinationV1().Leases(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -104,10 +111,14 @@ func missingVerbs(ctx context.Context, clientset kubernetes.Interface, namespace
 	return missing, err
 }
 
-func allowed(ctx context.Context, clientset kubernetes.Interface, verb, namespace, name string) (bool, error) {
+// A resource is an object of the API, or all of a kind if name is "".
+type resource struct{ group, kind, namespace, name string }
+
+// allowed reports whether this replica may do something.
+func allowed(ctx context.Context, clientset kubernetes.Interface, r resource, verb string) (bool, error) {
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Group: "coordination.k8s.io", Resource: "leases", Verb: verb, Namespace: namespace, Name: name,
+			Group: r.group, Resource: r.kind, Verb: verb, Namespace: r.namespace, Name: r.name,
 		},
 	}}
 	reply, err := clientset.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})

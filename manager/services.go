@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/kube-elector/elector/elector"
+)
+
+// leaderServices makes Services point at this replica while it leads.
+type leaderServices struct {
+	clientset kubernetes.Interface
+	namespace string
+	services  []leaderService
+	pod       podEnvironment
+	log       *slog.Logger
+
+	group   sync.WaitGroup
+	located chan struct{} // closed when the fields below are set
+	place   place
+	publish []*publisher
+}
+
+func newLeaderServices(clientset kubernetes.Interface, namespace string, services []leaderService, log *slog.Logger) *leaderServices {
+	pod, _ := readPodEnvironment() // serviceFaults has looked at it
+	return &leaderServices{
+		clientset: clientset, namespace: namespace, services: services, pod: pod, log: log, located: make(chan struct{}),
+	}
+}
+
+// run finds out where this replica can be reached, and watches the EndpointSlices until ctx ends.
+// When it returns, what it and lead have started has ended.
+func (s *leaderServices) run(ctx context.Context) {
+	ctx, done := elector.KeepConnections(ctx)
+	defer done()
+	defer s.group.Wait()
+	if !s.locate(ctx) {
+		return
+	}
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	for _, p := range s.publish {
+		watches.Go(func() { s.follow(ctx, p) })
+	}
+	close(s.located)
+	s.log.DebugContext(ctx, "the Service will point at this replica when it leads", "addresses", s.place.addresses)
+	s.preflight(ctx)
+}
+
+// locate sets place and publish. It reports false if ctx ends first.
+func (s *leaderServices) locate(ctx context.Context) bool {
+	for pace, told := newPace(), false; ; {
+		at, unowned, err := s.find(ctx)
+		if err == nil {
+			if unowned != nil {
+				s.log.WarnContext(ctx, "nothing will remove the EndpointSlice of the Service when the last leader has gone: its Pod is not known", "err", unowned)
+			}
+			s.place = at
+			break
+		}
+		if ctx.Err() == nil && !told {
+			s.log.WarnContext(ctx, "the Service cannot point at this replica: its address is not known", "err", err)
+			told = true
+		}
+		if !pause(ctx, pace.Step()) {
+			return false
+		}
+	}
+	for _, service := range s.services {
+		for family := range s.place.addresses {
+			name := service.sliceName(family)
+			s.publish = append(s.publish, &publisher{
+				client: s.clientset.DiscoveryV1().EndpointSlices(s.namespace), service: service, family: family, name: name,
+				log: s.log.With("service", s.namespace+"/"+service.name, "endpointSlice", name), changed: make(chan struct{}),
+			})
+		}
+	}
+	return true
+}
+
+func (s *leaderServices) find(ctx context.Context) (at place, unowned, err error) {
+	ctx, cancel := context.WithTimeout(unlogged(ctx), sliceTimeout)
+	defer cancel()
+	return s.pod.find(ctx, s.clientset.CoreV1().Pods(s.namespace))
+}
+
+// follow shows the publisher what the API server has, so that a new leader need not read it, and a
+// leader learns what others do to it.
+func (s *leaderServices) follow(ctx context.Context, p *publisher) {
+	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, p.name).String()
+	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = selector
+			return p.client.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = selector
+			return p.client.Watch(ctx, o)
+		},
+	}, &discoveryv1.EndpointSlice{}, 0, cache.Indexers{})
+	saw := func(obj any) {
+		if slice, ok := obj.(*discoveryv1.EndpointSlice); ok {
+			p.saw(slice)
+		}
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: saw, UpdateFunc: func(_, obj any) { saw(obj) }, DeleteFunc: func(any) { p.forget() },
+	})
+	if err == nil {
+		err = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
+			p.log.DebugContext(ctx, "cannot watch the EndpointSlice", "err", err) // a write that fails is logged
+		})
+	}
+	if err != nil { // it is neither started nor stopped
+		p.log.ErrorContext(ctx, "cannot watch the EndpointSlice", "err", err)
+		return
+	}
+	informer.RunWithContext(unlogged(ctx))
+}
+
+// unlogged returns ctx without client-go's log lines. What matters is logged by keep.
+func unlogged(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
+
+// lead makes the Services point at this replica until ctx, that of a term's work, ends. The function
+// it returns waits until they do no more, for a bounded time.
+func (s *leaderServices) lead(ctx context.Context) (end func()) {
+	term, _ := elector.TermFromContext(ctx)
+	ended := make(chan struct{})
+	s.group.Go(func() {
+		defer close(ended)
+		select {
+		case <-s.located:
+		case <-ctx.Done():
+			return
+		}
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		for _, p := range s.publish {
+			writing.Go(func() { p.keep(ctx, s.place, term.Token) })
+		}
+	})
+	return func() {
+		select {
+		case <-ended:
+		case <-time.After(removalTimeout): // a request that ignores its context
+		}
+	}
+}
+
+// preflight logs which permissions are missing, and when they have been granted.
+func (s *leaderServices) preflight(ctx context.Context) {
+	told := false
+	checkPermissions(ctx, s.log, s.missing, func(missing []string) {
+		switch {
+		case len(missing) > 0:
+			s.log.ErrorContext(ctx, "the Service cannot point at this replica when it leads: it lacks permissions on EndpointSlices",
+				"missing", missing, "namespace", s.namespace, "grant", s.role())
+		case told:
+			s.log.InfoContext(ctx, "the permissions on EndpointSlices that were missing are granted")
+		}
+		told = len(missing) > 0
+	})
+}
+
+func (s *leaderServices) missing(ctx context.Context) (missing []string, err error) {
+	ask := func(verb, name string) {
+		if err != nil {
+			return
+		}
+		var ok bool
+		if ok, err = allowed(ctx, s.clientset, resource{discoveryv1.GroupName, "endpointslices", s.namespace, name}, verb); !ok && err == nil {
+			missing = append(missing, fmt.Sprintf("%s %s", verb, name))
+		}
+	}
+	for _, p := range s.publish {
+		for _, verb := range []string{"get", "list", "watch", "update"} {
+			ask(verb, p.name)
+		}
+	}
+	ask("create", "")
+	return missing, err
+}
+
+// role is the least that lets a leader write its EndpointSlices.
+func (s *leaderServices) role() string {
+	names := ""
+	for _, p := range s.publish {
+		names += "- " + p.name + "\n  "
+	}
+	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  namespace: %[1]s
+  name: leader-service
+rules:
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  resourceNames:
+  %[2]sverbs: [get, list, watch, update]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get]
+`, s.namespace, names)
+}
