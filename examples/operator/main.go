@@ -63,13 +63,9 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
 	reporter := report.New(o.reportInterval, logger)
-	more := []manager.Option{
-		manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()),
-		// A BeaconReconciler remembers nothing between requests.
-		manager.WithReElection(),
-	}
-	if o.fencing {
-		more = append(more, manager.WithFencing(fencingSettings(o)))
+	more, err := extras(o, reporter, logger)
+	if err != nil {
+		return err
 	}
 	// The one line that is not kubebuilder's: manager.New instead of ctrl.NewManager.
 	mgr, err := manager.New(cfg, ctrl.Options{
@@ -110,6 +106,26 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 	return mgr.Start(ctx)
 }
 
+// extras returns the options of the manager that kubebuilder's has not.
+func extras(o options, reporter *report.Reporter, logger *slog.Logger) ([]manager.Option, error) {
+	more := []manager.Option{
+		manager.WithLogger(logger), manager.WithHealthzCheck("elector"), manager.WithCallbacks(reporter.Callbacks()),
+		// A BeaconReconciler remembers nothing between requests.
+		manager.WithReElection(),
+	}
+	if o.leaderService {
+		service, err := leaderService(o)
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, service)
+	}
+	if o.fencing {
+		more = append(more, manager.WithFencing(fencingSettings(o)))
+	}
+	return more, nil
+}
+
 // options are what the flags say.
 type options struct {
 	metricsAddress, probeAddress string
@@ -117,6 +133,7 @@ type options struct {
 	election                     elector.Config
 	reportInterval               time.Duration
 	fencing, printFencing        bool
+	leaderService                bool
 }
 
 func parseFlags(args []string) (options, error) {
@@ -130,6 +147,7 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.namespace, "namespace", podNamespace, "whose Beacons to reconcile: $POD_NAMESPACE by default, all if empty")
 	flags.DurationVar(&o.reportInterval, "report-interval", 0, "say in the log so often what this replica is doing; 0 for never")
 	flags.BoolVar(&o.fencing, "fencing", false, "have the API server refuse writes of replicas that do not lead; needs $POD_UID and $POD_SERVICE_ACCOUNT")
+	flags.BoolVar(&o.leaderService, "leader-service", false, "make the Service "+operatorconfig.LeaderService+" point at the leader's /metrics")
 	flags.BoolVar(&o.printFencing, "print-fencing", false, "print the policies of --fencing, for $POD_NAMESPACE and $POD_SERVICE_ACCOUNT, and do no more")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err

@@ -15,6 +15,9 @@ import (
 // LeaseName is the name of the operator's Lease. rbac/leader_election_role.yaml allows no other.
 const LeaseName = "beacon-operator.demo.kube-elector.io"
 
+// LeaderService is the Service of --leader-service. rbac/leader_election_role.yaml allows no other.
+const LeaderService = "beacon-operator-leader"
+
 // Files is this directory.
 //
 //go:embed crd rbac manager prometheus grafana fencing default samples

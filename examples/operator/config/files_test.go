@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
@@ -68,6 +69,21 @@ func TestRoleIsLimitedToTheOneLease(t *testing.T) {
 			t.Errorf("%q is allowed of the leases %q, want %q", rule.Verbs, rule.ResourceNames, want)
 		}
 	}
+}
+
+func TestRoleAllowsTheEndpointSlicesOfTheLeaderService(t *testing.T) {
+	service := document[corev1.Service](t, "prometheus/leader_service.yaml", "Service")
+	if name := "beacon-operator-" + service.Name; name != LeaderService || service.Spec.Selector != nil {
+		t.Errorf("the Service is %s with selector %v, want %s without", name, service.Spec.Selector, LeaderService)
+	}
+	role := document[rbacv1.Role](t, "rbac/leader_election_role.yaml", "Role")
+	for _, rule := range role.Rules {
+		if slices.Equal(rule.ResourceNames, []string{LeaderService + "-ipv4", LeaderService + "-ipv6"}) &&
+			slices.Equal(rule.Resources, []string{"endpointslices"}) && slices.Equal(rule.Verbs, []string{"get", "list", "watch", "update"}) {
+			return
+		}
+	}
+	t.Errorf("no rule allows the EndpointSlices of %s: %+v", LeaderService, role.Rules)
 }
 
 func TestDeploymentTellsEachOfThreeReplicasItsNameAndNamespace(t *testing.T) {
