@@ -18,6 +18,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func TestGuarantee12ALeaseClientHasOneConnection(t *testing.T) {
@@ -111,7 +112,7 @@ func TestGuarantee12AfterARequestWithoutAnswerTheNextHasAConnectionApart(t *test
 	}
 }
 
-// countedConn tells when it is closed.
+// countedConn calls closed when it is closed.
 type countedConn struct {
 	net.Conn
 	closed func()
@@ -120,6 +121,20 @@ type countedConn struct {
 func (c countedConn) Close() error {
 	c.closed()
 	return c.Conn.Close()
+}
+
+// countConnections makes cfg count the connections that are open.
+func countConnections(cfg *rest.Config) (open *atomic.Int32) {
+	open = &atomic.Int32{}
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
+	}
+	return open
 }
 
 func TestTheLastElectorClosesTheConnections(t *testing.T) {
@@ -135,17 +150,9 @@ func TestTheLastElectorClosesTheConnections(t *testing.T) {
 				<-r.Context().Done()
 				return true
 			})
-			var open atomic.Int32
 			cfg := s.config()
 			cfg.NextProtos = []string{protocol}
-			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-				if err != nil {
-					return nil, err
-				}
-				open.Add(1)
-				return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
-			}
+			open := countConnections(cfg)
 			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { // one that hides what is below
 				return wrapper(func(r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
 			})

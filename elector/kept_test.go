@@ -5,10 +5,7 @@ package elector
 
 import (
 	"context"
-	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,16 +13,8 @@ import (
 
 func TestKeptConnectionsAreClosedByTheLastUser(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) bool { return false })
-	var open atomic.Int32
 	cfg := s.config()
-	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		open.Add(1)
-		return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
-	}
+	open := countConnections(cfg)
 	leases := newClientset(t, cfg).CoordinationV1().Leases("ns")
 	var done [2]func()
 	for i := range done {
