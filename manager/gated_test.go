@@ -94,8 +94,9 @@ func TestRequestBeginsOnlyWhileItsTenureLasts(t *testing.T) {
 			tenure.cancel(elector.ErrLeaseExpired)
 		}
 		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-		defer cancel()
-		if _, err := g.Reconcile(late, key); err != nil {
+		_, err := g.Reconcile(late, key)
+		cancel()
+		if err != nil {
 			t.Error(err)
 		}
 		if began == over {
