@@ -38,7 +38,7 @@ func buildPlugin(t *testing.T) *plugin {
 	t.Helper()
 	p := &plugin{dir: t.TempDir()}
 	p.binary = filepath.Join(p.dir, "kubectl-elector")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "../../elector/kubectl-elector")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.binary, "../../elector/kubectl-elector")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
