@@ -98,6 +98,9 @@ func byTests(ctx context.Context, _ place, binary string) (row string, err error
 	finds, others := "–", "–"
 	if len(byModel) > 0 {
 		finds = "yes"
+		if strings.HasSuffix(byModel[0], "end") {
+			finds = "it does not end"
+		}
 	}
 	if n := len(byOthers); n > 0 {
 		others = byOthers[0]
@@ -113,13 +116,16 @@ var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^\s*running tests:\n\s+(\w
 
 // failures runs tests, and returns the names of those that fail.
 func failures(ctx context.Context, binary string, which ...string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "1m")...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "2m")...).CombinedOutput()
 	if err == nil {
 		return nil, nil
 	}
 	var names []string
 	for _, hit := range failed.FindAllStringSubmatch(string(out), -1) {
-		names = append(names, fmt.Sprintf("`%s`", hit[1]+hit[2]))
+		if hit[2] != "" {
+			hit[2] += " does not end"
+		}
+		names = append(names, hit[1]+hit[2])
 	}
 	switch {
 	case len(names) > 0:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -36,7 +37,7 @@ var subjects = []subject{
 func main() {
 	limit := flag.Int("seeds", 2000, "how many seeds a mutation of the Elector may take")
 	of := flag.String("of", "", "only mutations of this package: elector or manager")
-	only := flag.String("only", "", "mutations with this in their names")
+	only := flag.String("only", "", "only mutations whose names match this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,6 +48,10 @@ func main() {
 }
 
 func run(ctx context.Context, limit int, of, only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)
@@ -64,7 +69,7 @@ func run(ctx context.Context, limit int, of, only string) error {
 		}
 		fmt.Println(s.header)
 		for _, m := range s.mutations {
-			if !strings.Contains(m.name, only) {
+			if !wanted.MatchString(m.name) {
 				continue
 			}
 			row, err := hunts.hunt(ctx, s, m)
