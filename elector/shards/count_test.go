@@ -4,10 +4,9 @@
 package shards
 
 import (
-	"context"
 	"errors"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -78,41 +77,61 @@ func TestAnOutageDoesNotMixNumbers(t *testing.T) {
 	})
 }
 
-// The way to change the number: new replicas try until the last old one has gone.
-func TestTheNumberOfShardsIsChangedByATry(t *testing.T) {
+// The way to change the number: new replicas wait until the last old one has gone.
+func TestTheNumberOfShardsIsChangedByWaiting(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		a, b := w.two()
-		ctx, cancel := context.WithCancel(w.t.Context())
-		w.t.Cleanup(cancel)
-		next := w.memberOf(16, "c")
-		done := make(chan error, 1)
-		go func() { done <- untilTheOthersLeft(ctx, w, next) }()
+		var refusals []error
+		c, d := w.memberOf(16, "c"), w.memberOf(16, "d")
+		c.callbacks.OnOtherCount = func(err error) { refusals = append(refusals, err) }
+		d.callbacks.OnOtherCount = func(error) {}
+		c.start()
 		w.pass(10 * time.Second)
 		a.stop()
+		d.start()
 		w.settled(time.Second, b)
-		w.pass(5 * time.Second)
-		if w.count(next) > 0 {
+		w.pass(time.Minute)
+		if w.count(c)+w.count(d) > 0 {
 			t.Errorf("two numbers at once\n%s", w.history())
 		}
-		b.stop()
-		took := w.until(5*time.Second, "the new replica has all shards", func() bool { return w.count(next) == 16 })
-		t.Logf("all shards are served %v after the last old replica was stopped", took)
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
+		if len(refusals) != 1 || !errors.Is(refusals[0], ErrCount) || !strings.Contains(refusals[0].Error(), "they have 8, this one has 16") {
+			t.Errorf("told of %q", refusals)
 		}
-		synctest.Wait()
+		if err := c.Healthz(nil); err != nil || !c.refused {
+			t.Errorf("while it waits: healthy %v, refused %v", err, c.refused)
+		}
+		b.stop()
+		took := w.until(time.Second, "the new replicas have all shards", func() bool { return w.count(c) == 8 && w.count(d) == 8 })
+		t.Logf("all shards are served %v after the last old replica was stopped", took)
+		if c.refused || len(refusals) != 1 {
+			t.Errorf("refused %v, told of %q", c.refused, refusals)
+		}
 	})
 }
 
-// untilTheOthersLeft is what doc.go says.
-func untilTheOthersLeft(ctx context.Context, w *world, m *member) error {
-	for {
-		err := m.Start(ctx)
-		if !errors.Is(err, ErrCount) {
-			return err
-		}
-		drain(time.Second)
-		m.Shards = w.again(m).Shards
+// Of two that start together, the one that gives way waits.
+func TestOfTwoNumbersThatStartTogetherTheOtherWaits(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 100 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond} {
+		inWorld(t, 8, func(w *world) {
+			a, b := w.memberOf(8, "a"), w.memberOf(16, "b")
+			for _, m := range []*member{a, b} {
+				m.callbacks.OnOtherCount = func(error) {}
+				m.client.Latency(time.Millisecond, time.Millisecond)
+				m.client.DelayWatches(time.Millisecond)
+			}
+			a.start()
+			drain(ahead)
+			b.start()
+			w.pass(time.Minute)
+			if na, nb := len(a.Held()), len(b.Held()); na+nb != 8 && na+nb != 16 || na > 0 && nb > 0 {
+				t.Fatalf("%v ahead: a has %v, b has %v\n%s", ahead, a.Held(), b.Held(), w.history())
+			}
+			if len(a.Held()) > 0 {
+				a.stop()
+			} else {
+				b.stop()
+			}
+			w.until(time.Second, "the other has all", func() bool { return len(a.Held())+len(b.Held()) > 0 })
+		})
 	}
 }

@@ -56,7 +56,7 @@
 //     settled, and as few shards as possible move until then. A replica that comes back
 //     under its Identity mostly gets the shards that it had.
 //  8. Replicas with different n never serve together. The one that comes later gets
-//     [ErrCount] from Start. When two start together both may.
+//     [ErrCount] from Start, or waits: see [Callbacks]. When two start together both may.
 //  9. Replicas with one Identity never serve together: one of them stands by.
 //  10. A replica sends a renewal every RetryPeriod, and one or two writes for every
 //     shard that moves. It reads one Lease when a session has lapsed, and no more while
@@ -83,11 +83,11 @@
 // # Another number of shards
 //
 // The number of shards is a part of the set: with another one, keys are in other
-// shards. To change it, start replicas with the new number and let them call Start
-// again, on a new Shards, while it returns [ErrCount]. The first of them gets in when
-// the last old replica has stopped. All shards move then, so nothing is served for the
-// time that the last one takes to stop. Or use another LeaseName, if the work bears to
-// be done twice meanwhile.
+// shards. To change it, roll out replicas with the new number whose Callbacks have
+// OnOtherCount. They wait, and the old ones share all shards until the last of them
+// stops. Then the new ones get in at once, so that nothing is served for the time that
+// the last one takes to stop. Without OnOtherCount, stop all old replicas first. Or use
+// another LeaseName, if the work bears to be done twice meanwhile.
 //
 // # Leases, permissions, metrics
 //

@@ -69,10 +69,3 @@ func (c *lineCounter) String() string {
 	defer c.mu.Unlock()
 	return fmt.Sprint(c.lines)
 }
-
-// again makes the replica's Shards again, for another Start.
-func (w *world) again(m *member) *member {
-	next := w.memberOf(m.n, m.id)
-	next.callbacks = m.callbacks
-	return next
-}

@@ -34,7 +34,9 @@ func (k *keeper) ready(now time.Time, d *decision) bool {
 			k.confirm(s, now, d)
 		}
 		if rivals.alive {
-			k.s.fail(ErrCount)
+			if k.s.callbacks.OnOtherCount == nil {
+				k.s.fail(k.s.countError())
+			}
 			k.abandon(ErrCount)
 		}
 		k.clear = rivals.none

@@ -32,10 +32,10 @@ var lostCauses = map[string]error{
 
 // metrics are what Collector returns.
 type metrics struct {
-	s                                       *Shards
-	acquired, lost                          *prometheus.CounterVec
-	unserved, drains                        prometheus.Histogram
-	total, held, members, unowned, unownedS *prometheus.Desc
+	s                                                *Shards
+	acquired, lost                                   *prometheus.CounterVec
+	unserved, drains                                 prometheus.Histogram
+	total, held, members, unowned, unownedS, refused *prometheus.Desc
 }
 
 func newMetrics(s *Shards) *metrics {
@@ -59,6 +59,7 @@ func newMetrics(s *Shards) *metrics {
 		held:     gauge("elector_shards_held", "How many shards this replica holds."),
 		members:  gauge("elector_shards_members", "How many replicas take part in the set, as this one sees it."),
 		unowned:  gauge("elector_shards_unowned", "How many shards nobody holds, as this replica sees it."),
+		refused:  gauge("elector_shards_refused", "Whether this replica serves nothing since others with another number of shards are running (1)."),
 		unownedS: gauge("elector_shards_unowned_seconds", "For how long a shard has had no holder, as this replica sees it: the longest time; 0 when all have one."),
 	}
 	for _, cause := range []string{causeNew, causeGiven, causeLapsed, causeResumed, causeEdited} {
@@ -75,7 +76,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range []prometheus.Collector{m.acquired, m.lost, m.unserved, m.drains} {
 		c.Describe(ch)
 	}
-	for _, d := range []*prometheus.Desc{m.total, m.held, m.members, m.unowned, m.unownedS} {
+	for _, d := range []*prometheus.Desc{m.total, m.held, m.members, m.unowned, m.unownedS, m.refused} {
 		ch <- d
 	}
 }
@@ -94,6 +95,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.members, float64(members))
 	gauge(m.unowned, float64(unowned))
 	gauge(m.unownedS, longest.Seconds())
+	m.s.mu.Lock()
+	refused := m.s.refused
+	m.s.mu.Unlock()
+	if refused {
+		gauge(m.refused, 1)
+	} else {
+		gauge(m.refused, 0)
+	}
 }
 
 func (m *metrics) ended(h *holding) {

@@ -3,7 +3,10 @@
 
 package shards
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // rivalry is what is known of replicas with another number of shards.
 type rivalry struct {
@@ -59,4 +62,27 @@ func (r *rivalry) wait(s session, left time.Duration) {
 		return
 	}
 	r.next = min(r.next, left)
+}
+
+// countError returns ErrCount with the numbers.
+func (s *Shards) countError() error {
+	return fmt.Errorf("%w: they have %d, this one has %d", ErrCount, s.view.rivalCount(), s.n)
+}
+
+// rivalCount returns the number of shards of a replica that is known to have another.
+func (v *view) rivalCount() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 0
+	for name := range v.rivals {
+		n = max(n, count(v.replicas[name].lease))
+	}
+	return n
+}
+
+// refuse notes whether replicas with another number of shards keep this one out.
+func (s *Shards) refuse(refused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = refused
 }

@@ -36,6 +36,11 @@ type Callbacks struct {
 	// context has ended. When the shard is given back its Lease is still held, and
 	// released after OnStopped has returned.
 	OnStopped func(shard int)
+	// OnOtherCount, if it is set, makes Start wait while replicas with another number
+	// of shards are running, instead of returning [ErrCount]. It is called when that
+	// begins, and every ten minutes while it lasts, with an error that is ErrCount and
+	// names both numbers. Start waits for it.
+	OnOtherCount func(err error)
 }
 
 // Shards is one replica's part in a set of shards. All its methods may be called
@@ -60,6 +65,7 @@ type Shards struct {
 	held    map[int]*holding // until their work has ended
 	failure error            // why this replica cannot go on
 	result  error            // Start's
+	refused bool             // while replicas with another number of shards are running
 	changes changed          // since the latest line about them
 }
 

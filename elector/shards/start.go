@@ -85,23 +85,29 @@ func (s *Shards) run(ctx context.Context) error {
 }
 
 // enter waits until this replica may have a session: it has read the set since began,
-// and there are no replicas with another number of shards. A replica that sees
-// nothing must not be counted as a member by the others.
+// and there are no replicas with another number of shards. It returns [ErrCount] if
+// there are, and nobody wants to wait for their end. A replica that sees nothing must
+// not be counted as a member by the others.
 func (s *Shards) enter(ctx context.Context, began time.Time) error {
-	competing := false
+	competing, told := false, time.Time{}
+	defer s.refuse(false)
 	for ctx.Err() == nil {
 		wait := s.config.RetryPeriod
 		if at, ok := s.view.lastSighted(); ok && !at.Before(began) {
-			if !competing {
+			if !competing || s.callbacks.OnOtherCount != nil {
 				s.view.compete()
 				competing = true
 			}
 			rivals := s.view.rivalry(time.Now())
-			if rivals.alive {
-				return ErrCount
-			}
-			if rivals.none {
+			switch {
+			case rivals.none:
 				return nil
+			case rivals.alive && s.callbacks.OnOtherCount == nil:
+				return s.countError()
+			case rivals.alive && (told.IsZero() || time.Since(told) >= reminder):
+				told = time.Now()
+				s.refuse(true)
+				s.callbacks.OnOtherCount(s.countError())
 			}
 			for _, r := range rivals.confirm {
 				if err := s.client.confirm(ctx, r, 0); err != nil && ctx.Err() == nil {
