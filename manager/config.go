@@ -39,6 +39,7 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	if s.logger != nil && o.Logger.GetSink() != nil {
 		faults = append(faults, errors.New("Logger: set here and by WithLogger: choose one"))
 	}
+	faults = append(faults, s.shardFaults()...)
 	if !o.LeaderElection {
 		// As in controller-runtime, the other options then mean nothing.
 		return config, errors.Join(faults...)

@@ -43,6 +43,10 @@
 //     from when its gated work has been started. A voluntary end removes it before the Lease is released, if the API
 //     server takes it within half a second.
 //  12. WithFencing makes the API server reject writes from a former leader: see package fencing.
+//  13. With [WithShards] controllers work on all replicas. A request is reconciled only by the replica that has its shard,
+//     in the shard's term, and no two replicas have a shard at a time. A shard is released after its requests have
+//     returned. A replica that gets a shard reconciles each of its objects. What this page says of controllers and terms
+//     is then about shards, but that losing one never ends the process.
 //
 // A process whose Start has returned an error must exit: gated work may still be running after elector.ErrDrainTimeout,
 // and controllers cannot be started twice. Kubernetes starts the next one.

@@ -160,7 +160,7 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 	var group sync.WaitGroup
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	checking, stop := context.WithCancel(ctx)
-	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, log: m.gate.log}
+	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, shards: m.shards != nil, log: m.gate.log}
 	group.Go(func() { p.preflight(checking) })
 	group.Go(func() { m.events.run(running) })
 	if m.services != nil {

@@ -44,18 +44,16 @@ func (q *gatedQueue[T]) take(t *tenure, atMost int) []parkedItem[T] {
 		return nil
 	}
 	var items []parkedItem[T]
-	for item, priority := range q.parked {
-		if q.shardOf(item) != t.shard {
-			continue
+	keys := q.parked[t.shard]
+	for item, priority := range keys {
+		if len(items) == atMost {
+			break
 		}
 		items = append(items, parkedItem[T]{item, priority})
-		delete(q.parked, item)
-		if len(items) == atMost {
-			return items
-		}
+		delete(keys, item)
 	}
-	if len(q.parked) == 0 {
-		q.parked = map[T]int{} // a map does not shrink
+	if len(keys) == 0 {
+		delete(q.parked, t.shard) // a map does not shrink
 	}
 	return items
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -42,7 +44,7 @@ type Gate struct {
 	resumed   func(context.Context) bool               // reports whether nobody led between the last term and this one
 
 	ready   chan struct{} // closed when work may start
-	elected chan struct{} // closed when the first term begins
+	elected chan struct{} // closed when the first term begins; with shards, that of the first shard
 	stopped chan struct{} // closed when Start returns
 	failed  chan error    // holds the first failure
 
@@ -58,11 +60,15 @@ type Gate struct {
 	failedBy error    // why it failed, if it did
 	failing  func()   // called when it fails; nil if there is nothing to call
 	stopping bool     // Start returns
+
+	serving        map[*tenure]bool // of shards, until their requests have returned
+	served         bool             // there was a shard
+	shardCallbacks ShardCallbacks   // not guarded
 }
 
 // work is what has been added.
 type work struct {
-	gated   bool               // there are gated controllers
+	gated   bool               // there are gated controllers that need the leadership
 	waiting []manager.Runnable // gated controllers, until the Gate is started
 	once    []manager.Runnable // runnables that have not had their run
 	each    []func(context.Context) error
@@ -81,7 +87,7 @@ func NewGate(logger *slog.Logger, options ...Option) *Gate {
 		logger = slog.Default()
 	}
 	g := &Gate{
-		log: logger, tenures: newTenures(), listeners: &listeners{log: logger}, leading: func() {}, resumed: resumed,
+		log: logger, tenures: newTenures(), listeners: newListeners(logger), leading: func() {}, resumed: resumed,
 		serve: func(context.Context) func() { return func() {} },
 		ready: make(chan struct{}), elected: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
 	}
@@ -116,7 +122,7 @@ func (g *Gate) Add(r manager.Runnable) error {
 			"controller", describe(r), "reason", why)
 	}
 	if ok {
-		g.work.gated = true
+		g.work.gated = !g.divided()
 		g.work.waiting = append(g.work.waiting, r)
 	} else {
 		g.work.once = append(g.work.once, r)
@@ -182,18 +188,24 @@ func (g *Gate) Callbacks(next elector.Callbacks) elector.Callbacks {
 	return gated
 }
 
-// Running describes what of the current term has not ended: runnables, functions, and requests by their controller. When
-// the Gate stops, and its last term's work has ended, these are the controllers and warm-ups that have not. It is for
-// messages such as about elector.ErrDrainTimeout. There is none between terms.
+// Running describes what of the current term has not ended: runnables, functions, and requests by their controller, and
+// with shards the requests of each. When the Gate stops, and all that has ended, these are the controllers and warm-ups
+// that have not. It is for messages such as about elector.ErrDrainTimeout. There is none between terms.
 func (g *Gate) Running() []string {
 	g.mu.Lock()
 	term, stopping := g.term, g.stopping
+	tenures := slices.SortedFunc(maps.Keys(g.serving), func(a, b *tenure) int { return int(a.shard - b.shard) })
 	g.mu.Unlock()
-	switch {
-	case term != nil:
-		return append(term.names(), g.tenures.running(term.tenure)...)
-	case stopping:
+	var all []string
+	if term != nil {
+		all = term.names()
+		tenures = append(tenures, term.tenure)
+	}
+	for _, t := range tenures {
+		all = append(all, g.tenures.running(t)...)
+	}
+	if len(tenures) == 0 && stopping {
 		return append(g.life.names(), g.warm.names()...)
 	}
-	return nil
+	return all
 }

@@ -66,7 +66,7 @@ func (g *Gate) begin(t *termWork) bool {
 		g.fail(err)
 		return false
 	}
-	if !g.past.begun {
+	if !g.past.begun && !g.divided() {
 		close(g.elected)
 	}
 	g.past = past{begun: true, identity: identityOf(t.ctx)}
@@ -79,7 +79,9 @@ func (g *Gate) begin(t *termWork) bool {
 	g.mu.Unlock()
 	// The workers are waiting by now.
 	g.tenures.open(t.tenure)
-	g.listeners.listen(!resumed)
+	if !g.divided() {
+		g.listeners.listen(!resumed)
+	}
 	return true
 }
 
@@ -101,12 +103,12 @@ func (g *Gate) end(t *termWork) {
 	g.mu.Lock()
 	g.term = nil
 	err := g.concludeLocked(cause)
-	stopping := g.stopping
+	last := g.stopping && g.idleLocked()
 	g.mu.Unlock()
 	if err != nil {
 		g.fail(err)
 	}
-	if stopping {
+	if last {
 		g.finish()
 	}
 }

@@ -17,9 +17,15 @@ import (
 // Gate listens: when this replica leads, and in a pause. A handler that is registered is given all objects that the
 // informer has, which is how a new leader hears of what there is. A standby would only collect requests for objects
 // that are gone by the time it leads.
+//
+// With shards the Gate always listens. What the handlers hear matters only for the shards that this replica has, and for
+// each that it gets they replay: see [listeners.replay].
 type listeners struct {
-	log      *slog.Logger
-	removing sync.WaitGroup
+	log        *slog.Logger
+	accepts    func(shard) bool // whether this replica has a shard; nil without shards
+	filter     filterer         // filtered, but in tests
+	background sync.WaitGroup   // removes handlers, and replays
+	stopped    chan struct{}    // closed when nobody needs a replay any more
 
 	mu        sync.Mutex // guards all below
 	listening bool
@@ -31,15 +37,23 @@ type listener struct {
 	informer cache.Informer
 	handler  toolscache.ResourceEventHandler
 	options  toolscache.HandlerOptions
+	whole    toolscache.ResourceEventHandler // the handler before it was filtered, with shards
 
-	mu     sync.Mutex                                  // guards handle; taken after that of listeners
-	handle toolscache.ResourceEventHandlerRegistration // nil while not registered
+	mu        sync.Mutex                                  // guards all below; taken after that of listeners
+	handle    toolscache.ResourceEventHandlerRegistration // nil while not registered
+	wanted    map[shard]bool                              // to be replayed
+	replaying bool
 }
 
 var _ toolscache.ResourceEventHandlerRegistration = (*listener)(nil)
 
+func newListeners(log *slog.Logger) *listeners {
+	return &listeners{log: log, filter: filtered, stopped: make(chan struct{})}
+}
+
 func (l *listeners) add(informer cache.Informer, h toolscache.ResourceEventHandler, o toolscache.HandlerOptions) (*listener, error) {
 	added := &listener{informer: informer, handler: h, options: o}
+	l.divide(added)
 	l.mu.Lock()
 	if l.listening {
 		if err := added.register(); err != nil {
@@ -94,8 +108,9 @@ func (l *listeners) deafen() {
 
 // stop removes the handlers and waits until none of them runs.
 func (l *listeners) stop() {
+	close(l.stopped)
 	l.deafen()
-	l.removing.Wait()
+	l.background.Wait()
 }
 
 func (l *listeners) unregisterLocked(each *listener) {
@@ -104,7 +119,7 @@ func (l *listeners) unregisterLocked(each *listener) {
 	each.handle = nil
 	each.mu.Unlock()
 	if handle != nil {
-		l.removing.Go(func() { unregister(each.informer, handle) })
+		l.background.Go(func() { unregister(each.informer, handle) })
 	}
 }
 

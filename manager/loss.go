@@ -63,7 +63,9 @@ func (g *Gate) succeededLocked() error {
 	if g.work.gated && !g.settings.reElection {
 		return g.lostLocked()
 	}
-	g.listeners.deafen()
+	if !g.divided() {
+		g.listeners.deafen()
+	}
 	return nil
 }
 
@@ -140,6 +142,8 @@ func (g *Gate) ruleLocked() (rule, why string) {
 	switch {
 	case len(because) > 0:
 		return "a lost lease ends this process", strings.Join(because, ", ")
+	case g.divided():
+		return "a lost lease does not end this process", "each replica reconciles its shards, and nothing else relies on the leadership"
 	case !g.work.gated:
 		return "a lost lease does not end this process", "nothing in it relies on that"
 	case g.settings.reElection:

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/shards"
 )
 
 var _ ctrl.Manager = (*Manager)(nil)
@@ -34,12 +35,14 @@ type Manager struct {
 	clientset kubernetes.Interface // for the Lease; nil if the election is not enabled
 	events    *leaseEvents         // likewise
 	elector   *elector.Elector
+	shards    *shards.Shards // nil without shards
 	gate      *Gate
 	fencer    *fencer         // nil without fencing
 	services  *leaderServices // nil without any
 	elected   chan struct{}
 
-	hanging chan error // holds what Start returns when work does not stop
+	hanging  chan error // holds what Start returns when work does not stop
+	hangOnce sync.Once
 
 	mu      sync.Mutex // guards started
 	started bool
@@ -84,7 +87,7 @@ func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, erro
 	}
 	m.managed = m.gate.manage(inner, m.settings.fences...)
 	if name := m.settings.healthz; name != "" {
-		if err := m.managed.Manager.AddHealthzCheck(name, m.elector.Healthz); err != nil {
+		if err := m.managed.Manager.AddHealthzCheck(name, m.healthz); err != nil {
 			return nil, err
 		}
 	}
@@ -119,11 +122,16 @@ func (m *Manager) newElector(cfg *rest.Config, options ctrl.Options) (err error)
 		m.services = newLeaderServices(m.clientset, m.config.LeaseNamespace, m.settings.services, slogger)
 		m.gate.serve = m.services.lead
 	}
+	if m.settings.shards.given { // the session and the candidate have one Identity
+		if m.config, err = m.config.Complete(); err != nil {
+			return fmt.Errorf("manager: %w", err)
+		}
+	}
 	m.elector, err = elector.New(&m.config, m.clientset, m.gate.Callbacks(m.settings.callbacks), slogger)
 	if err != nil {
 		return fmt.Errorf("manager: %w", err)
 	}
-	return nil
+	return m.newShards()
 }
 
 // Elector returns the Elector that drives the Manager, for IsLeader, StepDown and the like. [Manager.Start] starts it.
@@ -177,12 +185,16 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 }
 
-// assemble adds the Gate and the Elector to the inner manager as runnables of
+// assemble adds the Gate, the Elector and the shards to the inner manager as runnables of
 // every replica: started when the caches have synced, stopped before anything
 // else, and waited for before the caches, the webhooks and the servers stop.
 func (m *Manager) assemble(ctx context.Context) error {
 	var errs []error
-	for _, f := range []everywhere{m.gate.Start, m.campaign} {
+	runnables := []everywhere{m.gate.Start, m.campaign}
+	if m.shards != nil {
+		runnables = append(runnables, m.share)
+	}
+	for _, f := range runnables {
 		errs = append(errs, m.managed.Manager.Add(everywhere(func(inner context.Context) error {
 			if ctx.Err() != nil {
 				// The inner manager starts everything, even if it was stopped
@@ -231,9 +243,11 @@ func (m *Manager) hang(err error) error {
 	if why := m.gate.failure(); why != nil {
 		err = errors.Join(why, err)
 	}
-	if m.settings.exit != nil {
-		m.settings.exit(err)
-	}
-	m.hanging <- err // has room for it
+	m.hangOnce.Do(func() { // the leader's work and that of shards may both hang
+		if m.settings.exit != nil {
+			m.settings.exit(err)
+		}
+		m.hanging <- err // has room for it
+	})
 	return err
 }

@@ -27,6 +27,7 @@ type settings struct {
 	services  []leaderService
 	fencing   *fencing.Settings
 	fences    []FenceOption
+	shards    shardSettings
 
 	reElection, cold, electedAsProbe bool
 }

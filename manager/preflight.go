@@ -25,13 +25,18 @@ const (
 	preflightPeriod = 10 * time.Minute
 )
 
-// leaseVerbs are what a replica does to the Lease.
-var leaseVerbs = []string{"get", "update", "watch", "create"}
+var (
+	// leaseVerbs are what a replica does to the Lease.
+	leaseVerbs = []string{"get", "update", "watch", "create"}
+	// shardVerbs are what it does to all Leases in the namespace, with shards.
+	shardVerbs = []string{"get", "list", "watch", "create", "update"}
+)
 
 // permissions are what this replica may do to the Lease.
 type permissions struct {
 	clientset       kubernetes.Interface
 	namespace, name string
+	shards          bool // whether there are shards
 	log             *slog.Logger
 	told            bool // the log says that some are missing
 }
@@ -63,10 +68,14 @@ func checkPermissions(ctx context.Context, log *slog.Logger, check func(context.
 }
 
 func (p *permissions) tell(ctx context.Context, missing []string) {
-	exposeMissing(p.namespace, p.name, missing)
+	verbs, grant := leaseVerbs, role(p.namespace, p.name)
+	if p.shards {
+		verbs, grant = shardVerbs, shardsRole(p.namespace, p.name)
+	}
+	exposeMissing(p.namespace, p.name, verbs, missing)
 	attrs := []any{
 		"verbs", strings.Join(missing, ","), "resource", "leases.coordination.k8s.io",
-		"namespace", p.namespace, "name", p.name, "grant", role(p.namespace, p.name),
+		"namespace", p.namespace, "name", p.name, "grant", grant,
 	}
 	switch {
 	case len(missing) == 0:
@@ -82,7 +91,25 @@ func (p *permissions) tell(ctx context.Context, missing []string) {
 }
 
 func (p *permissions) check(ctx context.Context) ([]string, error) {
+	if p.shards {
+		return missingShardVerbs(ctx, p.clientset, p.namespace)
+	}
 	return missingVerbs(ctx, p.clientset, p.namespace, p.name)
+}
+
+// missingShardVerbs asks the API server what this replica may do to all Leases in the namespace.
+func missingShardVerbs(ctx context.Context, clientset kubernetes.Interface, namespace string) ([]string, error) {
+	var missing []string
+	for _, verb := range shardVerbs {
+		ok, err := allowed(ctx, clientset, resource{"coordination.k8s.io", "leases", namespace, ""}, verb)
+		if err != nil {
+			return missing, err
+		}
+		if !ok {
+			missing = append(missing, verb)
+		}
+	}
+	return missing, nil
 }
 
 // missingVerbs asks the API server what this replica may do to the Lease. To
@@ -143,5 +170,20 @@ rules:
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
+`, namespace, name)
+}
+
+// shardsRole is what a replica needs with shards. Their Leases have many names. Without the verb delete, Leases of
+// replicas that are gone stay.
+func shardsRole(namespace, name string) string {
+	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  namespace: %[1]s
+  name: %[2]s-shards
+rules:
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, watch, create, update, delete]
 `, namespace, name)
 }

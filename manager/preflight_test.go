@@ -169,6 +169,35 @@ func TestPreflightPrintsTheRoleThatGrantsIt(t *testing.T) {
 	}
 }
 
+func TestPreflightWithShardsAsksAboutAllLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clientset := fake.NewClientset()
+		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+			review.Status.Allowed = review.Spec.ResourceAttributes.Name == "" && review.Spec.ResourceAttributes.Verb != "list"
+			return true, review, nil
+		})
+		var buffer logged
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		p := permissions{clientset: clientset, namespace: "ns", name: "id", shards: true, log: jsonLogger(&buffer)}
+		p.preflight(ctx)
+		lines := decode(t, buffer.String())
+		if len(lines) != 1 || lines[0]["verbs"] != "list" || lines[0]["level"] != "ERROR" {
+			t.Fatalf("logged %v", lines)
+		}
+		var grant rbacv1.Role
+		if err := yaml.UnmarshalStrict([]byte(lines[0]["grant"].(string)), &grant); err != nil || len(grant.Rules) != 1 {
+			t.Fatalf("%v, %+v", err, grant)
+		}
+		for _, verb := range shardVerbs {
+			if !slices.Contains(grant.Rules[0].Verbs, verb) {
+				t.Errorf("the Role lacks %s", verb)
+			}
+		}
+	})
+}
+
 // A server that does not answer such questions, or at all, keeps nobody from
 // leading and does not raise a false alarm.
 func TestPreflightThatCannotAskRaisesNoAlarm(t *testing.T) {

@@ -30,8 +30,8 @@ type gatedQueue[T comparable] struct {
 	tenures *tenures
 	shardOf func(T) shard
 
-	mu       sync.Mutex // guards all below
-	parked   map[T]int  // by priority
+	mu       sync.Mutex          // guards all below
+	parked   map[shard]map[T]int // the keys of each shard, with their priorities; no map is empty
 	inFlight map[T]flight
 }
 
@@ -43,8 +43,8 @@ type flight struct {
 
 func newGatedQueue[T comparable](inner workqueue.TypedRateLimitingInterface[T], name string, ts *tenures) *gatedQueue[T] {
 	q := &gatedQueue[T]{
-		name: name, tenures: ts, shardOf: func(T) shard { return everything },
-		parked: map[T]int{}, inFlight: map[T]flight{},
+		name: name, tenures: ts, shardOf: shardOf[T](ts.division),
+		parked: map[shard]map[T]int{}, inFlight: map[T]flight{},
 	}
 	var prioritised bool
 	if q.inner, prioritised = inner.(priorityqueue.PriorityQueue[T]); !prioritised {
@@ -98,10 +98,15 @@ func (q *gatedQueue[T]) park(item T, priority int, s shard) bool {
 	if q.tenures.covers(s) {
 		return false
 	}
-	if was, ok := q.parked[item]; ok {
+	keys := q.parked[s]
+	if keys == nil {
+		keys = map[T]int{}
+		q.parked[s] = keys
+	}
+	if was, ok := keys[item]; ok {
 		priority = max(priority, was)
 	}
-	q.parked[item] = priority
+	keys[item] = priority
 	return true
 }
 
@@ -200,6 +205,15 @@ func (q *gatedQueue[T]) tenureOf(item T) *tenure {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.inFlight[item].tenure
+}
+
+func (q *gatedQueue[T]) waiting() (controller string, parked int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, keys := range q.parked {
+		parked += len(keys)
+	}
+	return q.name, parked
 }
 
 // running names the first few requests of the tenure that have not ended.

@@ -93,26 +93,27 @@ func (g *Gate) startLocked() {
 	}
 }
 
-// stop leaves what runs in a term to the end of the term.
+// stop leaves what runs in a term to the end of the term, and what runs in a shard to that of the shard.
 func (g *Gate) stop() {
 	close(g.stopped)
 	g.mu.Lock()
 	g.closed, g.stopping = true, true
-	term := g.term
+	term, idle := g.term, g.idleLocked()
 	g.mu.Unlock()
 	select {
 	case err := <-g.failed: // came together with the end of Start's context
 		g.log.Error("gated work failed while stopping", "err", err)
 	default:
 	}
-	if term == nil {
+	switch {
+	case idle:
 		g.finish()
-		return
+	case term != nil:
+		term.cancel(elector.ErrStopped)
 	}
-	term.cancel(elector.ErrStopped)
 }
 
-// finish ends what outlives terms. It is called when no term lasts, and none will begin.
+// finish ends what outlives terms. It is called when no term and no shard's tenure lasts, and none will begin.
 func (g *Gate) finish() {
 	for _, outliving := range []*group{g.life, g.warm} {
 		outliving.close()

@@ -14,8 +14,8 @@ import (
 // A shard is a set of keys that changes hands as a whole.
 type shard int
 
-// everything is the shard of leadership. It has all keys.
-const everything shard = 0
+// everything is the shard of leadership. It has all keys, unless they are divided among others.
+const everything shard = -1
 
 // A tenure is a time during which this replica may work on the keys of one shard: its term, for the shard of
 // leadership. The tenure is over when its context ends. It is idle when it has been sealed and no request that began
@@ -80,7 +80,8 @@ func (t *tenure) checkIdleLocked() {
 
 // tenures knows which shards this replica may work on. The queues of all gated controllers ask it.
 type tenures struct {
-	current atomic.Pointer[map[shard]*tenure] // the map is replaced, never changed, as every request looks at it
+	division *division                         // how keys are divided into shards; nil if they are not
+	current  atomic.Pointer[map[shard]*tenure] // the map is replaced, never changed, as every request looks at it
 
 	mu     sync.Mutex // guards replacing current, and all below
 	queues []parkingQueue
@@ -92,6 +93,8 @@ type parkingQueue interface {
 	flush(t *tenure)
 	// running describes the requests of the tenure that have not ended, or returns "".
 	running(t *tenure) string
+	// waiting returns the controller's name, and how many of its keys are parked.
+	waiting() (controller string, parked int)
 }
 
 func newTenures() *tenures {

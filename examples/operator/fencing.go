@@ -26,6 +26,9 @@ func fencingSettings(o options) fencing.Settings {
 		}},
 		StatusToken: "token",
 	}
+	if o.shards > 0 {
+		s.Policies = []fencing.Policy{fencing.Epoch} // the others know the holder of one Lease
+	}
 	if o.namespace != "" {
 		s.Namespaces = []string{o.namespace}
 	}

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command operator reconciles the Beacons of one namespace, in one of its replicas at a time. It is an operator as
-// kubebuilder lays it out, but for manager.New instead of ctrl.NewManager, with an option that keeps a replica that lost
-// the lease standing by in the same process.
+// Command operator reconciles the Beacons of one namespace: in one of its replicas at a time, or, with --shards, in all of
+// them, each of which has its share. It is an operator as kubebuilder lays it out, but for manager.New instead of
+// ctrl.NewManager, with an option that keeps a replica that lost the lease standing by in the same process.
 package main
 
 import (
@@ -85,8 +85,12 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	worked := reporter.Worked
+	if o.shards > 0 {
+		worked = reporter.WorkedInShard
+	}
 	if err := (&controller.BeaconReconciler{
-		Client: mgr.GetClient(), Now: time.Now, Reconciled: reporter.Worked,
+		Client: mgr.GetClient(), Now: time.Now, Reconciled: worked,
 	}).SetupWithManager(mgr); err != nil {
 		return err
 	}
@@ -120,6 +124,9 @@ func extras(o options, reporter *report.Reporter, logger *slog.Logger) ([]manage
 		}
 		more = append(more, service)
 	}
+	if o.shards > 0 {
+		more = append(more, manager.WithShards(o.shards))
+	}
 	if o.fencing {
 		more = append(more, manager.WithFencing(fencingSettings(o)))
 	}
@@ -132,6 +139,7 @@ type options struct {
 	namespace                    string
 	election                     elector.Config
 	reportInterval               time.Duration
+	shards                       int
 	fencing, printFencing        bool
 	leaderService                bool
 }
@@ -146,6 +154,7 @@ func parseFlags(args []string) (options, error) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&o.namespace, "namespace", podNamespace, "whose Beacons to reconcile: $POD_NAMESPACE by default, all if empty")
 	flags.DurationVar(&o.reportInterval, "report-interval", 0, "say in the log so often what this replica is doing; 0 for never")
+	flags.IntVar(&o.shards, "shards", 0, "divide the Beacons into so many shards, which all replicas share; 0 leaves all of them to the leader")
 	flags.BoolVar(&o.fencing, "fencing", false, "have the API server refuse writes of replicas that do not lead; needs $POD_UID and $POD_SERVICE_ACCOUNT")
 	flags.BoolVar(&o.leaderService, "leader-service", false, "make the Service "+operatorconfig.LeaderService+" point at the leader's /metrics")
 	flags.BoolVar(&o.printFencing, "print-fencing", false, "print the policies of --fencing, for $POD_NAMESPACE and $POD_SERVICE_ACCOUNT, and do no more")

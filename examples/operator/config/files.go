@@ -20,7 +20,7 @@ const LeaderService = "beacon-operator-leader"
 
 // Files is this directory.
 //
-//go:embed crd rbac manager prometheus grafana fencing default samples
+//go:embed crd rbac manager prometheus grafana fencing shards default samples
 var Files embed.FS
 
 // CRD is the CustomResourceDefinition of Beacons.

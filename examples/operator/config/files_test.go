@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/shards"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -107,15 +108,30 @@ func TestDeploymentTellsEachOfThreeReplicasItsNameAndNamespace(t *testing.T) {
 	}
 }
 
-// metricNames are those of the metrics an Elector has, as a scrape names them.
-func metricNames(t *testing.T) map[string]bool {
+// metricNames are those of the metrics that every replica has, as a scrape names them, and those that there are only
+// with shards.
+func metricNames(t *testing.T) (names, ofShards map[string]bool) {
 	t.Helper()
-	e, err := elector.New(&elector.Config{LeaseName: "a", LeaseNamespace: "b", Enabled: true}, fake.NewClientset(), elector.Callbacks{}, nil)
+	config := elector.Config{LeaseName: "a", LeaseNamespace: "b", Enabled: true}
+	e, err := elector.New(&config, fake.NewClientset(), elector.Callbacks{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s, err := shards.New(&config, 1, fake.NewClientset(), shards.Callbacks{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, ofShards = namesOf(e.Collector()), namesOf(s.Collector())
+	// The manager's own: its tests see them change.
+	names["elector_refused_writes_total"] = true
+	names["elector_missing_permissions"] = true
+	ofShards["elector_parked_requests"] = true
+	return names, ofShards
+}
+
+func namesOf(c prometheus.Collector) map[string]bool {
 	descs := make(chan *prometheus.Desc, 100)
-	e.Collector().Describe(descs)
+	c.Describe(descs)
 	close(descs)
 	names := map[string]bool{}
 	quoted := regexp.MustCompile(`fqName: "([a-z_]+)"`)
@@ -126,14 +142,11 @@ func metricNames(t *testing.T) map[string]bool {
 			names[name+"_bucket"] = true
 		}
 	}
-	// The manager's own: its tests see them change.
-	names["elector_refused_writes_total"] = true
-	names["elector_missing_permissions"] = true
 	return names
 }
 
 func TestDashboardAndRulesUseMetricsThatThereAreAndAllOfThem(t *testing.T) {
-	names := metricNames(t)
+	names, ofShards := metricNames(t)
 	metric := regexp.MustCompile(`\belector_[a-z_]+`)
 	for _, file := range []string{"prometheus/rules.yaml", "grafana/dashboard.json"} {
 		text, err := Files.ReadFile(file)
@@ -143,8 +156,13 @@ func TestDashboardAndRulesUseMetricsThatThereAreAndAllOfThem(t *testing.T) {
 		used := map[string]bool{}
 		for _, name := range metric.FindAllString(string(text), -1) {
 			used[strings.TrimSuffix(name, "_bucket")] = true
-			if !names[name] {
+			if !names[name] && !ofShards[name] {
 				t.Errorf("%s uses %s, which no Elector has; there are %v", file, name, names)
+			}
+		}
+		for _, name := range []string{"elector_shards_unowned_seconds", "elector_shards_refused"} {
+			if !used[name] {
+				t.Errorf("%s does not use %s", file, name)
 			}
 		}
 		for name := range names {

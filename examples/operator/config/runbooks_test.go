@@ -84,7 +84,7 @@ var grepped = regexp.MustCompile(`kubectl logs .*\| grep (?:-E )?'([^']+)'`)
 
 func TestWhatRunbooksLookForInLogsIsLogged(t *testing.T) {
 	var source strings.Builder
-	for _, dir := range []string{"elector", "manager", "manager/fencing"} {
+	for _, dir := range []string{"elector", "elector/shards", "manager", "manager/fencing"} {
 		files, err := filepath.Glob("../../../" + dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(err)

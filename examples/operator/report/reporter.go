@@ -77,6 +77,13 @@ func (r *Reporter) Worked(term elector.Term) {
 	}
 }
 
+// WorkedInShard counts a reconcile of a shard's term. There are many of those, and it reports nothing about them.
+func (r *Reporter) WorkedInShard(elector.Term) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reconciled++
+}
+
 // Callbacks reports the beginning and the end of each term.
 func (r *Reporter) Callbacks() elector.Callbacks {
 	return elector.Callbacks{OnStartedLeading: r.started, OnStoppedLeading: r.stopped}
