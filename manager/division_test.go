@@ -100,11 +100,10 @@ func TestAllMethodsOfAFilteredQueueFilter(t *testing.T) {
 
 // A handler of a type that is not known is told of everything at each replay, so nothing is lost.
 func TestHandlersThatCannotBeFilteredAreLeftAsTheyAre(t *testing.T) {
-	type strange struct{ queue any }
 	for name, h := range map[string]toolscache.ResourceEventHandler{
 		"functions":     toolscache.ResourceEventHandlerFuncs{},
 		"a pointer":     &toolscache.ResourceEventHandlerFuncs{},
-		"another queue": &withQueue{queue: strange{}},
+		"another queue": &withQueue{queue: 17},
 		"no queue":      &withQueue{},
 	} {
 		if got, ok := filtered(h, func(shard) bool { return true }); ok {

@@ -41,4 +41,5 @@ func ExampleWithShardCallbacks() {
 		return mgr.Start(ctx)
 	}
 	_ = run
+	// Output:
 }

@@ -221,7 +221,7 @@ func (f *fleet) reconciles() int {
 }
 
 // until lets time pass until the replicas share all shards.
-func (f *fleet) until(limit time.Duration, ships ...*ship) time.Duration {
+func (f *fleet) until(limit time.Duration, ships ...*ship) {
 	f.t.Helper()
 	began := time.Now()
 	for ; ; pass(time.Millisecond) {
@@ -231,7 +231,7 @@ func (f *fleet) until(limit time.Duration, ships ...*ship) time.Duration {
 			total, fewest, most = total+held, min(fewest, held), max(most, held)
 		}
 		if total == f.n && most-fewest <= 1 {
-			return time.Since(began)
+			return
 		}
 		if time.Since(began) > limit {
 			f.t.Fatalf("after %v: %d of %d shards are held, from %d to %d by a replica", limit, total, f.n, fewest, most)

@@ -85,12 +85,8 @@ func run(ctx context.Context, args []string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	worked := reporter.Worked
-	if o.shards > 0 {
-		worked = reporter.WorkedInShard
-	}
 	if err := (&controller.BeaconReconciler{
-		Client: mgr.GetClient(), Now: time.Now, Reconciled: worked,
+		Client: mgr.GetClient(), Now: time.Now, Reconciled: worked(o, reporter),
 	}).SetupWithManager(mgr); err != nil {
 		return err
 	}
@@ -131,6 +127,14 @@ func extras(o options, reporter *report.Reporter, logger *slog.Logger) ([]manage
 		more = append(more, manager.WithFencing(fencingSettings(o)))
 	}
 	return more, nil
+}
+
+// worked returns what counts reconciles.
+func worked(o options, reporter *report.Reporter) func(elector.Term) {
+	if o.shards > 0 {
+		return reporter.WorkedInShard
+	}
+	return reporter.Worked
 }
 
 // options are what the flags say.
