@@ -39,7 +39,7 @@ func newTries(c Config) tries {
 	apart := c.betweenTerms()
 	return tries{
 		requests: pace{first: firstPause, factor: 2, forget: c.slow()},
-		terms:    pace{free: 1, first: apart / 30, factor: 30, forget: apart},
+		terms:    pace{free: 1, first: apart / 30, factor: 30, forget: c.slow()},
 		confirms: pace{free: 3, first: firstPause, factor: 2, forget: c.slow()},
 		looked:   now(),
 		interval: c.pollInterval(0),

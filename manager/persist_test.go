@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,12 +24,12 @@ import (
 // hungClient ignores the contexts of its requests.
 type hungClient struct {
 	client.Client
-	requests int // synctest.Wait orders its uses
+	requests atomic.Int64
 	answer   chan struct{}
 }
 
 func (c *hungClient) hang() error {
-	c.requests++
+	c.requests.Add(1)
 	<-c.answer
 	return errors.New("answered")
 }
@@ -62,8 +63,8 @@ func TestRequestsForFencingThatHangKeepNothingWaiting(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- ask(m, ctx) }()
 				time.Sleep(time.Hour)
-				if c.requests != maxHung {
-					t.Errorf("%d requests hang, want %d", c.requests, maxHung)
+				if n := c.requests.Load(); n != maxHung {
+					t.Errorf("%d requests hang, want %d", n, maxHung)
 				}
 				if !strings.Contains(buffer.String(), elector.ErrRequestHung.Error()) || !strings.Contains(buffer.String(), "token source") {
 					t.Errorf("the log does not name the culprit:\n%s", buffer.String())
