@@ -221,7 +221,9 @@
 //     the defaults), where S is 15 RetryPeriods, but 30s at most and 3.5
 //     RetryPeriods at least;
 //   - while no connection can be made, a candidate tries twice per RetryPeriod, so that it
-//     leads within half of one after the API server is back;
+//     leads within half of one after the API server is back. That needs refused connections: a
+//     request into a network that swallows packets may hang for half of RenewDeadline, and the
+//     candidate leads only then (up to 5 s after the network is back, at the defaults);
 //   - a standby that is permitted nothing sends two per S (4 a minute);
 //   - a leader sends its renewals and one more per S (32 a minute);
 //   - a standby does not repeat a request before its Retry-After has passed, a

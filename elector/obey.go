@@ -5,11 +5,12 @@ package elector
 
 import "context"
 
-// obey steps down if the Lease asks for the end of this term. Nobody waits for it here. A request
+// obey steps down if the Lease asks for the end of this term. Nobody waits for it here. Without a
+// token, as with client-go's fake clientset, nobody can ask. A request
 // that comes too soon after the one before is looked at again with every renewal. Something that
 // asks every new leader at once would have nobody lead for long.
 func (e *Elector) obey(t *term, obs observation) {
-	if !obs.ours || obs.lease.Annotations[StepDownAnnotation] != string(t.Token) || t.held() == 0 {
+	if t.Token == "" || !obs.ours || obs.lease.Annotations[StepDownAnnotation] != string(t.Token) || t.held() == 0 {
 		return
 	}
 	m := now()

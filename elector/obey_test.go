@@ -11,6 +11,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/kubernetes/fake"
 )
 
 // askToStepDown writes the annotation, as kubectl annotate does.
@@ -97,6 +98,18 @@ func TestALeaderThatIsAskedAgainAndAgainLeadsForAWhile(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "\n"); n > 100 {
 			t.Errorf("%d log lines in 10 minutes", n)
+		}
+	})
+}
+
+// client-go's fake clientset gives objects no resourceVersion.
+func TestALeaderWithoutATokenIsNotAskedByALeaseWithoutARequest(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidateOn(fake.NewClientset(), "a").start()
+		a.leads(time.Second)
+		time.Sleep(time.Minute)
+		if term, ok := a.Term(); !ok || term.Token != "" || w.log.count("a cancelled: stepped down") != 0 {
+			t.Errorf("term %+v, %v:\n%s", term, ok, w.log)
 		}
 	})
 }
