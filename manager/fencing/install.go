@@ -186,13 +186,31 @@ func Uninstall(ctx context.Context, c client.Client, objects ...client.Object) e
 	return nil
 }
 
-// plain returns the object without what is not meant to be applied. Its type need not be in a scheme.
+// plain returns the object without what is not meant to be applied, such as what the API server has
+// answered to its creation. Its type need not be in the scheme of the caller's client, and its kind
+// need not be set: typed clients clear that.
 func plain(object client.Object) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return nil, fmt.Errorf("fencing: %s: %w", object.GetName(), err)
 	}
+	if kind := kindOf(object); kind != "" {
+		content["apiVersion"], content["kind"] = admissionv1.SchemeGroupVersion.String(), kind
+	}
 	delete(content, "status")
-	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	for _, field := range []string{"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"} {
+		unstructured.RemoveNestedField(content, "metadata", field)
+	}
 	return &unstructured.Unstructured{Object: content}, nil
+}
+
+// kindOf returns the kind of what Objects returns, "" for other objects.
+func kindOf(object client.Object) string {
+	switch object.(type) {
+	case *admissionv1.ValidatingAdmissionPolicy:
+		return "ValidatingAdmissionPolicy"
+	case *admissionv1.ValidatingAdmissionPolicyBinding:
+		return "ValidatingAdmissionPolicyBinding"
+	}
+	return ""
 }
