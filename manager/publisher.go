@@ -89,15 +89,17 @@ func (p *publisher) keep(ctx context.Context, at place, token elector.Token) {
 	for ctx.Err() == nil {
 		_, _, changed := p.last()
 		wrote, err := p.put(ctx, at, token, true)
-		switch {
-		case ctx.Err() != nil:
-		case errors.Is(err, errLaterTerm):
-			<-ctx.Done() // it is about to end
-		case err != nil:
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
 			if !told {
 				p.log.WarnContext(ctx, "the Service does not point at this leader: its EndpointSlice cannot be written", "err", err)
 			}
 			told = true
+			if errors.Is(err, errLaterTerm) { // this one is about to end, or another Lease's leader has this Service
+				<-ctx.Done()
+			}
 			pause(ctx, pace.Step())
 			continue
 		}
@@ -142,6 +144,39 @@ func (p *publisher) remove(ctx context.Context, at place, token elector.Token) {
 			return
 		}
 	}
+}
+
+// vacate removes the address that a former leader may have left in the EndpointSlice of an IP family
+// which this replica does not have. Nobody watches it.
+func (p *publisher) vacate(ctx context.Context, at place, token elector.Token) {
+	for pace, told := newPace(), false; ctx.Err() == nil; pause(ctx, pace.Step()) {
+		err := p.tryVacate(ctx, at, token)
+		if err == nil || errors.Is(err, errLaterTerm) {
+			return
+		}
+		if ctx.Err() == nil && !told {
+			p.log.WarnContext(ctx, "the Service may point at a former leader: its EndpointSlice cannot be read or written", "err", err)
+			told = true
+		}
+	}
+}
+
+func (p *publisher) tryVacate(ctx context.Context, at place, token elector.Token) error {
+	bounded, cancel := context.WithTimeout(unlogged(ctx), sliceTimeout)
+	defer cancel()
+	slice, err := p.client.Get(bounded, p.name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read: %w", err)
+	case len(slice.Endpoints) == 0:
+		return nil
+	}
+	p.forget()
+	p.saw(slice)
+	_, err = p.put(ctx, at, token, false)
+	return err
 }
 
 // put makes the EndpointSlice name this replica, or nobody. It reports whether it has written it.

@@ -30,8 +30,9 @@ type LeaderPort struct {
 //
 // The leader writes an EndpointSlice when its gated work has been started, and keeps it as long as
 // the work may run: it repairs what somebody edits or deletes. There is one for each IP family of
-// the pod, NAME-ipv4 and NAME-ipv6, with one ready address at most. That is not the
-// pod's readiness: the address is there for as long as the pod leads.
+// the pod, NAME-ipv4 and NAME-ipv6, with one ready address at most. From the one of a family that
+// the pod lacks it removes what a former leader has left. That is not the pod's readiness: the
+// address is there for as long as the pod leads.
 //
 // When the work is told to stop, the leader removes its address, and the Lease is released after
 // that, or half a second later at most. A leader that crashes or cannot reach the API server can

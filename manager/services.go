@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type leaderServices struct {
 	located chan struct{} // closed when the fields below are set
 	place   place
 	publish []*publisher
+	vacate  []*publisher // of the IP families that this replica does not have
 }
 
 func newLeaderServices(clientset kubernetes.Interface, namespace string, services []leaderService, log *slog.Logger) *leaderServices {
@@ -63,7 +65,7 @@ func (s *leaderServices) run(ctx context.Context) {
 	s.preflight(ctx)
 }
 
-// locate sets place and publish. It reports false if ctx ends first.
+// locate sets place, publish and vacate. It reports false if ctx ends first.
 func (s *leaderServices) locate(ctx context.Context) bool {
 	for pace, told := newPace(), false; ; {
 		at, unowned, err := s.find(ctx)
@@ -83,12 +85,17 @@ func (s *leaderServices) locate(ctx context.Context) bool {
 		}
 	}
 	for _, service := range s.services {
-		for family := range s.place.addresses {
+		for _, family := range []discoveryv1.AddressType{discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6} {
 			name := service.sliceName(family)
-			s.publish = append(s.publish, &publisher{
+			p := &publisher{
 				client: s.clientset.DiscoveryV1().EndpointSlices(s.namespace), service: service, family: family, name: name,
 				log: s.log.With("service", s.namespace+"/"+service.name, "endpointSlice", name), changed: make(chan struct{}),
-			})
+			}
+			if s.place.addresses[family] == "" {
+				s.vacate = append(s.vacate, p)
+			} else {
+				s.publish = append(s.publish, p)
+			}
 		}
 	}
 	return true
@@ -154,6 +161,9 @@ func (s *leaderServices) lead(ctx context.Context) (end func()) {
 		for _, p := range s.publish {
 			writing.Go(func() { p.keep(ctx, s.place, term.Token) })
 		}
+		for _, p := range s.vacate {
+			writing.Go(func() { p.vacate(ctx, s.place, term.Token) })
+		}
 	})
 	return func() {
 		select {
@@ -193,6 +203,11 @@ func (s *leaderServices) missing(ctx context.Context) (missing []string, err err
 			ask(verb, p.name)
 		}
 	}
+	for _, p := range s.vacate {
+		for _, verb := range []string{"get", "update"} {
+			ask(verb, p.name)
+		}
+	}
 	ask("create", "")
 	return missing, err
 }
@@ -200,7 +215,7 @@ func (s *leaderServices) missing(ctx context.Context) (missing []string, err err
 // role is the least that lets a leader write its EndpointSlices.
 func (s *leaderServices) role() string {
 	names := ""
-	for _, p := range s.publish {
+	for _, p := range slices.Concat(s.publish, s.vacate) {
 		names += "- " + p.name + "\n  "
 	}
 	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
