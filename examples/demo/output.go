@@ -90,7 +90,7 @@ func table(changes []change) (header []string, rows [][]string) {
 func writeTable(out io.Writer, changes []change, width int) {
 	header, rows := table(changes)
 	var text bytes.Buffer
-	w := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}

@@ -16,7 +16,7 @@ func TestTableHasARowForEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	writeTable(&out, found, 100)
+	writeTable(&out, found, 80)
 	want := []string{
 		"change what happened leader token gap to work since renewal",
 		"1 clean stop (SIGTERM) a → b 10 → 20 15 ms 17 ms -",

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -114,12 +115,12 @@ func summarise(out io.Writer, o options, b *board, w *witness) error {
 	subtitle := fmt.Sprintf("%d replicas, %d Beacons. Lease duration %v, renew deadline %v, retry period %v.",
 		o.replicas, o.objects, o.leaseDuration, o.renewDeadline, o.retryPeriod)
 	paths, drawErr := writePictures(o.out, newTimeline(history, end), subtitle)
-	width := columns(out)
-	if width == 0 {
-		width = usualWidth
+	width, room := usualWidth, math.MaxInt // a file has room for the table
+	if n := columns(out); n > 0 {
+		width, room = n, n
 	}
 	_, _ = fmt.Fprintf(out, "\n%s\n\n", wrap(subtitle, width))
-	writeTable(out, found, width)
+	writeTable(out, found, room)
 	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a leader of the past.\n\n", flashes, len(stale))
 	for _, line := range measured {
 		_, _ = fmt.Fprintln(out, wrap(line, width))
