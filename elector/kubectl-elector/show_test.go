@@ -91,6 +91,18 @@ func TestTheTableFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestAHolderIsNotShortenedWhereThereIsRoom(t *testing.T) {
+	s, out := screen(80, func(o *options) { o.all = true })
+	lease := leaseOf("someone_1234")
+	lease.Namespace, lease.Name = "default", "plain"
+	if err := s.showAll([]coordinationv1.Lease{*lease}, policies{}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if fits(t, out.String(), 80); !strings.Contains(out.String(), "someone_1234") {
+		t.Errorf("the holder is shortened:\n%s", out)
+	}
+}
+
 func TestWideShowsAllColumnsOnAnyTerminal(t *testing.T) {
 	s, out := screen(60, func(o *options) { o.output = "wide" })
 	full := "holder.beacon-operator.demo.kube-elector.io.beacon-operator-system" + fencingSuffix

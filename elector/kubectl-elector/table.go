@@ -59,6 +59,7 @@ func (t table) print(out io.Writer, width int, colors bool) {
 			}
 			show = slices.Delete(show, last, last+1)
 		}
+		t.widen(show, widths, width-total(widths, between))
 	}
 	t.line(out, show, widths, between, func(i int) (string, color) { return t.columns[i].title, plain }, colors)
 	for _, row := range t.rows {
@@ -129,6 +130,16 @@ func (t table) fit(show []int, width, between, floor int) []int {
 		widths[widest]--
 	}
 	return widths
+}
+
+// widen gives the room that is left to columns whose full texts fit into it.
+func (t table) widen(show, widths []int, room int) {
+	for n, full := range t.widths(show, false) {
+		if more := full - widths[n]; more > 0 && more <= room {
+			widths[n] = full
+			room -= more
+		}
+	}
 }
 
 // first returns the place in show of the column to leave out next, -1 if all must stay.
