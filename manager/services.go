@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -195,7 +196,7 @@ func (s *leaderServices) missing(ctx context.Context) (missing []string, err err
 		}
 		var ok bool
 		if ok, err = allowed(ctx, s.clientset, resource{discoveryv1.GroupName, "endpointslices", s.namespace, name}, verb); !ok && err == nil {
-			missing = append(missing, fmt.Sprintf("%s %s", verb, name))
+			missing = append(missing, strings.TrimSpace(verb+" "+name))
 		}
 	}
 	for _, p := range s.publish {

@@ -249,6 +249,10 @@ func TestTheLogHasTheRoleThatTheLeaderServiceNeeds(t *testing.T) {
 		}
 	}
 	grant("lacks permissions on EndpointSlices")
+	missing, _ := lines.find("lacks permissions on EndpointSlices")["missing"].([]any)
+	if len(missing) == 0 || missing[len(missing)-1] != "create" {
+		t.Errorf("the log names %q as missing, want create at the end", missing)
+	}
 	grant("lacks permissions on the Lease")
 	eventually(t, "the Service points at the leader", func() bool { return seen.says(ipv4) == "10.1.0.1" })
 }
