@@ -109,6 +109,11 @@ func TestWhatRunbooksLookForInLogsIsLogged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "kubectl logs") && strings.Contains(line, " -l ") && !strings.Contains(line, "--tail=-1") {
+				t.Errorf("%s reads only the last ten lines of each pod: %s", filepath.Base(page), line)
+			}
+		}
 		for _, found := range grepped.FindAllStringSubmatch(string(text), -1) {
 			for words := range strings.SplitSeq(found[1], "|") {
 				n++
