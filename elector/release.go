@@ -50,7 +50,7 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 	}
 	obs, _ := e.view.get()
 	m := now()
-	return min(left, max(obs.lapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.RenewDeadline)))
+	return min(left, max(obs.lapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.LeaseDuration)))
 }
 
 // release writes a blank record over one of this process, as it was last seen,
@@ -65,7 +65,7 @@ func (e *Elector) release(parent context.Context, left time.Duration, end LastTe
 	for pause := time.Duration(0); ; pause = min(max(2*pause, firstPause), e.config.RetryPeriod) {
 		sleep(ctx, pause)
 		obs, _ := e.view.get()
-		doubtful := e.doubt.lastsFor(obs, now(), e.config.RenewDeadline) > 0
+		doubtful := e.doubt.lastsFor(obs, now(), e.config.LeaseDuration) > 0
 		switch {
 		case obs.restored && obs.lapsesIn(now(), e.config.LeaseDuration) > 0:
 			return fmt.Errorf("%w: the Lease was edited or restored while it was not seen, and another process may have held it since", ErrNotReleased)
@@ -140,13 +140,13 @@ func (d *doubt) after(base observation, sent moment, err error, renewDeadline ti
 	return next
 }
 
-// lastsFor returns how long, as of m, the doubt still matters: until the term that
-// it would have begun had expired, unless the Lease is seen to have changed.
-func (d *doubt) lastsFor(obs observation, m moment, renewDeadline time.Duration) time.Duration {
+// lastsFor returns how long, as of m, the doubt still matters: until the record that
+// it may have left has lapsed, unless the Lease is seen to have changed.
+func (d *doubt) lastsFor(obs observation, m moment, leaseDuration time.Duration) time.Duration {
 	if d == nil || obs.version() != d.base {
 		return 0
 	}
-	return m.remaining(d.sent, renewDeadline)
+	return max(0, leaseDuration-m.standbySince(d.sent))
 }
 
 func (d *doubt) answered(m moment) bool { return d != nil && m.mono >= d.open }

@@ -207,7 +207,8 @@ func (e *Elector) yield(obs observation) time.Duration {
 		since = min(since, m.standbySince(obs.changed)-e.config.LeaseDuration)
 	}
 	left := yieldPeriods*e.config.RetryPeriod - since
-	if left <= 0 || obs.guard > 0 && obs.lease != nil {
+	taken := obs.guard > 0 && obs.lease != nil && obs.changed.mono > e.yielding.mono
+	if left <= 0 || taken {
 		e.yielding = nil
 		return 0
 	}

@@ -124,7 +124,7 @@ func (e *Elector) run(ctx context.Context) error {
 // mayHold reports whether the Lease is in our name between terms, or may be.
 func (e *Elector) mayHold() bool {
 	obs, _ := e.view.get()
-	return obs.lapsesIn(now(), e.config.LeaseDuration) > 0 || e.doubt.lastsFor(obs, now(), e.config.RenewDeadline) > 0
+	return obs.lapsesIn(now(), e.config.LeaseDuration) > 0 || e.doubt.lastsFor(obs, now(), e.config.LeaseDuration) > 0
 }
 
 // notReleased returns the error of Start for a release that failed.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/kube-elector/elector/elector/leasetest"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
 )
 
 // released fails the test if StepDown says that the Lease is released although it
@@ -162,5 +164,36 @@ func TestStepDownByACallbackDoesNotWaitForItself(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAfterAStepDownARecordThatWasThereBeforeIsNoReasonToLead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		c := w.candidate("a")
+		c.atEnd = func(context.Context) { time.Sleep(4 * time.Second) }
+		c.start().leads(time.Second)
+		w.edit(func(l *coordinationv1.Lease) {
+			l.Spec.HolderIdentity, l.Spec.LeaseDurationSeconds, l.Spec.RenewTime = ptr.To("x"), ptr.To[int32](1), micro(time.Now())
+		})
+		time.Sleep(time.Second)
+		if err := c.StepDown(t.Context()); err != nil { // returns when the lost term's work has ended
+			t.Error(err)
+		}
+		stepped := time.Now()
+		c.leads(time.Minute)
+		if yielded := time.Since(stepped); yielded < yieldPeriods*DefaultRetryPeriod {
+			t.Errorf("leads again after %v", yielded)
+		}
+	})
+}
+
+func TestADoubtLastsUntilTheRecordThatItMayHaveLeftHasLapsed(t *testing.T) {
+	m := now()
+	d := &doubt{sent: m}
+	for after, want := range map[time.Duration]time.Duration{0: 15 * time.Second, 12 * time.Second: 3 * time.Second, 16 * time.Second: 0} {
+		later := moment{wall: m.wall.Add(after), mono: m.mono + after}
+		if got := d.lastsFor(observation{}, later, 15*time.Second); got != want {
+			t.Errorf("after %v: %v, want %v", after, got, want)
+		}
 	}
 }
