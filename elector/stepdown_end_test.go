@@ -10,9 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/kube-elector/elector/elector/leasetest"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // released fails the test if StepDown says that the Lease is released although it
