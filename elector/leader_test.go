@@ -6,6 +6,7 @@ package elector
 import (
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,10 +221,11 @@ func TestALeaderThatIsNoElectorHasNoToken(t *testing.T) {
 }
 
 func TestTheLeadersDataCostsNoRequests(t *testing.T) {
-	requests := func(annotations map[string]string) (n int) {
+	requests := func(annotations map[string]string) int64 {
+		var n atomic.Int64
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.candidate("a", annotated(annotations))
-			a.client.Intercept(func(leasetest.Op) (f leasetest.Fault) { n++; return f })
+			a.client.Intercept(func(leasetest.Op) (f leasetest.Fault) { n.Add(1); return f })
 			a.start().leads(time.Second)
 			time.Sleep(time.Minute + time.Second) // between two renewals
 			a.stop()
@@ -231,7 +233,7 @@ func TestTheLeadersDataCostsNoRequests(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		return n
+		return n.Load()
 	}
 	if with, without := requests(map[string]string{"example.com/a": "1"}), requests(nil); with != without {
 		t.Errorf("%d requests with annotations, %d without", with, without)

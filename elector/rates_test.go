@@ -124,7 +124,7 @@ func TestGuarantee9ServiceIsNormalHalfAMinuteAfterALastingFault(t *testing.T) {
 		a, b, _ := w.underFault(role, fault)
 		time.Sleep(5 * time.Minute)
 		b.client.Heal()
-		time.Sleep(longestSlow + 10*time.Millisecond) // and the time of a request
+		time.Sleep(longestSlow + firstPause + 30*time.Millisecond) // a new watch is listened to before a read and a claim
 		if role == "standby" {
 			a.stop()
 			if took := b.leads(time.Second); took > 50*time.Millisecond {
