@@ -80,7 +80,8 @@ func playStubborn(s *stage.Stage) {
 		s.Must(left, "%s: the process goes on", name)
 		next, led := s.Next(mark, 4*s.Timing.LeaseDuration)
 		if ended && left {
-			s.Within(name+": context ended → process gone", gone.At.Sub(end.At), s.Timing.LeaseDuration-s.Timing.RenewDeadline)
+			early := s.Timing.RenewDeadline / 100 // by which the context ends before the term
+			s.Within(name+": context ended → process gone", gone.At.Sub(end.At), s.Timing.LeaseDuration-s.Timing.RenewDeadline+early)
 		}
 		if left && led {
 			s.Must(!next.At.Before(gone.At), "%s: another led %v before the process was gone", name, stage.Brief(gone.At.Sub(next.At)))
