@@ -203,11 +203,12 @@ func (e *Elector) yield(obs observation) time.Duration {
 	}
 	m := now()
 	since := m.standbySince(*e.yielding)
-	if obs.ours { // a Lease that was not released must lapse for the others first
+	ours := obs.ours || obs.restored
+	if ours { // a Lease that was not released must lapse for the others first
 		since = min(since, m.standbySince(obs.changed)-e.config.LeaseDuration)
 	}
 	left := yieldPeriods*e.config.RetryPeriod - since
-	taken := obs.guard > 0 && obs.lease != nil && obs.changed.mono > e.yielding.mono
+	taken := !ours && obs.guard > 0 && obs.lease != nil && obs.changed.mono > e.yielding.mono
 	if left <= 0 || taken {
 		e.yielding = nil
 		return 0

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -138,6 +139,33 @@ func TestAfterAnUnreleasedEndTheOnlyCandidateLeadsAgain(t *testing.T) {
 	})
 }
 
+func TestAfterAStepDownFromARestoredRecordTheOthersComeFirst(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		a.client.Partition()
+		w.until(time.Minute, "lost", func() bool { return !a.IsLeader() })
+		time.Sleep(time.Second) // by its clock others may have led
+		edit := func(value string) {
+			w.edit(func(l *coordinationv1.Lease) { metav1.SetMetaDataLabel(&l.ObjectMeta, "edited", value) })
+		}
+		edit("once")
+		a.client.Heal()
+		a.client.CutWatches()
+		time.Sleep(5 * time.Second)
+		seen := time.Now()
+		if err := a.StepDown(t.Context()); !errors.Is(err, ErrNotReleased) {
+			t.Errorf("StepDown = %v", err)
+		}
+		edit("again")
+		a.leads(time.Minute)
+		// The others wait for LeaseDuration after they saw it, which was 5 s ago at most.
+		if after, want := time.Since(seen), DefaultLeaseDuration-5*time.Second+yieldPeriods*DefaultRetryPeriod; after < want {
+			t.Errorf("leads again after %v, want %v", after, want)
+		}
+	})
+}
+
 func TestStepDownByACallbackDoesNotWaitForItself(t *testing.T) {
 	for _, callback := range []string{"OnStartedLeading", "OnStoppedLeading"} {
 		t.Run(callback, func(t *testing.T) {
@@ -188,13 +216,23 @@ func TestAfterAStepDownARecordThatWasThereBeforeIsNoReasonToLead(t *testing.T) {
 	})
 }
 
-func TestADoubtLastsUntilTheRecordThatItMayHaveLeftHasLapsed(t *testing.T) {
-	m := now()
-	d := &doubt{sent: m}
-	for after, want := range map[time.Duration]time.Duration{0: 15 * time.Second, 12 * time.Second: 3 * time.Second, 16 * time.Second: 0} {
-		later := moment{wall: m.wall.Add(after), mono: m.mono + after}
-		if got := d.lastsFor(observation{}, later, 15*time.Second); got != want {
-			t.Errorf("after %v: %v, want %v", after, got, want)
+// The claim of a candidate that never hears of it keeps the others waiting for LeaseDuration, which is longer than its
+// term would have lasted.
+func TestStepDownKnowsOfAClaimWhoseReplyWasLost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		a.client.DelayWatches(time.Hour) // or the watch shows the claim
+		a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			f.LoseReply = op.Lease != nil
+			return f
+		})
+		a.start()
+		w.until(time.Minute, "claimed", func() bool { return holder(w.lease()) == "a" })
+		claimed := time.Now()
+		a.client.Partition()
+		err := a.StepDown(t.Context()) // makes no other claim meanwhile
+		if after := time.Since(claimed); err == nil && after < DefaultLeaseDuration {
+			t.Errorf("StepDown = nil after %v, and the Lease is held by %q", after, holder(w.lease()))
 		}
-	}
+	})
 }
