@@ -50,7 +50,7 @@ type history struct {
 	clock func() time.Time // the API server's
 	lapse *time.Timer      // fires when the Lease may have lapsed
 
-	seen   bool // the Lease, or that there is none
+	seen   bool // whether there is a Lease is known
 	gone   bool
 	record elector.Record
 	last   lifeSign

@@ -80,6 +80,14 @@ func (s *session) connect() error {
 	return err
 }
 
+// open returns the Lease that an argument names, and connects.
+func (s *session) open(arg string) (lease string, err error) {
+	if lease, err = name(arg); err != nil {
+		return "", err
+	}
+	return lease, s.connect()
+}
+
 // name returns the Lease that an argument names: NAME or, as kubectl writes it, lease/NAME.
 func name(arg string) (string, error) {
 	kind, name, found := strings.Cut(arg, "/")

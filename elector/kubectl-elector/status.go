@@ -42,7 +42,7 @@ func status(ctx context.Context, s *session, args []string) error {
 	if len(args) == 0 {
 		return s.statusOfAll(ctx)
 	}
-	lease, err := name(args[0])
+	lease, err := s.open(args[0])
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *session) remark(reports []report, namespace string, hidden int) {
 	s.remarkOnClocks(reports)
 }
 
-// remarkOnClocks says that clocks differ, if that is to be seen.
+// remarkOnClocks prints a note if clocks visibly differ.
 func (s *session) remarkOnClocks(reports []report) {
 	if ahead := s.clock.ahead(); ahead != 0 {
 		s.note("This machine's clock is %s the API server's, which is used instead.", apart(-ahead))
@@ -146,9 +146,6 @@ func (s *session) remarkOnClocks(reports []report) {
 
 // statusOfOne shows all about one Lease.
 func (s *session) statusOfOne(ctx context.Context, name string) error {
-	if err := s.connect(); err != nil {
-		return err
-	}
 	lease, err := s.client.CoordinationV1().Leases(s.namespace).Get(ctx, name, metav1.GetOptions{})
 	missing := apierrors.IsNotFound(err) && s.options.checkAs != "" // and it may be known why
 	if err != nil && !missing {

@@ -32,11 +32,8 @@ var errTimeout = errors.New("no time left")
 
 // stepDown executes the command.
 func stepDown(ctx context.Context, s *session, args []string) error {
-	lease, err := name(args[0])
+	lease, err := s.open(args[0])
 	if err != nil {
-		return err
-	}
-	if err := s.connect(); err != nil {
 		return err
 	}
 	return s.stepDown(ctx, lease)

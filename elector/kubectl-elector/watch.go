@@ -24,11 +24,8 @@ machine's clock, from when the command saw these.
 
 // watchLease executes the command.
 func watchLease(ctx context.Context, s *session, args []string) error {
-	lease, err := name(args[0])
+	lease, err := s.open(args[0])
 	if err != nil {
-		return err
-	}
-	if err := s.connect(); err != nil {
 		return err
 	}
 	return s.watch(ctx, lease)
