@@ -223,13 +223,17 @@ func (m *Manager) campaign(ctx context.Context) error {
 	defer stop()
 	// A claim that is under way when the manager stops would have to be settled first, for seconds in an outage.
 	m.gate.onFailure(stop)
-	err := m.elector.Start(electing)
+	return m.conclude(electing, m.elector.Start(electing), "the election did not end cleanly")
+}
+
+// conclude returns what the runnable returns whose Elector or shards returned err. unclean is logged if ctx ended first.
+func (m *Manager) conclude(ctx context.Context, err error, unclean string) error {
 	switch {
 	case errors.Is(err, elector.ErrDrainTimeout):
 		return m.hang(err)
-	case err != nil && electing.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		// The work has ended. The inner manager would log this as an error.
-		m.gate.log.Warn("the election did not end cleanly", "err", err)
+		m.gate.log.Warn(unclean, "err", err)
 		return nil
 	}
 	return err

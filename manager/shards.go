@@ -12,7 +12,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/elector/shards"
 	"github.com/kube-elector/elector/manager/fencing"
 )
@@ -166,15 +165,7 @@ func (m *Manager) share(ctx context.Context) error {
 	if err := m.checkFencing(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	err := m.shards.Start(ctx)
-	switch {
-	case errors.Is(err, elector.ErrDrainTimeout):
-		return m.hang(err)
-	case err != nil && ctx.Err() != nil:
-		m.gate.log.Warn("the shards did not end cleanly", "err", err)
-		return nil
-	}
-	return err
+	return m.conclude(ctx, m.shards.Start(ctx), "the shards did not end cleanly")
 }
 
 // healthz is the liveness check of the election and of the shards.
