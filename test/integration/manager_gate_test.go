@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -50,6 +51,9 @@ func TestGatedControllerHearsOfAllItsSources(t *testing.T) {
 		}, manager.WithReElection())
 		reconciled := func(suffix string) reconcile.Func {
 			return func(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
+				if !o.Elector().IsLeader() {
+					t.Errorf("%s is reconciled by a standby", r)
+				}
 				o.j.add(r.Name + suffix)
 				return reconcile.Result{}, nil
 			}
@@ -100,10 +104,6 @@ func TestGatedControllerHearsOfAllItsSources(t *testing.T) {
 	expect(a, "a's first term", append(objects, "raw")...)
 	b := newOperator()
 	b.events <- event.GenericEvent{Object: &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "signal"}}}
-	time.Sleep(300 * time.Millisecond) // b stands by
-	if got := b.j.all(); len(got) != 0 {
-		t.Errorf("the standby has reconciled %q", got)
-	}
 	for term := range 2 {
 		eventually(t, "b standing by", func() bool { return b.Elector().GetLeader() != "" })
 		if err := a.Elector().StepDown(t.Context()); err != nil {
@@ -142,35 +142,52 @@ func TestOutageIsAPauseOnARealAPIServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var reconciles atomic.Int64
-	if err := setupNamed(m, "pausing", func(context.Context, reconcile.Request) (reconcile.Result, error) {
-		reconciles.Add(1)
+	var j journal
+	if err := setupNamed(m, "pausing", func(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
+		if !m.Elector().IsLeader() {
+			t.Errorf("%s is reconciled in the pause", r)
+		}
+		j.add(r.Name)
 		return reconcile.Result{}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	r := start(t, m)
-	eventually(t, "all reconciles", func() bool { return reconciles.Load() == 20 })
+	eventually(t, "all reconciles", func() bool { return len(j.all()) == 20 })
 	away.Store(true)
 	eventually(t, "the end of the term", func() bool { return !m.Elector().IsLeader() })
 	createConfigMaps(t, ns, "in-the-pause")
-	time.Sleep(500 * time.Millisecond)
-	if n := reconciles.Load(); n != 20 {
-		t.Errorf("%d reconciles in the pause", n-20)
-	}
+	eventually(t, "sight of what came in the pause", func() bool { return cached(t, m, ns) == 21 })
 	away.Store(false)
-	eventually(t, "the next term", func() bool { return m.Elector().IsLeader() })
-	eventually(t, "the reconcile of what came in the pause", func() bool { return reconciles.Load() >= 21 })
-	time.Sleep(500 * time.Millisecond)
-	if n := reconciles.Load(); n != 21 {
-		t.Errorf("%d reconciles after the pause, want that of the one object that was created in it", n-20)
+	eventually(t, "the reconcile of what came in the pause", func() bool { return j.has("in-the-pause") })
+	allReconciled(t, ns, "pausing", &j)
+	if all := j.all()[20:]; !slices.Equal(all, []string{"in-the-pause", "afterwards"}) {
+		t.Errorf("after the pause %q were reconciled, want what was created in it and afterwards", all)
 	}
 	if len(r.err) > 0 {
 		t.Errorf("Start: %v", <-r.err)
 	}
-	if d := gauge(t, "workqueue_depth", "pausing"); d != 0 {
-		t.Errorf("workqueue_depth is %v", d)
+}
+
+// cached returns how many ConfigMaps of the namespace a manager's cache has.
+func cached(t *testing.T, m ctrl.Manager, namespace string) int {
+	t.Helper()
+	var list corev1.ConfigMapList
+	if err := m.GetClient().List(t.Context(), &list, client.InNamespace(namespace)); err != nil {
+		t.Fatal(err)
 	}
+	return len(list.Items)
+}
+
+// allReconciled waits until the controller has reconciled all that it has been told of. An event handler is told in
+// order: when what is created now has been reconciled, all that was to come before is in the queue.
+func allReconciled(t *testing.T, namespace, controller string, j *journal) {
+	t.Helper()
+	createConfigMaps(t, namespace, "afterwards")
+	eventually(t, "all reconciles", func() bool {
+		return j.has("afterwards") && gauge(t, "workqueue_depth", controller) == 0 &&
+			gauge(t, "controller_runtime_active_workers", controller) == 0
+	})
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -181,35 +198,37 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestStandbyCollectsNoRequests(t *testing.T) {
 	const objects = 1000
 	ns := namespace(t)
-	newReplica := func() (*replica, *atomic.Int64) {
-		m, n := newManager(t, ns, nil), &atomic.Int64{}
-		if err := setupConfigMaps(func(context.Context, reconcile.Request) (reconcile.Result, error) {
-			n.Add(1)
-			return reconcile.Result{}, nil
-		})(m); err != nil {
+	newReplica := func(name string) (*replica, *journal) {
+		m, j, warming := newManager(t, ns, nil), &journal{}, make(chan struct{})
+		c, err := ctrl.NewControllerManagedBy(m).Named(name).For(&corev1.ConfigMap{}).WatchesRawSource(starting(warming)).
+			Build(reconcile.Func(func(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
+				j.add(r.Name)
+				return reconcile.Result{}, nil
+			}))
+		if err != nil {
 			t.Fatal(err)
 		}
-		return start(t, m), n
+		r := start(t, m)
+		warm(t, c, warming)
+		return r, j
 	}
-	a, _ := newReplica()
+	a, _ := newReplica("leaving")
 	eventually(t, "a leads", func() bool { return holder(ns) != "" })
-	b, reconciles := newReplica()
-	eventually(t, "b's caches", func() bool { return b.GetCache().WaitForCacheSync(t.Context()) })
-	time.Sleep(500 * time.Millisecond) // b is warm
+	b, j := newReplica("standing-by")
 	createMany(t, ns, objects)
 	clientset := kubernetes.NewForConfigOrDie(restConfig)
 	if err := clientset.CoreV1().ConfigMaps(ns).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	createConfigMaps(t, ns, "last")
-	time.Sleep(500 * time.Millisecond)
+	eventually(t, "b's sight of it", func() bool { return cached(t, b, ns) == 1 })
 	if err := a.stop(t); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "b's reconcile", func() bool { return reconciles.Load() > 0 })
-	time.Sleep(500 * time.Millisecond)
-	if n := reconciles.Load(); n != 1 {
-		t.Errorf("the successor made %d reconciles, want that of the one object that is there", n)
+	eventually(t, "b's reconcile", func() bool { return j.has("last") })
+	allReconciled(t, ns, "standing-by", j)
+	if all := j.all(); !slices.Equal(all, []string{"last", "afterwards"}) {
+		t.Errorf("the successor reconciled %d objects, %.200q, want those that are there", len(all), all)
 	}
 }
 

@@ -142,11 +142,17 @@ func standsBy(t *testing.T, c *candidacy, namespace string) {
 		eventually(t, "sight of the leader", func() bool { return m.Elector().GetLeader() == holder(namespace) })
 	}
 	if c.kind == "one line changed" {
-		receive(t, c.warming, "the warm-up")
-		// A controller keeps Watch waiting until it has warmed up.
-		if err := c.controller.Watch(starting(make(chan struct{}))); err != nil {
-			t.Fatal(err)
-		}
+		warm(t, c.controller, c.warming)
+	}
+}
+
+// warm waits until a controller has warmed up, one of whose sources is starting(warming).
+func warm(t *testing.T, c controller.Controller, warming chan struct{}) {
+	t.Helper()
+	receive(t, warming, "the warm-up")
+	// A controller keeps Watch waiting until it has warmed up.
+	if err := c.Watch(starting(make(chan struct{}))); err != nil {
+		t.Fatal(err)
 	}
 }
 
