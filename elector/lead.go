@@ -17,7 +17,7 @@ func (e *Elector) lead(ctx, waiting context.Context, c *campaign, t *term) error
 		watchdog.Go(func() { t.watchdog(stop, e.config.tick()) })
 	}
 	// Whatever happens here, a panic included: no Lease is renewed without a
-	// leader, and whoever waits for the end is told of it.
+	// leader, and what waits for the end is told of it.
 	defer func() {
 		t.retire()
 		t.cancel(ErrStopped)

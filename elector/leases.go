@@ -58,7 +58,7 @@ func newLeaseClient(e *Elector, clientset kubernetes.Interface) *leaseClient {
 // does not cost the leadership. It is client-go's own rule.
 func (c Config) attemptTimeout() time.Duration { return c.RenewDeadline / 2 }
 
-// read reads the Lease from the API server. That there is none is no error.
+// read reads the Lease from the API server. It returns no error if there is none.
 // news tells whether it said something that had not been seen yet.
 func (l *leaseClient) read(ctx context.Context) (news bool, err error) {
 	ctx, call, cancel := l.bound(ctx)

@@ -55,7 +55,7 @@ func TestNothingIsWarnedOfInACleanLife(t *testing.T) {
 		b, bLog := w.talking("b", slog.LevelInfo)
 		a.start().leads(time.Second)
 		b.start()
-		time.Sleep(time.Hour) // watches end and are opened anew
+		time.Sleep(time.Hour) // watches end and are opened again
 		if err := a.StepDown(t.Context()); err != nil {
 			t.Fatal(err)
 		}

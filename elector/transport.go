@@ -16,7 +16,7 @@ import (
 
 // How many requests may be without an answer at once: fewer than the 25 idle
 // connections that client-go keeps, or some would be closed after each request
-// and opened anew for the next one. Watches have turns of their own, and few:
+// and opened again for the next one. Watches have turns of their own, and few:
 // each may need a new connection, which takes an API server longer than a renewal.
 const (
 	maxRequests = 20

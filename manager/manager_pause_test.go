@@ -137,7 +137,7 @@ func TestHangingRequestEndsStartBeforeAnotherReplicaLeads(t *testing.T) {
 	})
 }
 
-// Elected stays closed, so whoever acts on it must not outlive the term.
+// Elected stays closed, so what acts on it must not outlive the term.
 func TestCallerOfElectedEndsTheProcessWithTheTermUnlessItIsAProbe(t *testing.T) {
 	for _, probe := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestReportIsReadBySpec(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	if _, err := readReport(report + "x"); err == nil {
-		t.Error("a report that is missing is no error")
+		t.Error("got no error for a missing report")
 	}
 }
 
