@@ -123,7 +123,8 @@ func TestManyTermsLeaveNothingBehind(t *testing.T) {
 			term.end(elector.ErrTakenOver)
 			pass(time.Second)
 		}
-		if was, is := goroutines[1], goroutines[99]; is > was {
+		// What a term leaves behind is there 98 times. Goroutines of Go's own and of earlier tests come and go.
+		if was, is := goroutines[1], goroutines[99]; is > was+10 {
 			t.Errorf("%d goroutines in the second term, %d in the last", was, is)
 		}
 		if n, objects := c.take(); n != 1000 || objects != 10 {
