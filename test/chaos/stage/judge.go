@@ -130,11 +130,28 @@ func leaseTimes(events []event.Event) map[int]time.Time {
 			at = next
 		}
 		if e.Record.Author == "" {
-			at = noticed(events, at) // of this write, and not of one that came before the witness saw this
+			at = later(noticed(events, at), lastSent(events[:i]))
 		}
 		times[i], next = at, at
 	}
 	return times
+}
+
+// lastSent returns when the last write was sent that says so. What was written after it cannot have been noticed before.
+func lastSent(events []event.Event) time.Time {
+	for _, e := range slices.Backward(events) {
+		if e.Kind == event.Lease && e.Record.Author != "" {
+			return e.Record.Renewed
+		}
+	}
+	return time.Time{}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // noticed returns when an administrator's write was first seen, by the witness at the given time, or earlier by a leader

@@ -110,6 +110,21 @@ func TestWhatAHandWroteIsNoticedThoughTheWitnessIsLate(t *testing.T) {
 	}
 }
 
+// In a quick succession the fault before may be the last that was seen to begin.
+func TestWhatAHandWroteIsNotBeforeWhatItReplaced(t *testing.T) {
+	hand := at(1000, "", event.Lease)
+	hand.Record = &event.Record{Gone: true}
+	times := leaseTimes([]event.Event{
+		at(100, history.ByHand, event.Fault), at(110, "a#1", event.Told), leaseAt(700, "b#1", "6"), hand, at(1001, history.ByHand, event.Fault),
+	})
+	if got := times[3].Sub(zero); got != 700*time.Millisecond {
+		t.Errorf("the hand wrote after %v, want 700ms", got)
+	}
+	if got := times[2].Sub(zero); got != 700*time.Millisecond {
+		t.Errorf("what it replaced was written after %v, want 700ms", got)
+	}
+}
+
 func TestABoundIsJudgedByTheStallsThatHadBegun(t *testing.T) {
 	for name, test := range map[string]struct {
 		over, late time.Duration // when the stall was over, since the figure was taken, and how long it was
