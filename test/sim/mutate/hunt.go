@@ -22,10 +22,12 @@ type place struct {
 	limit int    // of seeds
 }
 
-// hunter runs the tests with a mutation, and returns the rest of its row. It returns an error if nothing is found.
-type hunter func(ctx context.Context, p place, binary string) (row string, err error)
+// hunter runs the tests with a mutation, and returns the rest of its row. It returns errNothing if they find nothing.
+type hunter func(ctx context.Context, p place, m mutation, binary string) (row string, err error)
 
-// hunt builds the tests with the mutation and runs them.
+var errNothing = errors.New("nothing found")
+
+// hunt builds the tests with the mutation and runs them. If they find nothing, it runs those of the package itself.
 func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err error) {
 	original := filepath.Join(p.root, s.dir, m.file)
 	source, err := os.ReadFile(original)
@@ -36,7 +38,7 @@ func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err
 	if err != nil {
 		return "", err
 	}
-	mutant, overlay, binary := filepath.Join(p.dir, m.file), filepath.Join(p.dir, "overlay.json"), filepath.Join(p.dir, "tests")
+	mutant, overlay := filepath.Join(p.dir, m.file), filepath.Join(p.dir, "overlay.json")
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
 	if err != nil {
 		return "", err
@@ -44,12 +46,28 @@ func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err
 	if err := errors.Join(os.WriteFile(mutant, []byte(broken), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+s.tests)
+	binary, err := p.build(ctx, overlay, s.tests)
+	if err != nil {
+		return "", err
+	}
+	row, err = s.hunt(ctx, p, m, binary)
+	if !errors.Is(err, errNothing) || s.tests == s.dir {
+		return row, err
+	}
+	if binary, err = p.build(ctx, overlay, s.dir); err != nil {
+		return "", err
+	}
+	return byOwnTests(ctx, filepath.Join(p.root, s.dir), binary)
+}
+
+func (p place) build(ctx context.Context, overlay, tests string) (binary string, err error) {
+	binary = filepath.Join(p.dir, "tests")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+tests)
 	build.Dir = p.root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return s.hunt(ctx, p, binary)
+	return binary, nil
 }
 
 func (m mutation) apply(source string) (string, error) {
@@ -62,13 +80,13 @@ func (m mutation) apply(source string) (string, error) {
 var found = regexp.MustCompile(`FOUND by seed (\d+), the (\d+)th: (\S+)|seed (\d+) is (stuck)`)
 
 // bySeeds runs the simulation until it finds something.
-func bySeeds(ctx context.Context, p place, binary string) (row string, err error) {
+func bySeeds(ctx context.Context, p place, m mutation, binary string) (row string, err error) {
 	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=2m",
-		fmt.Sprint("-sim.seeds=", p.limit)).CombinedOutput()
+		fmt.Sprint("-sim.seeds=", p.limit), "-sim.kinds="+few[m.name]).CombinedOutput()
 	hit := found.FindStringSubmatch(string(out))
 	switch {
 	case err == nil:
-		return "", fmt.Errorf("nothing found by %d seeds", p.limit)
+		return "", fmt.Errorf("%w by %d seeds", errNothing, p.limit)
 	case hit == nil && strings.Contains(string(out), "panic: "):
 		return "– | – | it panics", nil
 	case hit == nil:
@@ -79,16 +97,29 @@ func bySeeds(ctx context.Context, p place, binary string) (row string, err error
 	return fmt.Sprintf("%s | %s | %s", hit[1], hit[2], hit[3]), nil
 }
 
+// byOwnTests runs the tests of package elector.
+func byOwnTests(ctx context.Context, dir, binary string) (row string, err error) {
+	names, err := failures(ctx, dir, binary)
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		return "", errors.New("no test fails")
+	}
+	return "– | – | " + names[0], nil
+}
+
 // model is the test that takes random steps.
 const model = "^TestGateRunsNoRequestOutsideItsTenureAndLosesNone$"
 
 // byTests runs the model of the gate, and the other tests of package manager.
-func byTests(ctx context.Context, _ place, binary string) (row string, err error) {
-	byModel, err := failures(ctx, binary, "-test.run", model)
+func byTests(ctx context.Context, p place, _ mutation, binary string) (row string, err error) {
+	dir := filepath.Join(p.root, "manager")
+	byModel, err := failures(ctx, dir, binary, "-test.run", model)
 	if err != nil {
 		return "", err
 	}
-	byOthers, err := failures(ctx, binary, "-test.skip", model)
+	byOthers, err := failures(ctx, dir, binary, "-test.skip", model)
 	if err != nil {
 		return "", err
 	}
@@ -114,9 +145,11 @@ func byTests(ctx context.Context, _ place, binary string) (row string, err error
 // failed is a test that fails, or one that runs when the time for all is up.
 var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^\s*running tests:\n\s+(\w+)`)
 
-// failures runs tests, and returns the names of those that fail.
-func failures(ctx context.Context, binary string, which ...string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "2m")...).CombinedOutput()
+// failures runs tests in the directory of their package, and returns the names of those that fail.
+func failures(ctx context.Context, dir, binary string, which ...string) ([]string, error) {
+	tests := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "2m")...)
+	tests.Dir = dir
+	out, err := tests.CombinedOutput()
 	if err == nil {
 		return nil, nil
 	}

@@ -121,3 +121,6 @@ var mutations = []mutation{
 		", e.tries.terms.in(m))", ")",
 	},
 }
+
+// few are the kinds of faults with which a mutation is looked for if all kinds together show it in too few plans.
+var few = map[string]string{"takes a blank record that was edited for free": "remodel,partition"}
