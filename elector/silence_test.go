@@ -25,7 +25,7 @@ func TestHandOverBehindAProxyThatBuffersIsNoSlowerThanClientGos(t *testing.T) {
 		},
 		"watches end as soon as they are open": func(c *leasetest.Client) {
 			c.Intercept(func(op leasetest.Op) leasetest.Fault {
-				time.AfterFunc(time.Microsecond, c.CutWatches)
+				time.AfterFunc(time.Microsecond, func() { c.CutWatches() })
 				return leasetest.Fault{}
 			})
 		},

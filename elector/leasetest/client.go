@@ -10,12 +10,14 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
 var _ kubernetes.Interface = (*Client)(nil)
 
 // Client is one replica's connection to a Server, with faults of its own. As a kubernetes.Interface it serves
-// CoordinationV1().Leases(…); everything else answers with an error that says so. Get it from Server.Client.
+// CoordinationV1().Leases(…), and of CoreV1().Pods(…) get, list and watch; everything else answers with an error that
+// says so. Get it from Server.Client.
 // All methods may be called concurrently, those that set faults while requests are under way as well.
 type Client struct {
 	otherGroups
@@ -52,6 +54,11 @@ func newClient(s *Server, name string) *Client {
 // CoordinationV1 serves Leases.
 func (c *Client) CoordinationV1() coordinationv1client.CoordinationV1Interface {
 	return coordination{c.otherGroups.CoordinationV1(), c}
+}
+
+// CoreV1 serves Pods, to read them.
+func (c *Client) CoreV1() corev1client.CoreV1Interface {
+	return core{c.otherGroups.CoreV1(), c}
 }
 
 // Intercept sets a function that is called before every request and returns the fault of that request. A nil function
@@ -116,34 +123,38 @@ func (c *Client) Heal() {
 }
 
 // StallWatches lets the watches that are open now die silently: they stay open and never deliver again, not
-// even their timeout. Later watches work.
-func (c *Client) StallWatches() {
-	for _, w := range c.openStreams() {
+// even their timeout. Later watches work. Without resources ("leases", "pods") it means all.
+func (c *Client) StallWatches(resources ...string) {
+	for _, w := range c.openStreams(resources...) {
 		w.stall()
 	}
 }
 
 // CutWatches closes the watches that are open now, as a broken connection does; events not yet delivered are lost.
-func (c *Client) CutWatches() {
-	for _, w := range c.openStreams() {
+// Without resources ("leases", "pods") it means all.
+func (c *Client) CutWatches(resources ...string) {
+	for _, w := range c.openStreams(resources...) {
 		w.Stop()
 	}
 }
 
 // ExpireWatches ends the watches that are open now with an error event 410 Expired, after the events before it.
-func (c *Client) ExpireWatches() {
-	for _, w := range c.openStreams() {
+// Without resources ("leases", "pods") it means all.
+func (c *Client) ExpireWatches(resources ...string) {
+	for _, w := range c.openStreams(resources...) {
 		w.expire()
 	}
 }
 
-// Watches returns how many watches are open, stalled ones included.
-func (c *Client) Watches() int { return len(c.openStreams()) }
+// Watches returns how many watches are open, stalled ones included. Without resources ("leases", "pods") it counts all.
+func (c *Client) Watches(resources ...string) int { return len(c.openStreams(resources...)) }
 
-func (c *Client) openStreams() []*stream {
+func (c *Client) openStreams(resources ...string) []*stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.streams)
+	return slices.DeleteFunc(slices.Clone(c.streams), func(w *stream) bool {
+		return len(resources) > 0 && !slices.Contains(resources, w.want.kind)
+	})
 }
 
 func (c *Client) setNetwork(change func(*network)) {

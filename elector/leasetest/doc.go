@@ -41,11 +41,18 @@
 // A delayed request arrives even when its caller has given up meanwhile. That is how writes land late. A timer carries it
 // out then, in no caller's goroutine. Fault.LostWithCaller does the opposite.
 //
+// # Containers that end
+//
+// For tests of crash detection the Server has Pods, too. [Server.RunContainer] plays a Pod with one container and the kubelet
+// that runs it: give its Environment and TerminationLog to the candidate "in" it. [Container.Report] then writes into the
+// Pod what a kubelet would about the container's end, truly ([TrueReports], [Exited]) or not ([FalseReports]). Clients read
+// and watch Pods, and [Server.PutPod], [Server.EditPod] and [Server.DeletePod] write any others.
+//
 // # Beside fake.NewClientset
 //
 // The fake clientset of client-go accepts any resourceVersion and stores it as it comes, gives no UIDs, validates nothing
 // and ignores contexts. Its watches ignore selectors and begin with the present state, whichever version they name. An
-// election on it proves nothing. It does serve all kinds, while leasetest serves Leases alone.
+// election on it proves nothing. It does serve all kinds, while leasetest serves Leases, and Pods to be read.
 //
 // # What it does not do
 //

@@ -13,6 +13,7 @@ import (
 // Op is one request, as an interceptor sees it.
 type Op struct {
 	Number    int    // 1 for the client's first request, 2 for its second
+	Resource  string // leases or pods
 	Verb      string // get, list, watch, create, update, patch, delete or deletecollection
 	Namespace string
 	Name      string                // "" for a list or watch that does not select one name

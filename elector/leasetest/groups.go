@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -18,7 +19,7 @@ import (
 // embedded field out of Client's documentation.
 type otherGroups = kubernetes.Interface
 
-var errNotServed = errors.New("leasetest serves nothing but Leases of coordination.k8s.io/v1")
+var errNotServed = errors.New("leasetest serves nothing but Leases of coordination.k8s.io/v1, and get, list and watch of Pods")
 
 type refuse struct{}
 
@@ -43,4 +44,14 @@ type coordination struct {
 
 func (c coordination) Leases(namespace string) coordinationv1client.LeaseInterface {
 	return leases{c.client, namespace}
+}
+
+// core serves Pods, to read them. The embedded client refuses the rest.
+type core struct {
+	corev1client.CoreV1Interface
+	client *Client
+}
+
+func (c core) Pods(namespace string) corev1client.PodInterface {
+	return pods{c.CoreV1Interface.Pods(namespace), c.client, namespace}
 }

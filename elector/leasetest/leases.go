@@ -120,15 +120,15 @@ func (l leases) Delete(ctx context.Context, name string, opts metav1.DeleteOptio
 }
 
 func (l leases) DeleteCollection(ctx context.Context, opts metav1.DeleteOptions, listOpts metav1.ListOptions) error {
-	op := Op{Verb: "deletecollection", Namespace: l.namespace}
+	op := Op{Resource: leaseKind, Verb: "deletecollection", Namespace: l.namespace}
 	_, err := call(ctx, l.client, op, func() (struct{}, error) {
-		want, err := newSelection(l.namespace, listOpts)
+		want, err := newSelection(leaseKind, l.namespace, listOpts)
 		if err != nil {
 			return struct{}{}, err
 		}
 		found, _ := l.client.server.list(want)
 		for _, lease := range found {
-			at := types.NamespacedName{Namespace: lease.Namespace, Name: lease.Name}
+			at := types.NamespacedName{Namespace: lease.GetNamespace(), Name: lease.GetName()}
 			if _, err := l.remove(at, opts); err != nil && !apierrors.IsNotFound(err) {
 				return struct{}{}, err
 			}
@@ -139,8 +139,8 @@ func (l leases) DeleteCollection(ctx context.Context, opts metav1.DeleteOptions,
 }
 
 func (l leases) List(ctx context.Context, opts metav1.ListOptions) (*coordinationv1.LeaseList, error) {
-	want, selectErr := newSelection(l.namespace, opts)
-	op := Op{Verb: "list", Namespace: l.namespace, Name: want.name}
+	want, selectErr := newSelection(leaseKind, l.namespace, opts)
+	op := Op{Resource: leaseKind, Verb: "list", Namespace: l.namespace, Name: want.name}
 	list, err := call(ctx, l.client, op, func() (*coordinationv1.LeaseList, error) {
 		if selectErr != nil {
 			return nil, selectErr
@@ -151,7 +151,7 @@ func (l leases) List(ctx context.Context, opts metav1.ListOptions) (*coordinatio
 		found, revision := l.client.server.list(want)
 		list := &coordinationv1.LeaseList{ListMeta: metav1.ListMeta{ResourceVersion: revision}}
 		for _, lease := range found {
-			list.Items = append(list.Items, *lease.DeepCopy())
+			list.Items = append(list.Items, *lease.(*coordinationv1.Lease).DeepCopy())
 		}
 		return list, nil
 	})
@@ -162,8 +162,8 @@ func (l leases) List(ctx context.Context, opts metav1.ListOptions) (*coordinatio
 }
 
 func (l leases) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-	want, selectErr := newSelection(l.namespace, opts)
-	op := Op{Verb: "watch", Namespace: l.namespace, Name: want.name}
+	want, selectErr := newSelection(leaseKind, l.namespace, opts)
+	op := Op{Resource: leaseKind, Verb: "watch", Namespace: l.namespace, Name: want.name}
 	return call(ctx, l.client, op, func() (watch.Interface, error) {
 		if selectErr != nil {
 			return nil, selectErr
@@ -181,7 +181,7 @@ func (l leases) one(
 			return &coordinationv1.Lease{}, err
 		}
 	}
-	op.Namespace = l.namespace
+	op.Resource, op.Namespace = leaseKind, l.namespace
 	at := types.NamespacedName{Namespace: l.namespace, Name: op.Name}
 	got, err := call(ctx, l.client, op, func() (*coordinationv1.Lease, error) {
 		if l.namespace == "" {

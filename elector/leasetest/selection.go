@@ -6,23 +6,36 @@ package leasetest
 import (
 	"fmt"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// selection says which Leases a list or a watch is about.
+// An object is what the Server stores: a Lease or a Pod. A stored one is replaced, never changed.
+type object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// The kinds of objects, as their requests name them.
+const (
+	leaseKind = "leases"
+	podKind   = "pods"
+)
+
+// selection says which objects a list or a watch is about.
 type selection struct {
+	kind      string
 	namespace string          // "": all
 	name      string          // "": all; as read from the field selector
 	fields    fields.Selector // what else that asks for, and the name again
 	labels    labels.Selector
 }
 
-func newSelection(namespace string, opts metav1.ListOptions) (selection, error) {
-	want := selection{namespace: namespace}
+func newSelection(kind, namespace string, opts metav1.ListOptions) (selection, error) {
+	want := selection{kind: kind, namespace: namespace}
 	var err error
 	if want.labels, err = labels.Parse(opts.LabelSelector); err != nil {
 		return want, apierrors.NewBadRequest(err.Error())
@@ -43,14 +56,14 @@ func newSelection(namespace string, opts metav1.ListOptions) (selection, error) 
 	return want, nil
 }
 
-// includes returns false for nil.
-func (s selection) includes(lease *coordinationv1.Lease) bool {
-	return lease != nil &&
-		(s.namespace == "" || s.namespace == lease.Namespace) &&
-		(s.name == "" || s.name == lease.Name) &&
-		s.labels.Matches(labels.Set(lease.Labels)) &&
+// includes reports whether an object of the selection's kind is selected. It returns false for nil.
+func (s selection) includes(o object) bool {
+	return o != nil &&
+		(s.namespace == "" || s.namespace == o.GetNamespace()) &&
+		(s.name == "" || s.name == o.GetName()) &&
+		s.labels.Matches(labels.Set(o.GetLabels())) &&
 		(s.fields.Empty() || s.fields.Matches(fields.Set{
-			metav1.ObjectNameField: lease.Name,
-			"metadata.namespace":   lease.Namespace,
+			metav1.ObjectNameField: o.GetName(),
+			"metadata.namespace":   o.GetNamespace(),
 		}))
 }

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Server is one API server's worth of Leases, all namespaces of it. Make it with NewServer. It has no goroutine
+// Server is one API server's worth of Leases and Pods, all namespaces of it. Make it with NewServer. It has no goroutine
 // and needs no closing. All methods may be called concurrently.
 type Server struct {
 	mu sync.Mutex // guards the fields below; never held while waiting or calling out
@@ -22,6 +23,7 @@ type Server struct {
 	revision  uint64
 	generated int                                            // names made from a generateName
 	leases    map[types.NamespacedName]*coordinationv1.Lease // a stored Lease is replaced, never changed
+	pods      map[types.NamespacedName]*corev1.Pod           // likewise
 	valid     *coordinationv1.Lease                          // the last that an update has stored: known to be valid
 
 	history      []change // the newest changes, oldest first
@@ -38,13 +40,14 @@ type Server struct {
 	observed  chan struct{} // closed when the observers of the newest write have returned; nil before the first
 }
 
-// NewServer returns a server without Leases. In a testing/synctest bubble, make it inside the bubble.
+// NewServer returns an empty server. In a testing/synctest bubble, make it inside the bubble.
 func NewServer() *Server {
 	return &Server{
 		clients: map[string]*Client{},
 		// A real server has written other things before the first Lease, and version 0 has a meaning of its own.
 		revision:      1,
 		leases:        map[types.NamespacedName]*coordinationv1.Lease{},
+		pods:          map[types.NamespacedName]*corev1.Pod{},
 		historyLimit:  1000,
 		bookmarkEvery: time.Minute,
 		watchTimeout:  30 * time.Minute,

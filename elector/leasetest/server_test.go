@@ -193,7 +193,8 @@ func TestRequestsAreCountedWhenSent(t *testing.T) {
 
 func TestWhatIsNotServedSaysSo(t *testing.T) {
 	inBubble(t, func(b bubble) {
-		_, pods := b.client.CoreV1().Pods("ns").List(b.Context(), metav1.ListOptions{})
+		_, services := b.client.CoreV1().Services("ns").List(b.Context(), metav1.ListOptions{})
+		deleting := b.client.CoreV1().Pods("ns").Delete(b.Context(), "a", metav1.DeleteOptions{})
 		_, version := b.client.Discovery().ServerVersion()
 		raw := b.client.CoordinationV1().RESTClient().Get().Do(b.Context()).Error()
 		_, apply := b.leases.Apply(b.Context(), nil, metav1.ApplyOptions{})
@@ -201,7 +202,7 @@ func TestWhatIsNotServedSaysSo(t *testing.T) {
 		_, past := b.leases.List(b.Context(), metav1.ListOptions{
 			ResourceVersion: "1", ResourceVersionMatch: metav1.ResourceVersionMatchExact,
 		})
-		for i, err := range []error{pods, version, raw, apply, dry, past} {
+		for i, err := range []error{services, deleting, version, raw, apply, dry, past} {
 			if err == nil || !strings.Contains(err.Error(), "leasetest") {
 				b.Errorf("call %d got %v, want an error that names leasetest", i, err)
 			}
@@ -226,7 +227,7 @@ func TestAnInformerFollowsThroughCutAndExpiredWatches(t *testing.T) {
 			b.Fatal("the informer does not sync")
 		}
 		for i, disturb := range []func(){
-			func() {}, b.client.CutWatches, b.client.ExpireWatches, func() { b.server.Compact(); b.client.CutWatches() },
+			func() {}, func() { b.client.CutWatches() }, func() { b.client.ExpireWatches() }, func() { b.server.Compact(); b.client.CutWatches() },
 		} {
 			disturb()
 			b.edit(fmt.Sprint("holder ", i))

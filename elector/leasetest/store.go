@@ -15,7 +15,8 @@ import (
 // A change is one write. It is from nothing when old is nil, and to nothing when new is nil.
 type change struct {
 	revision uint64
-	old, new *coordinationv1.Lease
+	kind     string // "leases" or "pods"
+	old, new object
 }
 
 // Write is one change of a Lease, as told to OnWrite's functions. The Leases are copies.
@@ -42,26 +43,35 @@ func (s *Server) read(at types.NamespacedName) *coordinationv1.Lease {
 	return s.leases[at]
 }
 
-// list returns the stored Leases that are wanted, ordered by name, and the server's revision.
-func (s *Server) list(want selection) ([]*coordinationv1.Lease, string) {
+// list returns the stored objects that are wanted, ordered by name, and the server's revision.
+func (s *Server) list(want selection) ([]object, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.listLocked(want), version(s.revision)
 }
 
-func (s *Server) listLocked(want selection) []*coordinationv1.Lease {
-	var found []*coordinationv1.Lease
-	for _, lease := range s.leases {
-		if want.includes(lease) {
-			found = append(found, lease)
-		}
+func (s *Server) listLocked(want selection) []object {
+	var found []object
+	if want.kind == podKind {
+		found = included(s.pods, want)
+	} else {
+		found = included(s.leases, want)
 	}
-	slices.SortFunc(found, func(a, b *coordinationv1.Lease) int {
-		if byNamespace := strings.Compare(a.Namespace, b.Namespace); byNamespace != 0 {
+	slices.SortFunc(found, func(a, b object) int {
+		if byNamespace := strings.Compare(a.GetNamespace(), b.GetNamespace()); byNamespace != 0 {
 			return byNamespace
 		}
-		return strings.Compare(a.Name, b.Name)
+		return strings.Compare(a.GetName(), b.GetName())
 	})
+	return found
+}
+
+func included[T object](stored map[types.NamespacedName]T, want selection) (found []object) {
+	for _, o := range stored {
+		if want.includes(o) {
+			found = append(found, o)
+		}
+	}
 	return found
 }
 
@@ -83,39 +93,51 @@ func (s *Server) write(
 		s.mu.Unlock()
 		return next, err
 	}
+	storeLocked(s, s.leases, leaseKind, at, old, next)
+	tell := s.observationLocked(client, old, next)
+	s.mu.Unlock()
+	tell()
+	return next, nil
+}
+
+// storeLocked stores next in place of old, either of which may be nil, and offers the change to the watches.
+func storeLocked[T any, P interface {
+	*T
+	object
+}](s *Server, stored map[types.NamespacedName]P, kind string, at types.NamespacedName, old, next P) {
 	s.revision++
-	done := change{revision: s.revision, old: old, new: next}
+	done := change{revision: s.revision, kind: kind}
+	if old != nil {
+		done.old = old
+	}
 	if next == nil {
-		delete(s.leases, at)
+		delete(stored, at)
 	} else {
-		next.ResourceVersion = version(s.revision)
-		s.leases[at] = next
+		next.SetResourceVersion(version(s.revision))
+		stored[at], done.new = next, next
 	}
 	s.history = append(s.history, done)
 	s.trimLocked()
 	for _, w := range s.streams {
 		w.offer(done)
 	}
-	tell := s.observationLocked(client, done)
-	s.mu.Unlock()
-	tell()
-	return next, nil
 }
 
 // observationLocked takes the write's turn among the observations and returns the function that waits for the
 // turn and calls the observers. Turns are taken with the server locked, so they come in the order of the writes.
-func (s *Server) observationLocked(client string, done change) func() {
+func (s *Server) observationLocked(client string, old, next *coordinationv1.Lease) func() {
 	if len(s.observers) == 0 {
 		return func() {}
 	}
 	observers, before, after := slices.Clone(s.observers), s.observed, make(chan struct{})
 	s.observed = after
+	revision := version(s.revision)
 	return func() {
 		defer close(after)
 		if before != nil {
 			<-before
 		}
-		told := Write{client, done.old.DeepCopy(), done.new.DeepCopy(), version(done.revision)}
+		told := Write{client, old.DeepCopy(), next.DeepCopy(), revision}
 		for _, observe := range observers {
 			observe(told)
 		}

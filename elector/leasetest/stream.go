@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -38,10 +37,10 @@ type stream struct {
 type item struct {
 	at     time.Time // when the server sent it
 	kind   watch.EventType
-	lease  *coordinationv1.Lease // as stored; copied when delivered
-	as     string                // if not "", the resourceVersion to show instead of the Lease's own
-	status *metav1.Status        // instead of a Lease, for errors
-	last   bool                  // the watch ends with it; without a kind there is no event, only the end
+	object object         // as stored; copied when delivered
+	as     string         // if not "", the resourceVersion to show instead of the object's own
+	status *metav1.Status // instead of an object, for errors
+	last   bool           // the watch ends with it; without a kind there is no event, only the end
 }
 
 func newStream(c *Client, want selection) *stream {
@@ -61,20 +60,20 @@ func (w *stream) ResultChan() <-chan watch.Event { return w.result }
 // Stop ends the watch. The result channel is closed soon after. More calls do nothing.
 func (w *stream) Stop() { w.stop() }
 
-// offer queues the change if the watch is about it. A Lease that begins or ceases to match the selection is
+// offer queues the change if the watch is about it. An object that begins or ceases to match the selection is
 // added or deleted in this watch's eyes. The server is locked, so events come in the order of the writes.
 func (w *stream) offer(done change) {
-	if done.revision <= w.after {
+	if done.revision <= w.after || done.kind != w.want.kind {
 		return
 	}
 	was, is := w.want.includes(done.old), w.want.includes(done.new)
 	switch {
 	case is && was:
-		w.push(item{kind: watch.Modified, lease: done.new})
+		w.push(item{kind: watch.Modified, object: done.new})
 	case is:
-		w.push(item{kind: watch.Added, lease: done.new})
+		w.push(item{kind: watch.Added, object: done.new})
 	case was:
-		w.push(item{kind: watch.Deleted, lease: done.old, as: version(done.revision)})
+		w.push(item{kind: watch.Deleted, object: done.old, as: version(done.revision)})
 	}
 }
 
@@ -175,7 +174,7 @@ func (w *stream) take(now time.Time) (next item, ready bool, due time.Time) {
 	if due = next.at.Add(delay); due.After(now) {
 		return item{}, false, due
 	}
-	w.queue[0] = item{} // let go of the Lease
+	w.queue[0] = item{} // let go of the object
 	w.queue = w.queue[1:]
 	return next, true, due
 }
@@ -202,11 +201,11 @@ func (i item) event() watch.Event {
 	if i.status != nil {
 		return watch.Event{Type: i.kind, Object: i.status}
 	}
-	lease := i.lease.DeepCopy()
-	if i.as != "" {
-		lease.ResourceVersion = i.as
+	copied := i.object.DeepCopyObject()
+	if o, ok := copied.(object); ok && i.as != "" {
+		o.SetResourceVersion(i.as)
 	}
-	return watch.Event{Type: i.kind, Object: lease}
+	return watch.Event{Type: i.kind, Object: copied}
 }
 
 // sayCancelled leaves the error event with which a real clientset ends a watch whose context was cancelled. A

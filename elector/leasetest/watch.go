@@ -9,6 +9,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
@@ -55,11 +56,11 @@ func (s *Server) startLocked(w *stream, from uint64, stateFirst bool, opts metav
 			fmt.Sprintf("Too large resource version: %d, current: %d", from, s.revision), 1))
 		return
 	case stateFirst:
-		for _, lease := range s.listLocked(w.want) {
-			w.push(item{kind: watch.Added, lease: lease})
+		for _, o := range s.listLocked(w.want) {
+			w.push(item{kind: watch.Added, object: o})
 		}
 		if opts.AllowWatchBookmarks {
-			w.push(item{kind: watch.Bookmark, lease: bookmark(s.revision, map[string]string{
+			w.push(item{kind: watch.Bookmark, object: w.want.bookmark(s.revision, map[string]string{
 				metav1.InitialEventsAnnotationKey: "true",
 			})})
 		}
@@ -80,13 +81,16 @@ func (s *Server) startLocked(w *stream, from uint64, stateFirst bool, opts metav
 func (s *Server) bookmark(w *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.push(item{kind: watch.Bookmark, lease: bookmark(s.revision, nil)})
+	w.push(item{kind: watch.Bookmark, object: w.want.bookmark(s.revision, nil)})
 }
 
-func bookmark(revision uint64, annotations map[string]string) *coordinationv1.Lease {
-	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-		ResourceVersion: version(revision), Annotations: annotations,
-	}}
+// bookmark returns a bookmark as an object of the selection's kind.
+func (s selection) bookmark(revision uint64, annotations map[string]string) object {
+	meta := metav1.ObjectMeta{ResourceVersion: version(revision), Annotations: annotations}
+	if s.kind == podKind {
+		return &corev1.Pod{ObjectMeta: meta}
+	}
+	return &coordinationv1.Lease{ObjectMeta: meta}
 }
 
 // timing says when a watch gets bookmarks and when the server ends it. A zero time is never.

@@ -159,9 +159,9 @@ func (s *sim) event() {
 	case kind == 5:
 		network("replies lost", m.client.DropReplies)
 	case kind == 6:
-		network("watches stall", m.client.StallWatches)
+		network("watches stall", func() { m.client.StallWatches() })
 	case kind == 7:
-		network("watches are cut", m.client.CutWatches)
+		network("watches are cut", func() { m.client.CutWatches() })
 	case kind == 8:
 		network("watches expire", func() { s.server.Compact(); m.client.ExpireWatches() })
 	case kind == 9:
