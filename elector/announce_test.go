@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // onNewLeader sets the callback, before the start.
@@ -129,7 +131,7 @@ func TestABlockedAnnouncementHoldsUpTheEndForDrainTimeoutOnly(t *testing.T) {
 		if a.Healthz(nil) == nil {
 			t.Error("healthy with a callback that hangs")
 		}
-		if holder(w.lease()) != "" {
+		if lease.Holder(w.lease()) != "" {
 			t.Error("the Lease was not released, though the leader's work has ended")
 		}
 		close(hang)
@@ -155,7 +157,7 @@ func TestAnAnnouncementMayUseTheElector(t *testing.T) {
 			if err := a.StepDown(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if a.IsLeader() || holder(w.lease()) == "a" {
+			if a.IsLeader() || lease.Holder(w.lease()) == "a" {
 				t.Error("leads after StepDown")
 			}
 		})
@@ -194,7 +196,7 @@ func TestAPanicOfAnAnnouncementIsPassedOnAfterAnEndInOrder(t *testing.T) {
 				if leads {
 					w.wantOrder("a started", "a returned", "a stopped")
 				}
-				if got := holder(w.lease()); got != "" && got != "x" {
+				if got := lease.Holder(w.lease()); got != "" && got != "x" {
 					t.Errorf("the Lease is held by %q", got)
 				}
 				if err := a.Healthz(nil); !errors.Is(err, errPanicked) {

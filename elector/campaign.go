@@ -11,6 +11,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/klog/v2"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // A campaign is one run of client-go's LeaderElector. It claims the Lease once as it was observed,
@@ -24,9 +26,9 @@ type campaign struct {
 
 // claim makes a campaign of what was observed and waits for its term, which is nil
 // if the claim has failed.
-func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign, error) {
-	e.led = e.led && base.ours // or somebody may lead in between
-	sent := now()
+func (e *Elector) claim(ctx context.Context, base lease.Observation) (*term, *campaign, error) {
+	e.led = e.led && base.Ours // or somebody may lead in between
+	sent := lease.Now()
 	c, err := e.startCampaign(ctx, base)
 	if err != nil {
 		return nil, nil, fmt.Errorf("elector: %w", err)
@@ -36,7 +38,7 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 		e.ran, e.cause = false, nil
 	} else if d := e.doubt.after(base, sent, err, e.config.RenewDeadline); d != e.doubt {
 		e.doubt, e.ran = d, false
-		if !base.ours { // or what may be there is of the term before
+		if !base.Ours { // or what may be there is of the term before
 			e.cause = nil
 		}
 	}
@@ -46,16 +48,17 @@ func (e *Elector) claim(ctx context.Context, base observation) (*term, *campaign
 // startCampaign claims what was observed. The campaign outlives the end of ctx, so that a claim
 // that is under way then is not left in doubt and a term can be renewed while its work ends. The
 // caller must stop it.
-func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaign, error) {
+func (e *Elector) startCampaign(ctx context.Context, base lease.Observation) (*campaign, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
 	l := &lock{
-		identity: e.config.Identity, leases: e.leases, base: base, retry: e.config.RetryPeriod,
+		identity: e.config.Identity, namespace: e.config.LeaseNamespace, name: e.config.LeaseName,
+		leases: e.leases, base: base, retry: e.config.RetryPeriod,
 		marks: marks{labels: e.config.Labels, annotations: e.config.Annotations, last: e.lastTerm(base)},
 	}
 	led := false // client-go's goroutine uses it
-	l.begin = func(lease *coordinationv1.Lease, sent moment) (*term, error) {
-		t, err := e.newTerm(ctx, lease, sent)
+	l.begin = func(stored *coordinationv1.Lease, sent lease.Moment) (*term, error) {
+		t, err := e.beginTerm(ctx, stored, sent)
 		if err == nil {
 			statuses.begun(e.config.LeaseName)
 			led = true
@@ -63,11 +66,11 @@ func (e *Elector) startCampaign(ctx context.Context, base observation) (*campaig
 		}
 		return t, err
 	}
-	l.renewed = func(version string, sent moment) {
+	l.renewed = func(version string, sent lease.Moment) {
 		e.worked(ctx, cannotRenew)
 		e.worked(ctx, cannotClaim) // in case that its end could not be logged yet
-		e.metrics().renewed(sent)
-		e.watcher.expect(version)
+		e.metrics().renewal(sent)
+		e.watcher.Expect(version)
 	}
 	l.failed = func(err error) {
 		if run.Err() == nil { // or it was given up, as the term has ended
@@ -167,26 +170,23 @@ func (c *campaign) ended() <-chan struct{} {
 	return c.done
 }
 
-// newTerm returns the term that the acknowledged write of lease, sent at sent, has begun. It
+// beginTerm returns the term that the acknowledged write of stored, sent at sent, has begun. It
 // returns an error if the acknowledgement came too late to be worth anything.
-func (e *Elector) newTerm(ctx context.Context, lease *coordinationv1.Lease, sent moment) (*term, error) {
-	if now().remaining(sent, e.config.RenewDeadline) == 0 {
+func (e *Elector) beginTerm(ctx context.Context, stored *coordinationv1.Lease, sent lease.Moment) (*term, error) {
+	if remaining(lease.Now(), sent, e.config.RenewDeadline) == 0 {
 		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)
 	}
 	info := Term{
-		Token:      Token(lease.ResourceVersion),
+		Token:      Token(stored.ResourceVersion),
 		Identity:   e.config.Identity,
-		AcquiredAt: sent.wall,
+		AcquiredAt: sent.Wall,
 		Resumed:    e.led,
 	}
-	if n := lease.Spec.LeaseTransitions; n != nil {
+	if n := stored.Spec.LeaseTransitions; n != nil {
 		info.Transitions = int(*n)
 	}
-	t := newTerm(ctx, info, lease.UID, e.config.RenewDeadline, sent)
+	t := newTerm(ctx, info, stored.UID, e.config.RenewDeadline, sent)
 	e.term.Store(t)
 	e.sighted() // something may have been seen since the write
 	return t, nil
 }
-
-// tick bounds how long a clock's jump goes unnoticed by the watchdog.
-func (c Config) tick() time.Duration { return min(c.RetryPeriod, time.Second) }

@@ -4,14 +4,14 @@
 package elector
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/transport"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // NewClientset makes a clientset for lease traffic only, of what RESTConfig
@@ -58,44 +58,17 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if err := errors.Join(config.durationFaults()...); err != nil {
 		return nil, fmt.Errorf("elector: invalid config:\n%w", err)
 	}
-	own := rest.CopyConfig(cfg)
-	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
-	own.Timeout = 0 // it would cut the watch too
-	if own.Dial == nil {
-		own.Dial = (&net.Dialer{Timeout: config.attemptTimeout(), KeepAlive: config.RetryPeriod}).DialContext
-	}
-	// A function of our own in any case, or the transport would be shared with
-	// others that dial the same way.
-	connections := newConnections()
-	own.Dial = connections.dialing(own.Dial)
-	apart, err := apartFrom(own)
+	own, err := lease.RESTConfig(cfg, config.attemptTimeout(), config.RetryPeriod)
 	if err != nil {
-		return nil, fmt.Errorf("elector: rest.Config: %w", err)
+		return nil, fmt.Errorf("elector: %w", err)
 	}
-	// Below the caller's wrappers, which may hide the connections from it.
-	own.WrapTransport = transport.Wrappers(func(shared http.RoundTripper) http.RoundTripper {
-		t := newLeaseTransport(shared, apart)
-		t.connections = connections
-		return t
-	}, own.WrapTransport)
-	if own.UserAgent == "" {
-		own.UserAgent = rest.DefaultKubernetesUserAgent()
-	}
-	own.UserAgent += "/leader-election"
 	return own, nil
 }
 
-// apartFrom gives what makes a transport whose connections are as those of cfg, but
-// by HTTP/1.1. Who asks, and how, has been added above it. Where the caller brings
-// a transport it is nil.
-func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
-	full, err := cfg.TransportConfig()
-	if err != nil || full.Transport != nil {
-		return nil, err
-	}
-	tls, dial, proxy, plain := full.TLS, full.DialHolder, full.Proxy, full.DisableCompression
-	tls.NextProtos = []string{"http/1.1"}
-	return func() (http.RoundTripper, error) {
-		return transport.New(&transport.Config{TLS: tls, DialHolder: dial, Proxy: proxy, DisableCompression: plain})
-	}, nil
+// KeepConnections returns a context for requests that are made beside an Elector's on its
+// clientset, if that is from [NewClientset]. The connections are closed when nothing uses them any
+// more, which is when the last Elector's Start has returned and done was called.
+func KeepConnections(ctx context.Context) (_ context.Context, done func()) {
+	u := new(lease.Usage)
+	return u.In(ctx), u.End
 }

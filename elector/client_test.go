@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/utils/ptr"
 )
 
 // api is a server that speaks TLS, HTTP/1.1 and HTTP/2, and notes every request.
@@ -44,7 +45,7 @@ func serve(t *testing.T, handle func(http.ResponseWriter, *http.Request) bool) *
 		s.mu.Unlock()
 		if handle == nil || !handle(w, r) {
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(held("x", 1))
+			_ = json.NewEncoder(w).Encode(&coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To("x")}})
 		}
 	}))
 	s.EnableHTTP2 = true

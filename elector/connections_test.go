@@ -5,7 +5,6 @@ package elector
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -186,27 +184,4 @@ func TestTheLastElectorClosesTheConnections(t *testing.T) {
 			mustGet(t, clientset) // opens another one
 		})
 	}
-}
-
-func TestATransportApartThatCannotBeMadeIsTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newCables(t)
-		made, errNotNow := 0, errors.New("the file is being replaced")
-		l.makeApart = func() (http.RoundTripper, error) {
-			if made++; made == 1 {
-				return nil, errNotNow
-			}
-			return &l.apart, nil
-		}
-		l.shared.dead = true
-		l.expect("the attempt that fails", 1, 0)
-		if _, err := l.RoundTrip(request(t.Context(), t, "")); !errors.Is(err, errNotNow) { //nolint:bodyclose // there is none
-			t.Errorf("without a transport: %v, want %v", err, errNotNow)
-		}
-		l.expect("the attempt that can", 0, 1)
-		l.expect("the next", 0, 1)
-		if made != 2 {
-			t.Errorf("%d were made, want 2: one that failed, and one for good", made)
-		}
-	})
 }

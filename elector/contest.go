@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // usualConflicts is how many writes in a row may meet a newer version of the
@@ -26,7 +28,7 @@ type contest struct {
 }
 
 // claiming must be called before every claim.
-func (c *contest) claiming() { c.claimed = now().mono }
+func (c *contest) claiming() { c.claimed = lease.Now().Mono }
 
 // judge returns the error of a failed claim, without errLostRace if the race had
 // no winner for some time. rival is when another's record was last seen.

@@ -22,6 +22,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -186,8 +187,8 @@ func pairUp(t *testing.T, w *world, make makeReplica) (a, b *replica) {
 func blankedSuccessor(t *testing.T, w *world, make makeReplica) (found int, what string) {
 	a, _ := pairUp(t, w, make)
 	w.server.OnWrite(func(write leasetest.Write) {
-		if old := holder(write.Old); write.Client == "a" && old == "b" {
-			found, what = found+1, fmt.Sprintf("a wrote holder %q over b's record", holder(write.New))
+		if old := lease.Holder(write.Old); write.Client == "a" && old == "b" {
+			found, what = found+1, fmt.Sprintf("a wrote holder %q over b's record", lease.Holder(write.New))
 		}
 	})
 	// Partitioned, then healed: what it sent meanwhile arrives when it heals.

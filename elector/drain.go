@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // slowWork is after how long work that outlasts its context is logged.
@@ -22,7 +24,7 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	warn := true               // if the work is slow
 	var unheld <-chan struct{} // set when the work has returned
 	for done, lost := w.done, t.lost; ; {
-		_, wake := e.drainLeft(t, now(), warn)
+		_, wake := e.drainLeft(t, lease.Now(), warn)
 		timer.Reset(wake)
 		select {
 		case <-done:
@@ -46,12 +48,12 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 			continue
 		case <-timer.C:
 		}
-		m := now()
+		m := lease.Now()
 		left, _ := e.drainLeft(t, m, warn)
 		switch ended, _ := t.ends(); {
 		case left == 0 && !isClosed(done):
-			return drainError(t, w, done != nil, m.standbySince(ended))
-		case warn && m.standbySince(ended) >= slowWork:
+			return drainError(t, w, done != nil, m.StandbySince(ended))
+		case warn && m.StandbySince(ended) >= slowWork:
 			warn = false
 			e.logger.WarnContext(t.ctx, "the leader's work is still running after its context has ended",
 				"callback", w.callback(), "after", slowWork, "cause", context.Cause(t.ctx), "waitingFor", left.Round(time.Millisecond))
@@ -61,12 +63,12 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 
 // drainLeft returns how long the end of the term may still take, and when to look at that again. A
 // timer alone does not suffice, since it stands still while the machine is suspended.
-func (e *Elector) drainLeft(t *term, m moment, warn bool) (left, wake time.Duration) {
+func (e *Elector) drainLeft(t *term, m lease.Moment, warn bool) (left, wake time.Duration) {
 	ended, lost := t.ends()
-	past := m.standbySince(ended)
+	past := m.StandbySince(ended)
 	left = e.config.DrainTimeout - past
 	if lost != nil && t.renewDeadline > 0 {
-		left = min(left, e.config.LeaseDuration-e.config.RenewDeadline-m.leaderSince(*lost))
+		left = min(left, e.config.LeaseDuration-e.config.RenewDeadline-m.LeaderSince(*lost))
 	}
 	left = max(0, left)
 	wake = left

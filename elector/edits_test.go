@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
+	"github.com/kube-elector/elector/elector/internal/wait"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -68,8 +70,8 @@ func TestAnnotationsStrippedFromEveryWriteChangeNothing(t *testing.T) {
 			t.Errorf("blamed on another process:\n%s", log)
 		}
 		a.stop()
-		if err := a.result(time.Second); err != nil || holder(w.lease()) != "" {
-			t.Errorf("Start = %v, holder %q, want it released", err, holder(w.lease()))
+		if err := a.result(time.Second); err != nil || lease.Holder(w.lease()) != "" {
+			t.Errorf("Start = %v, holder %q, want it released", err, lease.Holder(w.lease()))
 		}
 	})
 }
@@ -125,7 +127,7 @@ func TestALongLeaseOfAHealthyHolderIsHonoured(t *testing.T) {
 				w.server.Put(foreignLease("plain", ptr.To[int32](3600)))
 				go func() {
 					for range 12 {
-						sleep(t.Context(), 15*time.Minute)
+						wait.Sleep(t.Context(), 15*time.Minute)
 						w.edit(func(l *coordinationv1.Lease) { l.Spec.RenewTime = micro(time.Now()) })
 					}
 				}()

@@ -16,6 +16,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // Callbacks are told of this candidate's terms and of the leaders it sees. All
@@ -52,26 +54,25 @@ type Elector struct {
 	logger    *slog.Logger
 	// clientLogger is the same for client-go's lines.
 	clientLogger logr.Logger
-	self         author
 
-	leases    *leaseClient
-	view      *view
-	watcher   *watcher
+	leases    *lease.Client
+	view      *lease.View
+	watcher   *lease.Watcher
 	announcer *announcer
 
 	metricsOnce sync.Once
 	madeMetrics *metrics // by metrics, which all else calls
 
 	started atomic.Bool
-	stopped atomic.Pointer[moment] // when Start's context ended
-	term    atomic.Pointer[term]   // the current one, from its first moment to its last
+	stopped atomic.Pointer[lease.Moment] // when Start's context ended
+	term    atomic.Pointer[term]         // the current one, from its first moment to its last
 
 	// Only Start's goroutine writes these: since when others are given precedence,
 	// nil if they are not; what it has tried; the claims lost of late; whether this
 	// process has led and nobody else since, as far as what it claims shows; whether
 	// the work of its last claim has run; why the term of that has ended; and a claim
 	// that was lost sight of.
-	yielding *moment
+	yielding *lease.Moment
 	tries    tries
 	contest  contest
 	led, ran bool
@@ -79,17 +80,17 @@ type Elector struct {
 	doubt    *doubt
 
 	stepDowns stepDowns
-	obeyed    atomic.Pointer[moment] // when an annotation last made this replica step down
+	obeyed    atomic.Pointer[lease.Moment] // when an annotation last made this replica step down
 
 	// When, by the monotonic clock: another holder's record was last seen to
 	// change; the API server last answered. At first, when Start was called.
 	rival, contact atomic.Int64
 
-	usage usage
+	usage lease.Usage
 
-	health   health
-	identity identityGuard
-	trouble  trouble
+	health     health
+	duplicates duplicates
+	trouble    trouble
 }
 
 // New returns a candidate, made from a copy of config. It does not talk to the API server. The
@@ -116,20 +117,30 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		config:    full,
 		callbacks: callbacks,
 		logger:    logger.With(full.logAttrs()...),
-		self:      author{identity: full.Identity, nonce: uuid.NewString()},
 		announcer: newAnnouncer(callbacks.OnNewLeader),
 	}
 	e.clientLogger = newClientLogger(e.logger)
 	if full.Enabled {
-		e.view = newView(e.self, full.LeaseDuration)
-		e.view.recent = full.RenewDeadline
-		e.leases = newLeaseClient(e, clientset)
-		e.watcher = newWatcher(e)
+		e.leases = lease.NewClient(clientset, e.leaseConfig())
+		e.view, e.watcher = e.leases.View, e.leases.Watcher
 		e.tries = newTries(full)
 	} else if full.LeaseName != "" || !isNil(clientset) {
 		e.logger.Warn("Enabled is false in the Config: every replica leads, although a LeaseName or a clientset was given")
 	}
 	return e, nil
+}
+
+// leaseConfig returns the Config of the Lease. It is all that package lease knows of an Elector.
+func (e *Elector) leaseConfig() lease.Config {
+	c := e.config
+	return lease.Config{
+		Name: c.LeaseName, Namespace: c.LeaseNamespace,
+		Self:          lease.Author{Identity: c.Identity, Nonce: uuid.NewString(), Annotation: WriterAnnotation},
+		LeaseDuration: c.LeaseDuration, RenewDeadline: c.RenewDeadline, RetryPeriod: c.RetryPeriod,
+		Attempt: c.attemptTimeout(), Slow: c.slow(), Longest: MaxLeaseDuration,
+		Logger: e.clientLogger, Usage: &e.usage,
+		Note: endSeen, Sighted: e.sighted, Heard: e.heard, WatchRestarted: e.watchRestarted, Leading: e.IsLeader,
+	}
 }
 
 // isNil reports whether v is nil or holds a nil pointer, or another nil, which panics when it is
@@ -186,9 +197,9 @@ func (e *Elector) GetLeader() string {
 	if e.view == nil {
 		return ""
 	}
-	obs, _ := e.view.get()
-	if obs.claimableIn(now()) == 0 {
+	obs, _ := e.view.Get()
+	if obs.ClaimableIn(lease.Now()) == 0 {
 		return ""
 	}
-	return holder(obs.lease)
+	return obs.Holder()
 }

@@ -17,6 +17,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -36,8 +37,8 @@ func TestGuarantee5TheLeaseIsRenewedWhileTheWorkEndsAndReleasedAfter(t *testing.
 				for range 24 {
 					time.Sleep(time.Second)
 					synctest.Wait()
-					if holder(w.lease()) != "a" || b.IsLeader() || !a.IsLeader() {
-						t.Fatalf("not held while the work ends: held by %q\n%s", holder(w.lease()), w.log)
+					if lease.Holder(w.lease()) != "a" || b.IsLeader() || !a.IsLeader() {
+						t.Fatalf("not held while the work ends: held by %q\n%s", lease.Holder(w.lease()), w.log)
 					}
 				}
 				b.leads(2 * time.Second)
@@ -66,7 +67,7 @@ func TestGuarantee5WorkThatOutlastsDrainTimeoutIsNotReleased(t *testing.T) {
 			t.Error("leads, or is healthy, after Start has given up on its work")
 		}
 		renewed := w.lastRenewal()
-		if holder(w.lease()) != "a" {
+		if lease.Holder(w.lease()) != "a" {
 			t.Error("released although the work is running")
 		}
 		b.leads(time.Minute)
@@ -89,7 +90,7 @@ func TestWithoutReleaseOnCancelTheLeaseIsLeftToLapse(t *testing.T) {
 		if err := a.result(time.Second); err != nil {
 			t.Error(err)
 		}
-		if holder(w.lease()) != "a" {
+		if lease.Holder(w.lease()) != "a" {
 			t.Error("released all the same")
 		}
 	})
@@ -103,8 +104,8 @@ func TestGuarantee5OnlyTheHolderReleases(t *testing.T) {
 		synctest.Wait()
 		var foreign []string
 		w.server.OnWrite(func(write leasetest.Write) {
-			if write.Client == "a" && write.Old != nil && holder(write.Old) != "a" && holder(write.Old) != "" {
-				foreign = append(foreign, fmt.Sprintf("%s overwrote %s's record", write.Client, holder(write.Old)))
+			if write.Client == "a" && write.Old != nil && lease.Holder(write.Old) != "a" && lease.Holder(write.Old) != "" {
+				foreign = append(foreign, fmt.Sprintf("%s overwrote %s's record", write.Client, lease.Holder(write.Old)))
 			}
 		})
 		// Partitioned when it stops, healed when another leads: client-go's fact 1.
@@ -172,8 +173,8 @@ func TestGuarantee4ATermCancelledRightAfterTheWinHasNoUnpairedCallback(t *testin
 			if i%4 < 2 && started > begun {
 				t.Fatalf("run %d: OnStartedLeading was called after the cancellation", i)
 			}
-			if l := w.lease(); holder(l) != "" {
-				t.Fatalf("run %d: the lease is still held by %q", i, holder(l))
+			if l := w.lease(); lease.Holder(l) != "" {
+				t.Fatalf("run %d: the lease is still held by %q", i, lease.Holder(l))
 			}
 			a.client.Heal()
 			w.server = leasetest.NewServer()
@@ -204,8 +205,8 @@ func TestAPanicOfTheWorkIsPassedOnAndEndsTheRenewing(t *testing.T) {
 		}
 		version := w.lease().ResourceVersion
 		time.Sleep(time.Minute)
-		if l := w.lease(); l.ResourceVersion != version || holder(l) != "a" {
-			t.Errorf("the lease of a panicked leader was written to: holder %q", holder(l))
+		if l := w.lease(); l.ResourceVersion != version || lease.Holder(l) != "a" {
+			t.Errorf("the lease of a panicked leader was written to: holder %q", lease.Holder(l))
 		}
 		if a.IsLeader() || a.Healthz(nil) == nil || w.log.count("a stopped") != 0 {
 			t.Error("leads, is healthy, or has called OnStoppedLeading after a panic")

@@ -3,7 +3,11 @@
 
 package elector
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+)
 
 // These say why a term ended. They are the context.Cause of the term's context, to be recognised
 // with errors.Is. The first reason wins.
@@ -37,7 +41,7 @@ var (
 	// ErrRequestHung is returned by Start when a request to the API server ignores
 	// its context and still goes on. Nothing waits for such a request, but it can
 	// cost a term, and the log names it too.
-	ErrRequestHung = errors.New("a request to the API server ignores its context")
+	ErrRequestHung = lease.ErrHung
 	// ErrAlreadyStarted is returned by every call of Start but the first.
 	ErrAlreadyStarted = errors.New("elector was started before")
 	// ErrNotReleased is returned by StepDown, and by Start with ReleaseOnCancel, when

@@ -10,6 +10,8 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // begun tells of a term's beginning.
@@ -20,18 +22,18 @@ func (e *Elector) begun(ctx context.Context, t *term) {
 		return
 	}
 	e.logger.InfoContext(ctx, "leading", "token", t.Token, "transitions", t.Transitions)
-	e.record(corev1.EventTypeNormal, reasonElection, "BecomeLeader", short(e.config.Identity)+" became leader")
+	e.event(corev1.EventTypeNormal, reasonElection, "BecomeLeader", short(e.config.Identity)+" became leader")
 	if e.view == nil || len(e.config.Annotations) == 0 {
 		return
 	}
-	if obs, _ := e.view.get(); obs.ours && len(ReadLease(obs.lease).Annotations) < len(e.config.Annotations) {
+	if obs, _ := e.view.Get(); obs.Ours && len(ReadLease(obs.Lease).Annotations) < len(e.config.Annotations) {
 		e.logger.WarnContext(ctx, "Config.Annotations are not on the Lease: its other annotations leave no room for them, or something has removed them")
 	}
 }
 
 // ended tells of a term's end, which began at started and is complete now.
-func (e *Elector) ended(ctx context.Context, t *term, cause error, started moment) {
-	took := now().mono - started.mono
+func (e *Elector) ended(ctx context.Context, t *term, cause error, started lease.Moment) {
+	took := lease.Now().Mono - started.Mono
 	e.metrics().ended(cause, took.Seconds())
 	e.trouble.forget(cannotRenew) // the line below tells what came of it
 	attrs := []any{"cause", cause, "token", t.Token, "drained", took.Round(time.Microsecond)}
@@ -43,7 +45,7 @@ func (e *Elector) ended(ctx context.Context, t *term, cause error, started momen
 		attrs = append(attrs, "err", t.overErr)
 	}
 	e.logger.Log(ctx, level, "stopped leading", attrs...)
-	e.record(kind, reasonElection, "StopLeading", short(e.config.Identity)+" stopped leading: "+cause.Error())
+	e.event(kind, reasonElection, "StopLeading", short(e.config.Identity)+" stopped leading: "+cause.Error())
 }
 
 // watchRestarted notes that the watcher has begun another watch than its first.
@@ -58,8 +60,8 @@ func (e *Elector) watchRestarted(err error) {
 // alerts look for, as they do for "became leader" and "stopped leading".
 const reasonElection = "LeaderElection"
 
-// record puts an Event on the Lease.
-func (e *Elector) record(kind, reason, action, note string) {
+// event puts an Event on the Lease.
+func (e *Elector) event(kind, reason, action, note string) {
 	if e.config.EventRecorder == nil || e.view == nil {
 		return
 	}
@@ -67,8 +69,8 @@ func (e *Elector) record(kind, reason, action, note string) {
 		APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease",
 		Namespace: e.config.LeaseNamespace, Name: e.config.LeaseName,
 	}
-	if obs, _ := e.view.get(); obs.lease != nil {
-		ref.UID = obs.lease.UID
+	if obs, _ := e.view.Get(); obs.Lease != nil {
+		ref.UID = obs.Lease.UID
 	}
 	e.config.EventRecorder.Eventf(ref, nil, kind, reason, action, "%s", note)
 }

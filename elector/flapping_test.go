@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -23,7 +24,7 @@ func TestATroubleThatComesAndGoesIsOneTrouble(t *testing.T) {
 		var tr trouble
 		lines := 0
 		for at := time.Duration(0); at < reminder; at += 2 * time.Second {
-			m := moment{mono: at}
+			m := lease.Moment{Mono: at}
 			var logged bool
 			if at%(cycle.fails+cycle.works) < cycle.fails {
 				logged = tr.failed(cannotRead, errRefused, m)
@@ -37,10 +38,10 @@ func TestATroubleThatComesAndGoesIsOneTrouble(t *testing.T) {
 		if lines > 4 {
 			t.Errorf("%s: %d lines in %v", name, lines, reminder)
 		}
-		if _, told := tr.worked(cannotRead, moment{mono: reminder}); told {
+		if _, told := tr.worked(cannotRead, lease.Moment{Mono: reminder}); told {
 			t.Errorf("%s: over at once", name)
 		}
-		if _, told := tr.worked(cannotRead, moment{mono: 2 * reminder}); told != (lines%2 == 1) {
+		if _, told := tr.worked(cannotRead, lease.Moment{Mono: 2 * reminder}); told != (lines%2 == 1) {
 			t.Errorf("%s: after %d lines, its end is logged: %t", name, lines, told)
 		}
 	}
@@ -60,7 +61,7 @@ func TestRequestsThatFailBesideAHealthyWatchAreOneTrouble(t *testing.T) {
 						t.Errorf("%d lines, want one:\n%s", len(lines), log)
 					}
 					b.client.Heal()
-					b.leads(longestRetryAfter)
+					b.leads(lease.LongestRetryAfter)
 					if lines := saying(over[cannotRead], log.lines(t)); len(lines) != 1 {
 						t.Errorf("its end is logged %d times:\n%s", len(lines), log)
 					}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 
@@ -143,6 +144,11 @@ func (c *candidate) result(limit time.Duration) error {
 		c.w.t.Fatalf("%s: Start did not return within %v\n%s", c.id, limit, c.w.log)
 		return nil
 	}
+}
+
+// micro returns t as the Lease stores it.
+func micro(t time.Time) *metav1.MicroTime {
+	return &metav1.MicroTime{Time: t.Truncate(time.Microsecond)}
 }
 
 func (w *world) lease() *coordinationv1.Lease { return w.server.Get(testNamespace, testLease) }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // health keeps how Start has ended.
@@ -45,7 +47,7 @@ func (e *Elector) Healthz(*http.Request) error {
 	if t == nil || t.held() > 0 {
 		return nil
 	}
-	since := now().leaderSince(t.lastSent())
+	since := lease.Now().LeaderSince(t.lastSent())
 	if since <= e.config.LeaseDuration {
 		return nil
 	}

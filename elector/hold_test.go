@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -50,8 +51,8 @@ func TestGuarantee5AHoldKeepsTheLeaseFromBeingReleased(t *testing.T) {
 				first()
 				first() // not the second one
 				time.Sleep(2 * time.Second)
-				if holder(w.lease()) != "a" || b.IsLeader() {
-					t.Fatalf("held by %q with a hold open\n%s", holder(w.lease()), w.log)
+				if lease.Holder(w.lease()) != "a" || b.IsLeader() {
+					t.Fatalf("held by %q with a hold open\n%s", lease.Holder(w.lease()), w.log)
 				}
 				second()
 				b.leads(50 * time.Millisecond)
@@ -70,7 +71,7 @@ func TestGuarantee5AHoldThatOutlastsDrainTimeoutIsNamed(t *testing.T) {
 		if !errors.Is(err, ErrDrainTimeout) || !strings.Contains(err.Error(), "Hold") {
 			t.Errorf("Start returned %v, want ErrDrainTimeout and that a hold is open", err)
 		}
-		if holder(w.lease()) != "a" {
+		if lease.Holder(w.lease()) != "a" {
 			t.Error("released with a hold open")
 		}
 		release()

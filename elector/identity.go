@@ -7,33 +7,34 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// identityGuard finds out whether another process uses our Identity.
-type identityGuard struct {
+// duplicates finds out whether another process uses our Identity.
+type duplicates struct {
 	mu       sync.Mutex // guards all below
 	uid      types.UID
 	seen     string // the renewTime last seen on a record with our Identity that is not ours
-	reported *moment
+	reported *lease.Moment
 }
 
-// duplicate logs that the Lease shows another process with our identity, at most once per reminder.
+// found reports whether the Lease shows another process with our Identity. It does so once per reminder, for the log.
 // A record that an earlier process of that name left does not change. One that changes has a living
 // writer.
-func (g *identityGuard) duplicate(obs observation, self author) bool {
-	lease := obs.lease
-	if holder(lease) != self.identity || obs.ours || lease.Spec.RenewTime == nil {
+func (d *duplicates) found(obs lease.Observation, identity string) bool {
+	if obs.Holder() != identity || obs.Ours || obs.Lease.Spec.RenewTime == nil {
 		return false
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	renewed := lease.Spec.RenewTime.UTC().String()
-	alive := g.uid == lease.UID && g.seen != "" && g.seen != renewed
-	g.uid, g.seen = lease.UID, renewed
-	if !alive || g.reported != nil && now().standbySince(*g.reported) < reminder {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	renewTime := obs.Lease.Spec.RenewTime.UTC().String()
+	alive := d.uid == obs.Lease.UID && d.seen != "" && d.seen != renewTime
+	d.uid, d.seen = obs.Lease.UID, renewTime
+	m := lease.Now()
+	if !alive || d.reported != nil && m.StandbySince(*d.reported) < reminder {
 		return false
 	}
-	m := now()
-	g.reported = &m
+	d.reported = &m
 	return true
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // A LastTerm says how a term ended. Who releases the Lease writes it with the release. If nobody
@@ -67,25 +69,25 @@ const maxMessage = 256
 // clip returns s without what is beyond n bytes.
 func clip(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
-// endSeen returns how the last term ended when lease, or nil for none, is seen at m after o. It is
+// endSeen returns how the last term ended when stored, or nil for none, is seen at m after o, as a *LastTerm. It is
 // nil while somebody holds the Lease, and when that is not known.
-func (o observation) endSeen(lease *coordinationv1.Lease, m moment) *LastTerm {
-	if holder(lease) != "" {
+func endSeen(o lease.Observation, stored *coordinationv1.Lease, m lease.Moment) any {
+	if lease.Holder(stored) != "" {
 		return nil
 	}
-	if said := ReadLease(lease).LastTerm; said != nil {
+	if said := ReadLease(stored).LastTerm; said != nil {
 		return said
 	}
-	if holder(o.lease) == "" {
-		return o.last
+	if o.Holder() == "" {
+		return o.Note
 	}
-	end := &LastTerm{Holder: holder(o.lease), Token: ReadLease(o.lease).Token, Ended: m.wall}
+	end := &LastTerm{Holder: o.Holder(), Token: ReadLease(o.Lease).Token, Ended: m.Wall}
 	switch {
-	case !o.ours && o.claimableIn(m) == 0:
+	case !o.Ours && o.ClaimableIn(m) == 0:
 		end.Reason = EndLapsed
-	case lease == nil || lease.UID != o.lease.UID:
+	case stored == nil || stored.UID != o.Lease.UID:
 		end.Reason, end.Message = EndDeleted, "the Lease was deleted"
-	case signed(o.lease): // an Elector would have said why
+	case lease.Signed(o.Lease, WriterAnnotation): // an Elector would have said why
 		end.Reason, end.Message = EndTakenOver, "the holder was removed from the Lease"
 	default:
 		end.Reason = EndReleased
@@ -94,15 +96,16 @@ func (o observation) endSeen(lease *coordinationv1.Lease, m moment) *LastTerm {
 }
 
 // lastTerm returns how the term before a claim of base ended, nil if that is not known.
-func (e *Elector) lastTerm(base observation) *LastTerm {
-	if holder(base.lease) == "" {
-		return base.last
+func (e *Elector) lastTerm(base lease.Observation) *LastTerm {
+	if base.Holder() == "" {
+		last, _ := base.Note.(*LastTerm)
+		return last
 	}
-	m := now()
-	end := &LastTerm{Holder: holder(base.lease), Token: ReadLease(base.lease).Token, Reason: EndLapsed, Ended: m.wall}
+	m := lease.Now()
+	end := &LastTerm{Holder: base.Holder(), Token: ReadLease(base.Lease).Token, Reason: EndLapsed, Ended: m.Wall}
 	switch {
-	case !base.ours:
-		end.Message = fmt.Sprintf("not renewed for %v", m.standbySince(base.changed).Round(time.Second))
+	case !base.Ours:
+		end.Message = fmt.Sprintf("not renewed for %v", m.StandbySince(base.Changed).Round(time.Second))
 	case e.cause == nil:
 		end.Message = "a claim whose reply was lost"
 	case voluntary(e.cause):

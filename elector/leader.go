@@ -6,6 +6,8 @@ package elector
 import (
 	"maps"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // A Leader is what a replica knows of the leader, by the Lease.
@@ -50,13 +52,13 @@ func (e *Elector) Leader() (Leader, bool) {
 	if e.view == nil {
 		return Leader{}, false
 	}
-	obs, _ := e.view.get()
-	r := ReadLease(obs.lease)
+	obs, _ := e.view.Get()
+	r := ReadLease(obs.Lease)
 	if r.Holder == "" {
 		return Leader{}, false
 	}
 	return Leader{
 		Identity: r.Holder, Token: r.Token, Since: r.Acquired, Transitions: r.Transitions,
-		Annotations: r.Annotations, Lapsed: obs.claimableIn(now()) == 0,
+		Annotations: r.Annotations, Lapsed: obs.ClaimableIn(lease.Now()) == 0,
 	}, true
 }

@@ -14,6 +14,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -206,7 +207,7 @@ func TestALeaderThatIsNoElectorHasNoToken(t *testing.T) {
 		stop := clientGo(t, w.server.Client("plain"), "plain").start(t)
 		b := w.candidate("b")
 		a.stop()
-		w.until(time.Minute, "plain leads", func() bool { return holder(w.lease()) == "plain" })
+		w.until(time.Minute, "plain leads", func() bool { return lease.Holder(w.lease()) == "plain" })
 		b.start()
 		time.Sleep(time.Minute)
 		if l := leaderOf(t, b); l.Identity != "plain" || l.Token != "" || l.Annotations != nil || l.Transitions != 1 || l.Since.IsZero() {

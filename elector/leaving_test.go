@@ -13,6 +13,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -71,7 +72,7 @@ func TestStartReturnsWithinDrainTimeoutAndAShortAttempt(t *testing.T) {
 					if took := time.Since(at); took > DefaultDrainTimeout+time.Second {
 						t.Errorf("Start returned %v after the cancellation", took)
 					}
-					named := holder(w.lease()) == "a"
+					named := lease.Holder(w.lease()) == "a"
 					if named && !errors.Is(err, ErrNotReleased) {
 						t.Errorf("Start returned %v, and the Lease names a", err)
 					}
@@ -195,7 +196,7 @@ func TestAClaimThatLandsAfterTheStopIsReleased(t *testing.T) {
 					if err := a.result(20 * time.Second); err != nil {
 						t.Error(err)
 					}
-					if l := w.lease(); l == nil || holder(l) != "" || w.log.count("a started") > 0 {
+					if l := w.lease(); l == nil || lease.Holder(l) != "" || w.log.count("a started") > 0 {
 						t.Errorf("the Lease is %v\n%s", l, w.log)
 					}
 				})
@@ -223,8 +224,8 @@ func TestAClaimAfterALostTermThatLandsAfterTheStopIsReleased(t *testing.T) {
 				if err := a.result(20 * time.Second); err != nil {
 					t.Error(err)
 				}
-				if l := w.lease(); holder(l) != "" || w.log.count("a started") > 1 {
-					t.Errorf("the Lease is held by %q\n%s", holder(l), w.log)
+				if l := w.lease(); lease.Holder(l) != "" || w.log.count("a started") > 1 {
+					t.Errorf("the Lease is held by %q\n%s", lease.Holder(l), w.log)
 				}
 			})
 		})
@@ -242,7 +243,7 @@ func TestAClaimInDoubtStaysSoWhenTheNextOneIsAnswered(t *testing.T) {
 				first := true
 				a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
 					switch {
-					case op.Lease == nil || holder(op.Lease) == "":
+					case op.Lease == nil || lease.Holder(op.Lease) == "":
 					case first:
 						first, f.Delay = false, DefaultRenewDeadline-time.Second
 					default:
@@ -257,7 +258,7 @@ func TestAClaimInDoubtStaysSoWhenTheNextOneIsAnswered(t *testing.T) {
 					t.Error(err)
 				}
 				time.Sleep(DefaultRenewDeadline)
-				if l := w.lease(); l == nil || holder(l) != "" {
+				if l := w.lease(); l == nil || lease.Holder(l) != "" {
 					t.Errorf("the Lease is %v", l)
 				}
 			})

@@ -14,6 +14,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 var _ resourcelock.Interface = (*lock)(nil)
@@ -30,14 +33,15 @@ var errLostRace = errors.New("another candidate was faster")
 // claims at once. The write succeeds only if nothing has changed since. Afterwards it shows the
 // Lease as long as it is ours. client-go calls it from one goroutine.
 type lock struct {
-	identity string
-	leases   *leaseClient
-	base     observation // what is claimed
-	marks    marks
-	begin    func(lease *coordinationv1.Lease, sent moment) (*term, error)
-	decided  func(error)                       // told once that the claim has failed
-	renewed  func(version string, sent moment) // told of every renewal
-	failed   func(error)                       // told of every renewal that failed
+	identity, namespace, name string
+
+	leases  *lease.Client
+	base    lease.Observation // what is claimed
+	marks   marks
+	begin   func(stored *coordinationv1.Lease, sent lease.Moment) (*term, error)
+	decided func(error)                             // told once that the claim has failed
+	renewed func(version string, sent lease.Moment) // told of every renewal
+	failed  func(error)                             // told of every renewal that failed
 
 	retry     time.Duration // between two renewals
 	term      *term         // set when the claim succeeded in time
@@ -48,19 +52,19 @@ type lock struct {
 // Get implements client-go's lock. It is the first step of a claim, and what client-go does after a
 // failed renewal.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	var lease *coordinationv1.Lease
+	var stored *coordinationv1.Lease
 	if l.term == nil {
-		lease = l.base.lease
+		stored = l.base.Lease
 	} else {
 		var err error
-		if lease, err = l.again(ctx); err != nil {
+		if stored, err = l.again(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
-	if lease == nil {
-		return nil, nil, apierrors.NewNotFound(schema.GroupResource{Group: coordinationv1.GroupName, Resource: "leases"}, l.leases.name)
+	if stored == nil {
+		return nil, nil, apierrors.NewNotFound(schema.GroupResource{Group: coordinationv1.GroupName, Resource: "leases"}, l.name)
 	}
-	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&stored.Spec)
 	if l.term == nil {
 		record.HolderIdentity = ""
 	}
@@ -83,14 +87,14 @@ func (l *lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 }
 
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	var lease *coordinationv1.Lease
-	var sent moment
+	var stored *coordinationv1.Lease
+	var sent lease.Moment
 	err := errLostRace // what has changed is not what was decided on
-	if obs, _ := l.leases.view.get(); obs.version() == l.base.version() {
-		lease, sent, err = l.leases.write(ctx, l.base.lease, r, l.marks)
+	if obs, _ := l.leases.View.Get(); obs.Version() == l.base.Version() {
+		stored, sent, err = l.leases.Write(ctx, l.base.Lease, r, l.marks.put)
 	}
 	if err == nil {
-		l.term, err = l.begin(lease, sent)
+		l.term, err = l.begin(stored, sent)
 	}
 	if err == nil {
 		return nil
@@ -106,7 +110,7 @@ func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 // come too late, it tries again itself, unless the API server has given an answer that stands.
 func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	for {
-		left, began := l.term.held(), now()
+		left, began := l.term.held(), lease.Now()
 		l.failure = l.renewWithin(ctx, l.share(left), r)
 		switch err := l.failure; {
 		case err == nil, errors.Is(err, errCampaignOver), apierrors.IsConflict(err), refused(err), ctx.Err() != nil:
@@ -116,7 +120,7 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 		if l.term.held() >= 2*l.retry || pause < l.retry/32 { // enough time, or none to speak of
 			return l.failure
 		}
-		sleep(ctx, pause-now().standbySince(began))
+		wait.Sleep(ctx, pause-lease.Now().StandbySince(began))
 	}
 }
 
@@ -129,21 +133,21 @@ func (l *lock) share(left time.Duration) time.Duration {
 // renewWithin renews the term by one request that takes no longer than d, so that another is possible
 // before the deadline.
 func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.LeaderElectionRecord) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, d, lateError(d))
+	ctx, cancel := context.WithTimeoutCause(ctx, d, lease.LateError(d))
 	defer cancel()
 	// The newest version seen, which may carry other people's labels, or a
 	// renewal of ours whose reply was lost.
-	lease, err := l.ours()
+	stored, err := l.ours()
 	if err != nil {
 		return err
 	}
 	// client-go writes what it read at the claim. An administrator may have edited that since.
-	if n := lease.Spec.LeaseTransitions; n != nil {
+	if n := stored.Spec.LeaseTransitions; n != nil {
 		r.LeaderTransitions = int(*n)
 	}
 	m := l.marks
 	m.labels, m.token = nil, l.term.Token
-	lease, sent, err := l.leases.write(ctx, lease, r, m)
+	stored, sent, err := l.leases.Write(ctx, stored, r, m.put)
 	if err != nil {
 		if l.conflicts++; !apierrors.IsConflict(err) || l.conflicts >= usualConflicts {
 			l.failed(err)
@@ -151,8 +155,8 @@ func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.
 		return err
 	}
 	l.conflicts = 0
-	l.term.renewed(sent)
-	l.renewed(lease.ResourceVersion, sent)
+	l.term.extend(sent)
+	l.renewed(stored.ResourceVersion, sent)
 	return nil
 }
 
@@ -163,9 +167,9 @@ func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
 		return nil, l.failure
 	}
 	d := l.share(l.term.held())
-	ctx, cancel := context.WithTimeoutCause(ctx, d, lateError(d))
+	ctx, cancel := context.WithTimeoutCause(ctx, d, lease.LateError(d))
 	defer cancel()
-	if _, err := l.leases.read(ctx); err != nil {
+	if _, err := l.leases.Read(ctx); err != nil {
 		return nil, err
 	}
 	return l.ours()
@@ -173,14 +177,14 @@ func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
 
 // ours returns the Lease as last seen, if the term still holds it.
 func (l *lock) ours() (*coordinationv1.Lease, error) {
-	obs, _ := l.leases.view.get()
+	obs, _ := l.leases.View.Get()
 	// The observer may not have ended the term yet. Then another's record would be overwritten, and
 	// a Lease that is gone created again.
 	l.term.observed(obs)
 	if l.term.held() == 0 {
 		return nil, errCampaignOver
 	}
-	return obs.lease, nil
+	return obs.Lease, nil
 }
 
 // RecordEvent does nothing, since the Elector records its own Events.
@@ -190,4 +194,4 @@ func (l *lock) RecordEvent(string) {}
 func (l *lock) Identity() string { return l.identity }
 
 // Describe names the Lease in client-go's log lines.
-func (l *lock) Describe() string { return l.leases.namespace + "/" + l.leases.name }
+func (l *lock) Describe() string { return l.namespace + "/" + l.name }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // hangs makes a callback of the candidate hang, and returns how to end that.
@@ -103,7 +105,7 @@ func TestGuarantee1AMachineSuspendedWhileALostTermEndsIsNotWaitedForLonger(t *te
 		"wall clock set back":   {2 * time.Second, -time.Hour, 3 * time.Second},
 		"stopped and continued": {time.Hour, time.Hour, 0},
 	} {
-		m := moment{mono: at.mono + c.mono, wall: at.wall.Add(c.wall)}
+		m := lease.Moment{Mono: at.Mono + c.mono, Wall: at.Wall.Add(c.wall)}
 		if left, wake := e.drainLeft(lost, m, false); left.Round(time.Millisecond) != c.want || wake > time.Second {
 			t.Errorf("%s: %v left, next look in %v, want %v left; ended %v", name, left, wake, c.want, ended)
 		}

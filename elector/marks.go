@@ -12,6 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// maxAnnotations is how many bytes all annotations of an object may have, by the API server's
+// validation.
+const maxAnnotations = 256 << 10
+
 // marks are what a write puts on the Lease beside the record. Nothing depends on them but what is
 // told to others.
 type marks struct {
@@ -54,8 +58,13 @@ func (m marks) put(lease *coordinationv1.Lease, signature string) {
 			set(group)
 		}
 	}
-	if m.last != nil {
-		set(map[string]string{LastTermAnnotation: m.last.encode()})
+	if last := m.last; last != nil {
+		if signature == "" { // by its time others know that it is about this release
+			released := *last
+			released.Ended = lease.Spec.RenewTime.Time
+			last = &released
+		}
+		set(map[string]string{LastTermAnnotation: last.encode()})
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // metrics are what Collector gives, but for what is read at the scrape.
@@ -108,11 +110,11 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	e, leading := m.elector, 0.0
 	if t := e.term.Load(); t != nil && t.remaining() > 0 {
 		leading = 1
-		gauge(m.age, now().leaderSince(t.lastSent()).Seconds())
+		gauge(m.age, lease.Now().LeaderSince(t.lastSent()).Seconds())
 	}
 	gauge(m.leading, leading)
 	if e.config.Enabled && e.started.Load() {
-		gauge(m.contact, (now().mono - time.Duration(e.contact.Load())).Seconds())
+		gauge(m.contact, (lease.Now().Mono - time.Duration(e.contact.Load())).Seconds())
 	}
 	cannot := 0.0
 	if leading == 0 && (e.trouble.failing(cannotClaim) || e.trouble.failing(cannotRead)) {
@@ -123,13 +125,15 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 
 // acquired takes in a claim. After a release of its own a replica leaves the Lease to others for a
 // while, and where a leader's record was wiped out its time must pass. Neither is a hand-over.
-func (m *metrics) acquired(base observation) {
-	if base.lease != nil && holder(base.lease) == "" && !base.left && base.guard == 0 {
-		m.handOver.Observe((now().mono - base.changed.mono).Seconds())
+func (m *metrics) acquired(base lease.Observation) {
+	if base.Lease != nil && base.Holder() == "" && !base.Left && base.Validity == 0 {
+		m.handOver.Observe((lease.Now().Mono - base.Changed.Mono).Seconds())
 	}
 }
 
-func (m *metrics) renewed(sent moment) { m.renewals.Observe((now().mono - sent.mono).Seconds()) }
+func (m *metrics) renewal(sent lease.Moment) {
+	m.renewals.Observe((lease.Now().Mono - sent.Mono).Seconds())
+}
 
 func (m *metrics) ended(cause error, took float64) {
 	for label, err := range causes {

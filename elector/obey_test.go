@@ -12,6 +12,8 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // askToStepDown writes the annotation, as kubectl annotate does.
@@ -69,7 +71,7 @@ func TestARequestOfAnEarlierTermEndsNoLaterOne(t *testing.T) {
 		w.candidate("b").start()
 		time.Sleep(time.Minute)
 		w.server.Delete(testNamespace, testLease)
-		w.until(time.Minute, "another term", func() bool { return holder(w.lease()) != "" })
+		w.until(time.Minute, "another term", func() bool { return lease.Holder(w.lease()) != "" })
 		synctest.Wait()
 		now := ReadLease(w.lease())
 		w.askToStepDown(term.Token)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // sighted runs after every new observation of the Lease, on the goroutine of the observer.
@@ -16,18 +18,18 @@ func (e *Elector) sighted() {
 	// began the term. The other way round, the Lease as it was before that write
 	// could be taken for a loss.
 	t := e.term.Load()
-	obs, _ := e.view.get()
+	obs, _ := e.view.Get()
 	if t != nil {
 		t.observed(obs)
 		e.obey(t, obs)
 	}
-	if holder(obs.lease) != "" && !obs.ours {
-		e.rival.Store(int64(obs.changed.mono))
+	if obs.Holder() != "" && !obs.Ours {
+		e.rival.Store(int64(obs.Changed.Mono))
 	}
-	if e.identity.duplicate(obs, e.self) {
+	if e.duplicates.found(obs, e.config.Identity) {
 		e.logger.Error("another process uses this Identity: each candidate needs its own; this one will not lead beside it",
-			"holder", short(holder(obs.lease)))
-		e.record(corev1.EventTypeWarning, "DuplicateIdentity", "StandBy", "another process uses the identity "+short(e.config.Identity))
+			"holder", short(obs.Holder()))
+		e.event(corev1.EventTypeWarning, "DuplicateIdentity", "StandBy", "another process uses the identity "+short(e.config.Identity))
 	}
 	e.announce()
 }
@@ -40,7 +42,7 @@ func (e *Elector) announce() {
 			e.trouble.forget(cannotClaim) // there is nothing to claim
 		}
 		level := slog.LevelInfo
-		if !e.trouble.mayTellLeader(now()) { // leaders that follow each other without end
+		if !e.trouble.mayTellLeader(lease.Now()) { // leaders that follow each other without end
 			level = slog.LevelDebug
 		}
 		what := "standing by"
@@ -52,9 +54,10 @@ func (e *Elector) announce() {
 }
 
 // heard takes in the API server's answer to a request, or what a watch delivers.
-func (e *Elector) heard(what failure, err error) {
+func (e *Elector) heard(kind lease.Kind, err error) {
+	what := failures[kind]
 	if code := statusCode(err); err == nil || 400 <= code && code < 500 {
-		e.contact.Store(int64(now().mono))
+		e.contact.Store(int64(lease.Now().Mono))
 	}
 	if err != nil {
 		return
@@ -62,7 +65,7 @@ func (e *Elector) heard(what failure, err error) {
 	e.worked(context.Background(), what)
 	// With a watch nothing may be read for a long time to come. But its bookmarks come, too, while
 	// reads are tried in vain.
-	if what == cannotWatch && e.trouble.untried(cannotRead, now(), e.config.slow()) {
+	if what == cannotWatch && e.trouble.untried(cannotRead, lease.Now(), e.config.slow()) {
 		e.worked(context.Background(), cannotRead)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // leadTogether returns for how long two candidates led at the same time within d.
@@ -149,8 +151,8 @@ func TestAnEditThatWasNotSeenKeepsTheRecordInOurName(t *testing.T) {
 				if err := end(c); !errors.Is(err, ErrNotReleased) {
 					t.Errorf("%v, want ErrNotReleased", err)
 				}
-				if holder(w.lease()) != "leader" {
-					t.Errorf("the Lease is held by %q", holder(w.lease()))
+				if lease.Holder(w.lease()) != "leader" {
+					t.Errorf("the Lease is held by %q", lease.Holder(w.lease()))
 				}
 			})
 		})
@@ -162,8 +164,6 @@ func TestGuarantee8ACloneOfAProcessIsFoundOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				original, clone := w.candidate("same"), w.candidateOn(w.server.Client("clone"), "same")
-				clone.self = original.self
-				clone.view.self, clone.leases.self = original.self, original.self
 				if !annotated {
 					stripAnnotations(original.client)
 					stripAnnotations(clone.client)
@@ -171,9 +171,7 @@ func TestGuarantee8ACloneOfAProcessIsFoundOut(t *testing.T) {
 				original.start().leads(time.Second)
 				time.Sleep(700 * time.Millisecond)
 				// What the clone remembers, too. From here on they differ.
-				original.view.mu.Lock()
-				clone.view.writes = append(clone.view.writes, original.view.writes...)
-				original.view.mu.Unlock()
+				clone.leases.Impersonate(original.leases)
 				clone.start()
 				synctest.Wait()
 				if clone.IsLeader() && original.IsLeader() {
@@ -184,25 +182,5 @@ func TestGuarantee8ACloneOfAProcessIsFoundOut(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-func TestAWriteOfACloneAtTheSameMicrosecondIsNotOurs(t *testing.T) {
-	sent := writing{renewed: time.Unix(1, 0), id: "first"}
-	lease := held("me", 1)
-	if !me.wrote(sent, lease) {
-		t.Error("without an annotation the renewTime must do")
-	}
-	for signature, ours := range map[string]bool{
-		me.signature(sent): true,
-		me.signature(writing{renewed: sent.renewed, id: "second"}):   false,
-		me.signature(writing{renewed: time.Unix(0, 0), id: "first"}): true, // left by an earlier write: the last was stripped of its own
-		"garbage":                             true,
-		author{"me", "other"}.signature(sent): false, // another process with this Identity
-	} {
-		lease.Annotations = map[string]string{WriterAnnotation: signature}
-		if got := me.wrote(sent, lease); got != ours {
-			t.Errorf("%q: ours: %t, want %t", signature, got, ours)
-		}
 	}
 }

@@ -4,20 +4,14 @@
 package elector
 
 import (
-	"errors"
-	"math/rand/v2"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 const (
-	// firstPause follows the first failure. Ordinary blips cost no more.
-	firstPause = 20 * time.Millisecond
 	// longestSlow bounds how long a fault that is over goes unnoticed.
 	longestSlow = 30 * time.Second
-	// longestRetryAfter bounds how long a server can keep a candidate from asking again.
-	longestRetryAfter = time.Minute
 	// freshPolls is how many polls follow each other within 1.2 RetryPeriods when the watch has
 	// failed. Most hand-overs come in groups, as in a rollout.
 	freshPolls = 20
@@ -40,74 +34,18 @@ func (c Config) steadyPoll() time.Duration { return c.RetryPeriod * 7 / 4 }
 // pollInterval returns the time from the nth poll to the next.
 func (c Config) pollInterval(n int) time.Duration {
 	if n < freshPolls {
-		return jittered(c.RetryPeriod*11/10, c.RetryPeriod/10)
+		return lease.Jittered(c.RetryPeriod*11/10, c.RetryPeriod/10)
 	}
 	return c.steadyPoll()
 }
 
-// A pace spaces attempts at one thing that fails or is over too soon. The first attempts follow each
-// other quickly, later ones ever more slowly, up to a limit. It counts from beginning to beginning,
-// so the limit bounds the rate however long an attempt lasts. It forgets an attempt that lasted, and
-// everything that is long past. Only one goroutine may use it.
-type pace struct {
-	free   int           // how many attempts in a row may end without a pause
-	first  time.Duration // the pause after the next one
-	factor int           // from one pause to the next
-	forget time.Duration // what lasts as long, or lies back as long, is forgotten
+// attemptTimeout returns the bound of one request. It leaves room for a second attempt within RenewDeadline, so that one
+// dead connection does not cost the leadership. It is client-go's own rule.
+func (c Config) attemptTimeout() time.Duration { return c.RenewDeadline / 2 }
 
-	count int // of attempts that were not forgotten
-	pause time.Duration
-	due   time.Duration // when the next attempt may begin, by the monotonic clock, if count is not 0
-}
+// shortAttempt returns how long the last try of something takes at most. With
+// what follows it, it stays below a second.
+func (c Config) shortAttempt() time.Duration { return min(c.attemptTimeout(), 500*time.Millisecond) }
 
-// ended takes in that an attempt that began at began is over. The pause grows up to limit, and
-// lasts at least retryAfter from now.
-func (p *pace) ended(began moment, limit, retryAfter time.Duration) {
-	m := now()
-	if p.count == 0 || m.mono-began.mono >= p.forget || began.mono-p.due >= p.forget {
-		p.count, p.pause, p.due = 0, 0, began.mono
-	}
-	if p.count++; p.count > p.free {
-		p.pause = min(max(time.Duration(p.factor)*p.pause, p.first), limit)
-	}
-	pause := p.pause
-	if pause < limit { // the first pauses set candidates apart, so the last ones can be exact
-		pause = jittered(pause, pause/4)
-	}
-	// An attempt that was made early pays for it afterwards.
-	p.due = max(max(began.mono, p.due)+pause, m.mono+min(retryAfter, longestRetryAfter))
-}
-
-// in returns how long the next attempt must still wait at m.
-func (p *pace) in(m moment) time.Duration {
-	if p.count == 0 {
-		return 0
-	}
-	return max(0, p.due-m.mono)
-}
-
-// jittered returns d, up to spread more or less. Candidates that lost the API server together must
-// not come back together.
-func jittered(d, spread time.Duration) time.Duration {
-	if spread <= 0 {
-		return d
-	}
-	return d - spread + rand.N(2*spread) //nolint:gosec // not a secret
-}
-
-// retryAfterError is an answer whose Retry-After client-go was not shown.
-type retryAfterError struct {
-	error
-	after time.Duration
-}
-
-func (e *retryAfterError) Unwrap() error { return e.error }
-
-// retryAfter returns how long the API server wants to be left alone after err.
-func retryAfter(err error) time.Duration {
-	if hidden := new(retryAfterError); errors.As(err, &hidden) {
-		return hidden.after
-	}
-	seconds, _ := apierrors.SuggestsClientDelay(err)
-	return time.Duration(seconds) * time.Second
-}
+// tick bounds how long a clock's jump goes unnoticed by the watchdog.
+func (c Config) tick() time.Duration { return min(c.RetryPeriod, time.Second) }

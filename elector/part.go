@@ -6,6 +6,8 @@ package elector
 import (
 	"context"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // A Part is a share of a term's work that a Lease of its own stands for, such as
@@ -20,7 +22,7 @@ type Part struct{ term *term }
 // release them after [Part.Close] only.
 func (t Term) Part(ctx context.Context, info Term) *Part {
 	info.Identity = t.Identity
-	p := newTerm(ctx, info, "", 0, now())
+	p := newTerm(ctx, info, "", 0, lease.Now())
 	p.whole = t.state
 	p.ctx, p.cancel = context.WithCancelCause(context.WithValue(ctx, termKey{}, p))
 	if t.state == nil { // not a term

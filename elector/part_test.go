@@ -9,11 +9,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 func TestAPartIsWorthNoMoreThanItsTerm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		whole := newTerm(t.Context(), Term{Token: "7", Identity: "me"}, "", 10*time.Second, now())
+		whole := newTerm(t.Context(), Term{Token: "7", Identity: "me"}, "", 10*time.Second, lease.Now())
 		part := whole.Part(whole.ctx, Term{Token: "8", Transitions: 3})
 		if left := part.Remaining(); left <= 0 || left > 10*time.Second {
 			t.Errorf("%v left", left)
@@ -31,7 +33,7 @@ func TestAPartIsWorthNoMoreThanItsTerm(t *testing.T) {
 
 func TestAPartEndsWithoutItsTerm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		whole := newTerm(t.Context(), Term{}, "", 10*time.Second, now())
+		whole := newTerm(t.Context(), Term{}, "", 10*time.Second, lease.Now())
 		part, other := whole.Part(whole.ctx, Term{}), whole.Part(whole.ctx, Term{})
 		release, ok := part.Term().Hold()
 		if !ok {

@@ -92,7 +92,7 @@ func TestAClaimThatWouldBeInVainIsNotSent(t *testing.T) {
 		a.leads(time.Second)
 		b := w.candidate("b").start()
 		time.Sleep(time.Second)
-		base, _ := b.view.get()
+		base, _ := b.view.Get()
 		w.isHeldBy("x")
 		w.server.ResetRequests()
 		campaign, err := b.startCampaign(t.Context(), base)

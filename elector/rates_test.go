@@ -17,6 +17,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -124,7 +125,7 @@ func TestGuarantee9ServiceIsNormalHalfAMinuteAfterALastingFault(t *testing.T) {
 		a, b, _ := w.underFault(role, fault)
 		time.Sleep(5 * time.Minute)
 		b.client.Heal()
-		time.Sleep(longestSlow + firstPause + 30*time.Millisecond) // a new watch is listened to before a read and a claim
+		time.Sleep(longestSlow + lease.FirstPause + 30*time.Millisecond) // a new watch is listened to before a read and a claim
 		if role == "standby" {
 			a.stop()
 			if took := b.leads(time.Second); took > 50*time.Millisecond {
@@ -253,7 +254,7 @@ func TestAfterAnOutageTheWatchIsBackWithTheFirstAnswer(t *testing.T) {
 			b.client.CutWatches()
 			time.Sleep(outage)
 			b.client.Heal()
-			w.until(DefaultRetryPeriod*7/4, "the watch is back", func() bool { return b.watcher.state().trusted })
+			w.until(DefaultRetryPeriod*7/4, "the watch is back", func() bool { return b.watcher.State().Trusted })
 			a.stop()
 			b.leads(time.Millisecond)
 		})

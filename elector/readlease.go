@@ -9,8 +9,9 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // A Record is what a Lease says, by the clocks of those who wrote it. It may be of any holder:
@@ -45,16 +46,16 @@ type Record struct {
 
 // ReadLease returns what a Lease says, whatever is in it. It trusts an annotation only if it was
 // written with the present record.
-func ReadLease(lease *coordinationv1.Lease) Record {
-	if lease == nil {
+func ReadLease(l *coordinationv1.Lease) Record {
+	if l == nil {
 		return Record{}
 	}
-	spec, annotations := &lease.Spec, lease.Annotations
+	spec, annotations := &l.Spec, l.Annotations
 	r := Record{
-		Holder:      holder(lease),
+		Holder:      lease.Holder(l),
 		Duration:    time.Duration(max(0, ptr.Deref(spec.LeaseDurationSeconds, 0))) * time.Second,
 		Transitions: int(ptr.Deref(spec.LeaseTransitions, 0)),
-		Elector:     signed(lease),
+		Elector:     lease.Signed(l, WriterAnnotation),
 	}
 	if spec.AcquireTime != nil {
 		r.Acquired = spec.AcquireTime.Time
@@ -68,7 +69,7 @@ func ReadLease(lease *coordinationv1.Lease) Record {
 	if !r.Elector {
 		return r
 	}
-	r.Token = recordedToken(lease)
+	r.Token = recordedToken(l)
 	r.StepDown = Token(annotations[StepDownAnnotation])
 	for _, key := range leaderKeys(annotations) {
 		if value, ok := annotations[key]; ok {
@@ -81,20 +82,13 @@ func ReadLease(lease *coordinationv1.Lease) Record {
 	return r
 }
 
-// signed reports whether an Elector wrote the Lease's record, and its annotations with it.
-func signed(lease *coordinationv1.Lease) bool {
-	parts := strings.Fields(lease.Annotations[WriterAnnotation])
-	return holder(lease) != "" && lease.Spec.RenewTime != nil && len(parts) == 3 &&
-		parts[1] == lease.Spec.RenewTime.UTC().Format(metav1.RFC3339Micro)
-}
-
 // recordedToken returns the token of a signed record, "" if it is not known.
-func recordedToken(lease *coordinationv1.Lease) Token {
-	text, ok := lease.Annotations[LeaderTokenAnnotation]
+func recordedToken(l *coordinationv1.Lease) Token {
+	text, ok := l.Annotations[LeaderTokenAnnotation]
 	if !ok {
 		return ""
 	}
-	version, token := Token(lease.ResourceVersion), Token(text)
+	version, token := Token(l.ResourceVersion), Token(text)
 	if token == "" {
 		return version // of the claim, which is not renewed yet
 	}

@@ -13,6 +13,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // relinquish releases the Lease when the work has ended, if StepDown or
@@ -21,18 +24,18 @@ import (
 // the record of a lost term, or of a claim whose reply was lost. began is when the
 // end began. Releasing is tried until DrainTimeout after that, and for one short
 // attempt at least. An error is ErrNotReleased.
-func (e *Elector) relinquish(ctx context.Context, t *term, began moment) error {
+func (e *Elector) relinquish(ctx context.Context, t *term, began lease.Moment) error {
 	resigned := e.stepDowns.take()
 	err := error(nil)
 	if stopped := ctx.Err() != nil; e.config.Enabled && (resigned != nil || stopped && (e.config.ReleaseOnCancel || !e.ran)) {
-		left := max(e.config.DrainTimeout-now().standbySince(began), e.config.shortAttempt())
+		left := max(e.config.DrainTimeout-lease.Now().StandbySince(began), e.config.shortAttempt())
 		if stopped {
 			left = min(left, e.overtime())
 		}
 		err = e.release(ctx, e.releaseTime(t, left), e.ownEnd(ctx, t))
 	}
 	if resigned != nil {
-		since := now() // not before: the release may take its time
+		since := lease.Now() // not before: the release may take its time
 		e.yielding = &since
 		resigned.answer(err)
 	}
@@ -48,9 +51,9 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 		}
 		return min(left, e.config.shortAttempt()) // lost, and perhaps still in our name
 	}
-	obs, _ := e.view.get()
-	m := now()
-	return min(left, max(obs.lapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.LeaseDuration)))
+	obs, _ := e.view.Get()
+	m := lease.Now()
+	return min(left, max(obs.LapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.LeaseDuration)))
 }
 
 // release writes a blank record over one of this process, as it was last seen,
@@ -62,20 +65,20 @@ func (e *Elector) release(parent context.Context, left time.Duration, end LastTe
 	var failure error
 	// Also after a conflict there is a pause: what refuses this write may refuse
 	// all, and nothing else would slow the tries.
-	for pause := time.Duration(0); ; pause = min(max(2*pause, firstPause), e.config.RetryPeriod) {
-		sleep(ctx, pause)
-		obs, _ := e.view.get()
-		doubtful := e.doubt.lastsFor(obs, now(), e.config.LeaseDuration) > 0
+	for pause := time.Duration(0); ; pause = min(max(2*pause, lease.FirstPause), e.config.RetryPeriod) {
+		wait.Sleep(ctx, pause)
+		obs, _ := e.view.Get()
+		doubtful := e.doubt.lastsFor(obs, lease.Now(), e.config.LeaseDuration) > 0
 		switch {
-		case obs.restored && obs.lapsesIn(now(), e.config.LeaseDuration) > 0:
+		case obs.Restored && obs.LapsesIn(lease.Now(), e.config.LeaseDuration) > 0:
 			return fmt.Errorf("%w: the Lease was edited or restored while it was not seen, and another process may have held it since", ErrNotReleased)
-		case !obs.ours && !doubtful:
+		case !obs.Ours && !doubtful:
 			return nil // released by a write whose reply was lost, or no longer ours
-		case ctx.Err() != nil && obs.ours && left == 0:
+		case ctx.Err() != nil && obs.Ours && left == 0:
 			return nil // it has lapsed
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ErrNotReleased, errors.Join(failure, context.Cause(ctx)))
-		case doubtful && !obs.ours:
+		case doubtful && !obs.Ours:
 			failure = errors.New("a claim without an answer may still be carried out")
 		default:
 			if failure = e.writeBlank(ctx, obs, end); failure == nil {
@@ -85,9 +88,9 @@ func (e *Elector) release(parent context.Context, left time.Duration, end LastTe
 		if ctx.Err() != nil {
 			continue // a read that ignores its context would only take time
 		}
-		if _, err := e.leases.read(ctx); err != nil {
+		if _, err := e.leases.Read(ctx); err != nil {
 			failure = errors.Join(failure, err)
-		} else if e.doubt.answered(now()) {
+		} else if e.doubt.answered(lease.Now()) {
 			e.doubt = nil
 		}
 	}
@@ -96,14 +99,14 @@ func (e *Elector) release(parent context.Context, left time.Duration, end LastTe
 // errNoTimeLeft is the cause of the end of a release that was tried in vain.
 var errNoTimeLeft = errors.New("no time is left to release the Lease")
 
-func (e *Elector) writeBlank(ctx context.Context, obs observation, end LastTerm) error {
-	end.Token = cmp.Or(end.Token, ReadLease(obs.lease).Token)
-	t := metav1.Time{Time: now().wall}
-	record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.lease.Spec)
+func (e *Elector) writeBlank(ctx context.Context, obs lease.Observation, end LastTerm) error {
+	end.Token = cmp.Or(end.Token, ReadLease(obs.Lease).Token)
+	t := metav1.Time{Time: lease.Now().Wall}
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&obs.Lease.Spec)
 	// One second, as client-go writes it: the API server wants a duration.
-	_, _, err := e.leases.write(ctx, obs.lease, resourcelock.LeaderElectionRecord{
+	_, _, err := e.leases.Write(ctx, obs.Lease, resourcelock.LeaderElectionRecord{
 		LeaseDurationSeconds: 1, AcquireTime: t, RenewTime: t, LeaderTransitions: record.LeaderTransitions,
-	}, marks{last: &end})
+	}, marks{last: &end}.put)
 	if err != nil {
 		return fmt.Errorf("release the Lease: %w", err)
 	}
@@ -114,7 +117,7 @@ func (e *Elector) writeBlank(ctx context.Context, obs observation, end LastTerm)
 // or may still do so.
 type doubt struct {
 	base string // the version that it replaces, "" for none
-	sent moment
+	sent lease.Moment
 	// open is until when, by the monotonic clock, this claim or one of base before it,
 	// which got no answer, may still be carried out. After that, and if the API server
 	// has answered, a read shows what it did.
@@ -123,14 +126,14 @@ type doubt struct {
 
 // after returns the doubt that follows d when a claim of base, sent at sent, has
 // failed with err. It is d if the claim was refused.
-func (d *doubt) after(base observation, sent moment, err error, renewDeadline time.Duration) *doubt {
-	next := &doubt{base: base.version(), sent: sent, open: sent.mono}
+func (d *doubt) after(base lease.Observation, sent lease.Moment, err error, renewDeadline time.Duration) *doubt {
+	next := &doubt{base: base.Version(), sent: sent, open: sent.Mono}
 	if d != nil && d.base == next.base {
 		next.open = max(next.open, d.open)
 	}
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
-		next.open = sent.mono + renewDeadline
+		next.open = sent.Mono + renewDeadline
 		return next
 	}
 	code := status.Status().Code
@@ -142,19 +145,11 @@ func (d *doubt) after(base observation, sent moment, err error, renewDeadline ti
 
 // lastsFor returns how long, as of m, the doubt still matters: until the record that
 // it may have left has lapsed, unless the Lease is seen to have changed.
-func (d *doubt) lastsFor(obs observation, m moment, leaseDuration time.Duration) time.Duration {
-	if d == nil || obs.version() != d.base {
+func (d *doubt) lastsFor(obs lease.Observation, m lease.Moment, leaseDuration time.Duration) time.Duration {
+	if d == nil || obs.Version() != d.base {
 		return 0
 	}
-	return max(0, leaseDuration-m.standbySince(d.sent))
+	return max(0, leaseDuration-m.StandbySince(d.sent))
 }
 
-func (d *doubt) answered(m moment) bool { return d != nil && m.mono >= d.open }
-
-// version returns the Lease's resourceVersion, "" if there is none.
-func (o observation) version() string {
-	if o.lease == nil {
-		return ""
-	}
-	return o.lease.ResourceVersion
-}
+func (d *doubt) answered(m lease.Moment) bool { return d != nil && m.Mono >= d.open }

@@ -17,28 +17,38 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // Found by the simulator: a watch's event may be looked at while the claim that
-// it gave rise to succeeds. Whoever looks is stopped here before it has read the
+// it gave rise to succeeds. The observer is stopped here after it has read the term and before it has read the
 // view, by the view's mutex.
 func TestWhatWasSeenBeforeATermBeganDoesNotEndIt(t *testing.T) {
+	client := leasetest.NewServer().Client("me")
 	e, err := New(&Config{Enabled: true, Identity: "me", LeaseName: "lease", LeaseNamespace: "ns"},
-		leasetest.NewServer().Client("me"), Callbacks{}, slog.New(slog.DiscardHandler))
+		client, Callbacks{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.view.saw(blank("first"), "1")
-	e.view.mu.Lock()
+	locked, unlock := make(chan struct{}), make(chan struct{})
+	config := e.leaseConfig()
+	config.Note = func(lease.Observation, *coordinationv1.Lease, lease.Moment) any {
+		close(locked)
+		<-unlock
+		return nil
+	}
+	e.view = lease.NewClient(client, config).View
 	var looking sync.WaitGroup
+	looking.Go(func() { e.view.Saw(&coordinationv1.Lease{}, "1") })
+	<-locked
 	looking.Go(e.sighted)
-	for stacks := make([]byte, 1<<20); !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*view).get(")); {
+	for stacks := make([]byte, 1<<20); !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*View).Get(")); {
 		runtime.Gosched()
 	}
-	term := newTerm(t.Context(), Term{}, "first", e.config.RenewDeadline, now())
+	term := newTerm(t.Context(), Term{}, "first", e.config.RenewDeadline, lease.Now())
 	e.term.Store(term)
-	e.view.mu.Unlock()
+	close(unlock)
 	looking.Wait()
 	if err := context.Cause(term.ctx); err != nil {
 		t.Errorf("the term ended with %v", err)
@@ -69,21 +79,21 @@ func TestARenewalDoesNotOverwriteWhatWasSeenAMomentAgo(t *testing.T) {
 				t.Fatal(err)
 			}
 			record := resourcelock.LeaderElectionRecord{HolderIdentity: "me", LeaseDurationSeconds: 15}
-			mine, sent, err := e.leases.write(t.Context(), nil, record, marks{})
+			mine, sent, err := e.leases.Write(t.Context(), nil, record, marks{}.put)
 			if err != nil {
 				t.Fatal(err)
 			}
-			term, err := e.newTerm(t.Context(), mine, sent)
+			term, err := e.beginTerm(t.Context(), mine, sent)
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := &lock{identity: "me", leases: e.leases, term: term, renewed: func(string, moment) {}}
+			l := &lock{identity: "me", leases: e.leases, term: term, renewed: func(string, lease.Moment) {}}
 			if err := l.Update(t.Context(), record); err != nil {
 				t.Fatalf("a renewal before: %v", err)
 			}
 
 			seen := c.seen(server)
-			e.view.saw(seen, "1000") // and nobody has been told yet
+			e.view.Saw(seen, "1000") // and nobody has been told yet
 			if err := l.Update(t.Context(), record); !errors.Is(err, errCampaignOver) {
 				t.Errorf("got %v, want %v", err, errCampaignOver)
 			}

@@ -3,29 +3,33 @@
 
 package elector
 
-import "time"
+import (
+	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+)
 
 // rhythm is how often a holder renews, as far as it was seen. Its RetryPeriod may be another than
 // ours.
 type rhythm struct {
 	holder  string
-	changed moment
+	changed lease.Moment
 	every   time.Duration
 }
 
 // saw takes in what is known of the Lease. Times between renewals are learned only from a watch that
 // is trusted, since reads show only some of them.
-func (r *rhythm) saw(obs observation, trusted bool) {
-	name := holder(obs.lease)
+func (r *rhythm) saw(obs lease.Observation, trusted bool) {
+	name := obs.Holder()
 	if name != r.holder {
-		*r = rhythm{holder: name, changed: obs.changed}
+		*r = rhythm{holder: name, changed: obs.Changed}
 		return
 	}
-	gap := obs.changed.mono - r.changed.mono
+	gap := obs.Changed.Mono - r.changed.Mono
 	if gap <= 0 {
 		return
 	}
-	r.changed = obs.changed
+	r.changed = obs.Changed
 	if trusted {
 		r.every = max(gap, r.every-r.every/8)
 	}

@@ -62,7 +62,7 @@ func TestGuarantee9AWatchThatFallsSilentIsNoticedWithinTwoRetryPeriods(t *testin
 			holdingBack(b.client)
 			w.server.ResetRequests()
 			time.Sleep(2*DefaultRetryPeriod + time.Millisecond)
-			if w.server.Requests("b", "get") == 0 || b.watcher.state().trusted {
+			if w.server.Requests("b", "get") == 0 || b.watcher.State().Trusted {
 				t.Errorf("it was not noticed")
 			}
 			time.Sleep(time.Minute)
@@ -73,7 +73,7 @@ func TestGuarantee9AWatchThatFallsSilentIsNoticedWithinTwoRetryPeriods(t *testin
 			}
 			// Within a RetryPeriod of the watch working everything is as ever.
 			b.client.Heal()
-			w.until(longestSlow, "a new watch", func() bool { return b.watcher.state().trusted })
+			w.until(longestSlow, "a new watch", func() bool { return b.watcher.State().Trusted })
 			time.Sleep(DefaultRetryPeriod)
 			w.server.ResetRequests()
 			time.Sleep(10 * time.Minute)

@@ -7,6 +7,9 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // yieldPeriods is for how many RetryPeriods after a StepDown the Lease is left
@@ -18,12 +21,12 @@ const never = time.Duration(-1)
 
 // tries is what a candidate remembers of its requests. Only Start's goroutine uses it.
 type tries struct {
-	requests pace // after requests that failed
-	terms    pace // after terms that ended too soon
-	confirms pace // of reads before claims that did not come to a claim
+	requests lease.Pace // after requests that failed
+	terms    lease.Pace // after terms that ended too soon
+	confirms lease.Pace // of reads before claims that did not come to a claim
 
-	claimed   moment          // when the last claim was decided on
-	looked    moment          // when the last read that was answered was sent
+	claimed   lease.Moment    // when the last claim was decided on
+	looked    lease.Moment    // when the last read that was answered was sent
 	deaf      bool            // the read after that got no answer
 	polls     int             // such reads in place of a watch, since the watch was last healthy
 	interval  time.Duration   // from one poll to the next
@@ -38,10 +41,10 @@ type tries struct {
 func newTries(c Config) tries {
 	apart := c.betweenTerms()
 	return tries{
-		requests: pace{first: firstPause, factor: 2, forget: c.slow()},
-		terms:    pace{free: 1, first: apart / 30, factor: 30, forget: c.slow()},
-		confirms: pace{free: 3, first: firstPause, factor: 2, forget: c.slow()},
-		looked:   now(),
+		requests: lease.Pace{First: lease.FirstPause, Factor: 2, Forget: c.slow()},
+		terms:    lease.Pace{Free: 1, First: apart / 30, Factor: 30, Forget: c.slow()},
+		confirms: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: c.slow()},
+		looked:   lease.Now(),
 		interval: c.pollInterval(0),
 		idle:     1,
 	}
@@ -50,45 +53,45 @@ func newTries(c Config) tries {
 // standby waits until the Lease can be claimed, and returns it as it is then
 // with the channel that is closed when it is seen to change. It returns false
 // when ctx has ended.
-func (e *Elector) standby(ctx context.Context) (observation, <-chan struct{}, bool) {
+func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct{}, bool) {
 	for ctx.Err() == nil {
-		obs, changed := e.view.get()
-		watch := e.watcher.state()
-		e.tries.rhythm.saw(obs, watch.trusted)
+		obs, changed := e.view.Get()
+		watch := e.watcher.State()
+		e.tries.rhythm.saw(obs, watch.Trusted)
 		e.tries.races.seen(obs, changed)
-		m := now()
+		m := lease.Now()
 		claim := e.claimIn(obs, m)
-		if claim == 0 && !obs.ours && obs.guard == 0 {
-			claim = e.tries.races.in(changed, now())
+		if claim == 0 && !obs.Ours && obs.Validity == 0 {
+			claim = e.tries.races.in(changed, lease.Now())
 		}
-		switch look := e.lookIn(obs, watch, now()); {
+		switch look := e.lookIn(obs, watch, lease.Now()); {
 		case claim == 0:
 			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) {
-				e.tries.claimed = now()
+				e.tries.claimed = lease.Now()
 				return obs, changed, true
 			}
 			// Somebody may edit the lapsed Lease all the time, which is news again and again. Reads that
 			// fail are paced as requests.
 			if !e.tries.deaf {
-				e.tries.confirms.ended(m, e.config.steadyPoll(), 0)
+				e.tries.confirms.Ended(m, e.config.steadyPoll(), 0)
 			}
 		case look == 0:
 			e.look(ctx, changed, watch)
 		default:
-			awaitAny(ctx, sooner(claim, look), changed, watch.turned)
+			wait.Any(ctx, wait.Sooner(claim, look), changed, watch.Turned)
 		}
 	}
-	return observation{}, nil, false
+	return lease.Observation{}, nil, false
 }
 
 // claimIn returns how long the Lease must not be claimed yet.
-func (e *Elector) claimIn(obs observation, m moment) time.Duration {
-	if !obs.known {
+func (e *Elector) claimIn(obs lease.Observation, m lease.Moment) time.Duration {
+	if !obs.Known {
 		return never
 	}
-	wait := max(obs.claimableIn(m), e.yield(obs), e.tries.requests.in(m), e.tries.terms.in(m))
-	if obs.guard > 0 { // a Lease that was released needs no read
-		wait = max(wait, e.tries.confirms.in(m))
+	wait := max(obs.ClaimableIn(m), e.yield(obs), e.tries.requests.In(m), e.tries.terms.In(m))
+	if obs.Validity > 0 { // a Lease that was released needs no read
+		wait = max(wait, e.tries.confirms.In(m))
 	}
 	return wait
 }
@@ -97,61 +100,61 @@ func (e *Elector) claimIn(obs observation, m moment) time.Duration {
 // the watch may have died silently or this process may have been stopped for a while, and after a
 // claim that failed for no visible reason. Where reading is refused a claim, which is a
 // compare-and-swap, shows as much.
-func (e *Elector) mustConfirm(obs observation, changed <-chan struct{}) bool {
-	return (obs.guard > 0 || e.tries.unclaimed == changed) && e.tries.unread != changed
+func (e *Elector) mustConfirm(obs lease.Observation, changed <-chan struct{}) bool {
+	return (obs.Validity > 0 || e.tries.unclaimed == changed) && e.tries.unread != changed
 }
 
 // lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and
 // when its holder should have renewed it but the watch shows nothing.
-func (e *Elector) lookIn(obs observation, watch watchState, m moment) time.Duration {
+func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.Moment) time.Duration {
 	t := &e.tries
-	due := m.mono
+	due := m.Mono
 	switch {
-	case !obs.known:
-	case watch.trusted && watch.blind: // it tells of a Lease at once, if there is one
-		due = watch.last.mono + firstPause
-	case !watch.trusted:
-		due = max(t.looked.mono, watch.since.mono) + t.interval
-	case holder(obs.lease) != "" && !obs.ours:
-		if watch.last.mono >= t.looked.mono {
+	case !obs.Known:
+	case watch.Trusted && watch.Blind: // it tells of a Lease at once, if there is one
+		due = watch.Last.Mono + lease.FirstPause
+	case !watch.Trusted:
+		due = max(t.looked.Mono, watch.Since.Mono) + t.interval
+	case obs.Holder() != "" && !obs.Ours:
+		if watch.Last.Mono >= t.looked.Mono {
 			t.idle = 1
 		}
-		due = max(t.looked.mono, watch.last.mono) + time.Duration(t.idle)*t.rhythm.patience(e.config.RetryPeriod)
+		due = max(t.looked.Mono, watch.Last.Mono) + time.Duration(t.idle)*t.rhythm.patience(e.config.RetryPeriod)
 	default:
 		return never
 	}
-	return max(0, due-m.mono, t.requests.in(m))
+	return max(0, due-m.Mono, t.requests.In(m))
 }
 
 // look reads the Lease, and reports whether that brought no news. It ends early when other news
 // arrives.
-func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch watchState) bool {
-	began, t := now(), &e.tries
-	until, cancel := untilClosed(ctx, changed)
+func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch lease.WatchState) bool {
+	began, t := lease.Now(), &e.tries
+	until, cancel := wait.UntilClosed(ctx, changed)
 	defer cancel()
-	news, err := e.leases.read(until)
-	e.watcher.allow()
+	news, err := e.leases.Read(until)
+	e.watcher.Allow()
 	switch {
 	case err == nil:
 		if t.deaf {
-			e.watcher.again()
+			e.watcher.Hurry()
 		}
-		if began.mono-t.looked.mono >= e.config.slow() {
+		if began.Mono-t.looked.Mono >= e.config.slow() {
 			t.polls = 0
 		}
-		if !watch.trusted {
+		if !watch.Trusted {
 			t.polls++
 		}
 		t.deaf, t.looked, t.interval, t.idle = false, began, e.config.pollInterval(t.polls), min(2*t.idle, 64)
-		e.watcher.followed(watch)
+		e.watcher.Followed(watch)
 		if news {
-			e.watcher.expect(e.watcher.newest())
+			e.watcher.Expect(e.watcher.Newest())
 		}
 		return !news
 	case until.Err() == nil:
 		t.deaf = true
 		e.troubled(ctx, cannotRead, err)
-		t.requests.ended(began, e.limit(err, e.config.steadyPoll()), retryAfter(err))
+		t.requests.Ended(began, e.limit(err, e.config.steadyPoll()), lease.RetryAfter(err))
 		if refused(err) {
 			t.unread = changed
 		}
@@ -176,8 +179,8 @@ func (e *Elector) limit(err error, otherwise time.Duration) time.Duration {
 func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err error) {
 	t := &e.tries
 	race := errors.Is(err, errLostRace)
-	if race && e.watcher.state().trusted {
-		awaitAny(ctx, e.config.RetryPeriod/2, changed, nil) // for the winner
+	if race && e.watcher.State().Trusted {
+		wait.Any(ctx, e.config.RetryPeriod/2, changed, nil) // for the winner
 	}
 	rival := time.Duration(e.rival.Load())
 	if judged := e.contest.judge(err, rival); errors.Is(judged, errLostRace) {
@@ -186,29 +189,29 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 	} else {
 		e.troubled(ctx, cannotClaim, judged)
 	}
-	if race && rival > t.claimed.mono {
+	if race && rival > t.claimed.Mono {
 		t.races.lose()
 		t.vain = false
 		return
 	}
 	t.vain, t.unclaimed, t.unread = true, changed, nil
-	t.requests.ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), retryAfter(err))
+	t.requests.Ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), lease.RetryAfter(err))
 }
 
 // yield returns how long the Lease is still left to others after a StepDown. It ends when one of
 // them has it, or when none seems to be there.
-func (e *Elector) yield(obs observation) time.Duration {
+func (e *Elector) yield(obs lease.Observation) time.Duration {
 	if e.yielding == nil {
 		return 0
 	}
-	m := now()
-	since := m.standbySince(*e.yielding)
-	ours := obs.ours || obs.restored
+	m := lease.Now()
+	since := m.StandbySince(*e.yielding)
+	ours := obs.Ours || obs.Restored
 	if ours { // a Lease that was not released must lapse for the others first
-		since = min(since, m.standbySince(obs.changed)-e.config.LeaseDuration)
+		since = min(since, m.StandbySince(obs.Changed)-e.config.LeaseDuration)
 	}
 	left := yieldPeriods*e.config.RetryPeriod - since
-	taken := !ours && obs.guard > 0 && obs.lease != nil && obs.changed.mono > e.yielding.mono
+	taken := !ours && obs.Validity > 0 && obs.Lease != nil && obs.Changed.Mono > e.yielding.Mono
 	if left <= 0 || taken {
 		e.yielding = nil
 		return 0

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"k8s.io/klog/v2"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // Start stands by, leads when it wins, and stands by again when a term has
@@ -33,18 +35,18 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)
 	}
 
-	defer e.usage.end()
+	defer e.usage.End()
 	ctx, stop := context.WithCancel(ctx) // ends with OnNewLeader, too, if that breaks
 	defer stop()
 	defer context.AfterFunc(ctx, e.noteStop)()
-	e.rival.Store(int64(now().mono))
-	e.contact.Store(int64(now().mono))
+	e.rival.Store(int64(lease.Now().Mono))
+	e.contact.Store(int64(lease.Now().Mono))
 	// The helpers outlive ctx: the Lease is watched while a term ends.
-	helpers, cancel := context.WithCancel(e.usage.in(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger)))
+	helpers, cancel := context.WithCancel(e.usage.In(klog.NewContext(context.WithoutCancel(ctx), e.clientLogger)))
 	var announcing, watching sync.WaitGroup
 	announcing.Go(func() { e.announcer.run(helpers, stop) })
 	if e.watcher != nil {
-		watching.Go(func() { e.watcher.run(helpers) })
+		watching.Go(func() { e.watcher.Run(helpers) })
 	}
 	returned := false
 	defer func() {
@@ -73,7 +75,7 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 // run takes a candidate through its life: standby, campaign, term, standby.
 func (e *Elector) run(ctx context.Context) error {
 	if !e.config.Enabled {
-		t := newTerm(ctx, Term{Identity: e.config.Identity, AcquiredAt: now().wall}, "", 0, now())
+		t := newTerm(ctx, Term{Identity: e.config.Identity, AcquiredAt: lease.Now().Wall}, "", 0, lease.Now())
 		e.term.Store(t)
 		e.announce()
 		return e.lead(ctx, ctx, nil, t)
@@ -86,7 +88,7 @@ func (e *Elector) run(ctx context.Context) error {
 		waiting := e.stepDowns.begin(ctx)
 		base, changed, ok := e.standby(waiting)
 		if !ok {
-			err := e.relinquish(ctx, nil, now())
+			err := e.relinquish(ctx, nil, lease.Now())
 			e.stepDowns.holds(e.mayHold())
 			if ctx.Err() != nil {
 				return e.notReleased(ctx, err)
@@ -107,7 +109,7 @@ func (e *Elector) run(ctx context.Context) error {
 		e.tries.races.win()
 		e.tries.vain = false
 		e.metrics().acquired(base)
-		began := now()
+		began := lease.Now()
 		if err := e.lead(ctx, waiting, c, t); err != nil {
 			return fmt.Errorf("elector: %w", err)
 		}
@@ -116,15 +118,15 @@ func (e *Elector) run(ctx context.Context) error {
 		}
 		e.stepDowns.holds(e.mayHold())
 		if !voluntary(context.Cause(t.ctx)) {
-			e.tries.terms.ended(began, e.config.betweenTerms(), 0)
+			e.tries.terms.Ended(began, e.config.betweenTerms(), 0)
 		}
 	}
 }
 
 // mayHold reports whether the Lease is in our name between terms, or may be.
 func (e *Elector) mayHold() bool {
-	obs, _ := e.view.get()
-	return obs.lapsesIn(now(), e.config.LeaseDuration) > 0 || e.doubt.lastsFor(obs, now(), e.config.LeaseDuration) > 0
+	obs, _ := e.view.Get()
+	return obs.LapsesIn(lease.Now(), e.config.LeaseDuration) > 0 || e.doubt.lastsFor(obs, lease.Now(), e.config.LeaseDuration) > 0
 }
 
 // notReleased returns the error of Start for a release that failed.

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -21,8 +22,8 @@ import (
 // names the candidate.
 func (c *candidate) released(err error) {
 	c.w.t.Helper()
-	if named := holder(c.w.lease()) == c.id; named == (err == nil) || err != nil && !errors.Is(err, ErrNotReleased) {
-		c.w.t.Errorf("StepDown = %v; the Lease is held by %q\n%s", err, holder(c.w.lease()), c.w.log)
+	if named := lease.Holder(c.w.lease()) == c.id; named == (err == nil) || err != nil && !errors.Is(err, ErrNotReleased) {
+		c.w.t.Errorf("StepDown = %v; the Lease is held by %q\n%s", err, lease.Holder(c.w.lease()), c.w.log)
 	}
 }
 
@@ -51,7 +52,7 @@ func TestStepDownReturnsNilOnlyIfNothingIsHeld(t *testing.T) {
 		"while a claim is under way": func(c *candidate) {
 			c.client.Latency(100*time.Millisecond, time.Second)
 			c.start()
-			c.w.until(time.Minute, "claimed", func() bool { return holder(c.w.lease()) == c.id })
+			c.w.until(time.Minute, "claimed", func() bool { return lease.Holder(c.w.lease()) == c.id })
 			c.client.Latency(0, 0)
 		},
 		"while a claim is on its way": func(c *candidate) {
@@ -188,8 +189,8 @@ func TestStepDownByACallbackDoesNotWaitForItself(t *testing.T) {
 					synctest.Wait()
 				}
 				// Others wait for the release, which it has asked for.
-				if err := a.StepDown(t.Context()); err != nil || holder(w.lease()) == "a" {
-					t.Errorf("StepDown = %v, held by %q\n%s", err, holder(w.lease()), w.log)
+				if err := a.StepDown(t.Context()); err != nil || lease.Holder(w.lease()) == "a" {
+					t.Errorf("StepDown = %v, held by %q\n%s", err, lease.Holder(w.lease()), w.log)
 				}
 			})
 		})
@@ -227,12 +228,12 @@ func TestStepDownKnowsOfAClaimWhoseReplyWasLost(t *testing.T) {
 			return f
 		})
 		a.start()
-		w.until(time.Minute, "claimed", func() bool { return holder(w.lease()) == "a" })
+		w.until(time.Minute, "claimed", func() bool { return lease.Holder(w.lease()) == "a" })
 		claimed := time.Now()
 		a.client.Partition()
 		err := a.StepDown(t.Context()) // makes no other claim meanwhile
 		if after := time.Since(claimed); err == nil && after < DefaultLeaseDuration {
-			t.Errorf("StepDown = nil after %v, and the Lease is held by %q", after, holder(w.lease()))
+			t.Errorf("StepDown = nil after %v, and the Lease is held by %q", after, lease.Holder(w.lease()))
 		}
 	})
 }

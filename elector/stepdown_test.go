@@ -13,6 +13,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -46,7 +47,7 @@ func TestStepDownLeavesTimeForAPlainClientGoCandidate(t *testing.T) {
 			if err := a.StepDown(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			w.until(yieldPeriods*DefaultRetryPeriod, "the other leads", func() bool { return holder(w.lease()) == "plain" })
+			w.until(yieldPeriods*DefaultRetryPeriod, "the other leads", func() bool { return lease.Holder(w.lease()) == "plain" })
 			stop()
 			a.leads(time.Minute)
 		}
@@ -97,7 +98,7 @@ func TestConcurrentStepDownsWaitForTheSameEnd(t *testing.T) {
 				if err := a.StepDown(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if w.log.count("a stopped") != 1 || holder(w.lease()) == "a" {
+				if w.log.count("a stopped") != 1 || lease.Holder(w.lease()) == "a" {
 					t.Errorf("returned before the end\n%s", w.log)
 				}
 			})
@@ -168,7 +169,7 @@ func TestAReleaseWhoseReplyIsLostCounts(t *testing.T) {
 		b := w.candidate("b").start()
 		synctest.Wait()
 		a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
-			return leasetest.Fault{LoseReply: op.Lease != nil && holder(op.Lease) == ""}
+			return leasetest.Fault{LoseReply: op.Lease != nil && lease.Holder(op.Lease) == ""}
 		})
 		if err := a.StepDown(t.Context()); err != nil {
 			t.Errorf("StepDown = %v although the release has landed", err)
@@ -183,7 +184,7 @@ func TestAReleaseThatMeetsAnEditIsTriedAgain(t *testing.T) {
 		a.leads(time.Second)
 		edited := false
 		a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
-			if op.Lease != nil && holder(op.Lease) == "" && !edited {
+			if op.Lease != nil && lease.Holder(op.Lease) == "" && !edited {
 				edited = true
 				w.edit(func(l *leaseObject) { l.Labels = map[string]string{"edited": "yes"} })
 			}
@@ -193,8 +194,8 @@ func TestAReleaseThatMeetsAnEditIsTriedAgain(t *testing.T) {
 		if err := a.result(time.Second); err != nil || !edited {
 			t.Fatal(err, edited)
 		}
-		if l := w.lease(); holder(l) != "" || l.Labels["edited"] != "yes" {
-			t.Errorf("holder %q, labels %v: want it released and the edit kept", holder(l), l.Labels)
+		if l := w.lease(); lease.Holder(l) != "" || l.Labels["edited"] != "yes" {
+			t.Errorf("holder %q, labels %v: want it released and the edit kept", lease.Holder(l), l.Labels)
 		}
 	})
 }

@@ -8,19 +8,18 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // lastWait is how long the end of what has been cancelled is waited for when
 // there is no time left.
 const lastWait = 100 * time.Millisecond
 
-// shortAttempt returns how long the last try of something takes at most. With
-// what follows it, it stays below a second.
-func (c Config) shortAttempt() time.Duration { return min(c.attemptTimeout(), 500*time.Millisecond) }
-
 // noteStop keeps when Start's context ended.
 func (e *Elector) noteStop() {
-	m := now()
+	m := lease.Now()
 	e.stopped.CompareAndSwap(nil, &m)
 }
 
@@ -28,14 +27,14 @@ func (e *Elector) noteStop() {
 // context, which it takes to have ended.
 func (e *Elector) stopLeft() time.Duration {
 	e.noteStop() // in case that nobody has come to it yet
-	return max(0, e.config.DrainTimeout-now().standbySince(*e.stopped.Load()))
+	return max(0, e.config.DrainTimeout-lease.Now().StandbySince(*e.stopped.Load()))
 }
 
 // overtime returns how long the last tries may still take after the end of Start's context. They have
 // until DrainTimeout, and one short attempt in all after that.
 func (e *Elector) overtime() time.Duration {
 	e.noteStop()
-	return max(lastWait, e.config.DrainTimeout+e.config.shortAttempt()-now().standbySince(*e.stopped.Load()))
+	return max(lastWait, e.config.DrainTimeout+e.config.shortAttempt()-lease.Now().StandbySince(*e.stopped.Load()))
 }
 
 // endStepDowns answers calls of StepDown when Start ends with err.
@@ -51,15 +50,15 @@ func (e *Elector) endStepDowns(err error) {
 // were given up.
 func (e *Elector) finish(announcing, watching *sync.WaitGroup) error {
 	var faults []error
-	if !waitFor(watching, max(e.stopLeft(), lastWait)) {
+	if !wait.For(watching, max(e.stopLeft(), lastWait)) {
 		faults = append(faults, errors.New("elector: the watch of the Lease does not end"))
 	}
 	if e.leases != nil {
-		if err := e.leases.requests.close(lastWait); err != nil {
+		if err := e.leases.Close(lastWait, ErrStopped); err != nil {
 			faults = append(faults, fmt.Errorf("elector: %w", err))
 		}
 	}
-	if !waitFor(announcing, max(e.stopLeft(), lastWait)) {
+	if !wait.For(announcing, max(e.stopLeft(), lastWait)) {
 		faults = append(faults, fmt.Errorf("elector: %w", ErrOnNewLeaderHung))
 	}
 	return errors.Join(faults...)

@@ -13,6 +13,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -133,7 +134,7 @@ func TestGuarantee2WithTheWatchDeadTheNextRenewalShowsTheOtherHolder(t *testing.
 		a.client.StallWatches()
 		w.edit(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("x") })
 		w.until(DefaultRetryPeriod+time.Millisecond, "the term ends", func() bool { return !a.IsLeader() })
-		if holder(w.lease()) != "x" {
+		if lease.Holder(w.lease()) != "x" {
 			t.Error("the other holder's record was overwritten")
 		}
 	})
@@ -254,8 +255,8 @@ func TestGuarantee3RemainingIsCountedFromTheSendingOfTheRenewal(t *testing.T) {
 // asleep returns a term as a process finds it that was stopped right after its last renewal and
 // continued later, before any timer has fired.
 func asleep(t *testing.T, mono, wall time.Duration) *term {
-	m := now()
-	sent := moment{mono: m.mono - mono, wall: m.wall.Add(-wall)}
+	m := lease.Now()
+	sent := lease.Moment{Mono: m.Mono - mono, Wall: m.Wall.Add(-wall)}
 	return newTerm(t.Context(), Term{}, "uid", DefaultRenewDeadline, sent)
 }
 
@@ -274,7 +275,7 @@ func TestGuarantee3AFrozenProcessFindsItselfNotLeading(t *testing.T) {
 			}
 			// A reply that was waiting is read before any look.
 			reply := late()
-			reply.renewed(now())
+			reply.extend(lease.Now())
 			if left := reply.remaining(); left != 0 {
 				t.Errorf("a late reply has revived the term for %v", left)
 			}

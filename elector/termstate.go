@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // term is the state behind a Term. Three things may end separately, in this
@@ -31,16 +33,16 @@ type term struct {
 	asked     atomic.Bool   // to step down, by an annotation on the Lease
 	overErr   error         // what went wrong at the end; only Start's goroutine uses it
 
-	mu      sync.Mutex // guards all below
-	sent    moment     // when the last acknowledged write was sent
-	ended   *moment    // when the context ended
-	lostAt  *moment
+	mu      sync.Mutex    // guards all below
+	sent    lease.Moment  // when the last acknowledged write was sent
+	ended   *lease.Moment // when the context ended
+	lostAt  *lease.Moment
 	retired bool          // the work has ended; only the Lease is still held
 	holds   int           // how many Holds are open
 	free    chan struct{} // if not nil, closed when none is
 }
 
-func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.Duration, sent moment) *term {
+func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.Duration, sent lease.Moment) *term {
 	t := &term{
 		Term: info, uid: uid, renewDeadline: renewDeadline, sent: sent,
 		lost: make(chan struct{}),
@@ -51,7 +53,7 @@ func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.D
 	t.cancel = func(cause error) {
 		t.mu.Lock()
 		if t.ended == nil {
-			m := now()
+			m := lease.Now()
 			t.ended = &m
 		}
 		t.mu.Unlock()
@@ -62,11 +64,11 @@ func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.D
 
 // ends returns when the context ended, now if it has not, and when the hold on
 // the Lease was lost, nil if it was not.
-func (t *term) ends() (ended moment, lost *moment) {
+func (t *term) ends() (ended lease.Moment, lost *lease.Moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended == nil {
-		return now(), t.lostAt
+		return lease.Now(), t.lostAt
 	}
 	return *t.ended, t.lostAt
 }
@@ -75,7 +77,7 @@ func (t *term) ends() (ended moment, lost *moment) {
 // term.
 func (t *term) held() time.Duration {
 	t.mu.Lock()
-	left := t.heldLocked(now())
+	left := t.heldLocked(lease.Now())
 	t.mu.Unlock()
 	if t.whole != nil {
 		left = min(left, t.whole.remaining())
@@ -86,14 +88,14 @@ func (t *term) held() time.Duration {
 	return left
 }
 
-func (t *term) heldLocked(m moment) time.Duration {
+func (t *term) heldLocked(m lease.Moment) time.Duration {
 	switch {
 	case t.lostAt != nil:
 		return 0
 	case t.renewDeadline == 0:
 		return math.MaxInt64
 	}
-	return m.remaining(t.sent, t.renewDeadline)
+	return remaining(m, t.sent, t.renewDeadline)
 }
 
 // remaining returns how long leadership, as users see it, is still certain.
@@ -107,11 +109,11 @@ func (t *term) remaining() time.Duration {
 	return t.held()
 }
 
-// renewed extends the term by a write sent at sent that was just acknowledged.
+// extend extends the term by a write sent at sent that was just acknowledged.
 // An acknowledgement that comes after the deadline revives nothing.
-func (t *term) renewed(sent moment) {
+func (t *term) extend(sent lease.Moment) {
 	t.mu.Lock()
-	inTime := t.heldLocked(now()) > 0
+	inTime := t.heldLocked(lease.Now()) > 0
 	if inTime {
 		t.sent = sent
 	}
@@ -123,12 +125,12 @@ func (t *term) renewed(sent moment) {
 
 // observed ends the term if the Lease is not, or no longer, the one this
 // process wrote.
-func (t *term) observed(obs observation) {
+func (t *term) observed(obs lease.Observation) {
 	switch {
 	case t.renewDeadline == 0:
-	case obs.lease == nil || obs.lease.UID != t.uid:
+	case obs.Lease == nil || obs.Lease.UID != t.uid:
 		t.lose(ErrLeaseDeleted)
-	case !obs.ours:
+	case !obs.Ours:
 		t.lose(ErrTakenOver)
 	}
 }
@@ -138,7 +140,7 @@ func (t *term) lose(cause error) {
 	t.mu.Lock()
 	first := t.lostAt == nil
 	if first {
-		m := now()
+		m := lease.Now()
 		t.lostAt = &m
 	}
 	t.mu.Unlock()
@@ -203,7 +205,7 @@ func (t *term) openHolds() int {
 }
 
 // lastSent returns when the last acknowledged write was sent.
-func (t *term) lastSent() moment {
+func (t *term) lastSent() lease.Moment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sent

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 const (
@@ -33,6 +35,9 @@ const (
 	cannotWatch failure = "cannot watch the Lease, so taking it over is slower"
 )
 
+// failures are what fails when a request does. A write is a claim, a renewal or a release, and its caller knows which.
+var failures = map[lease.Kind]failure{lease.Read: cannotRead, lease.Watch: cannotWatch}
+
 // over is what is logged when the failure is.
 var over = map[failure]string{
 	cannotRead:  "reading the Lease works again",
@@ -51,7 +56,7 @@ func (e *Elector) troubled(ctx context.Context, what failure, err error) {
 		e.metrics().failedRenewals.Inc()
 	}
 	level := slog.LevelDebug
-	if e.trouble.failed(what, err, now()) {
+	if e.trouble.failed(what, err, lease.Now()) {
 		level = slog.LevelWarn
 	}
 	e.logger.Log(ctx, level, string(what), "err", err)
@@ -59,7 +64,7 @@ func (e *Elector) troubled(ctx context.Context, what failure, err error) {
 
 // worked logs the end of a failure, if the log still tells of it.
 func (e *Elector) worked(ctx context.Context, what failure) {
-	if lasted, told := e.trouble.worked(what, now()); told {
+	if lasted, told := e.trouble.worked(what, lease.Now()); told {
 		e.logger.InfoContext(ctx, over[what], "after", lasted.Round(time.Millisecond))
 	}
 }
@@ -74,30 +79,30 @@ type trouble struct {
 
 // budget limits how many lines are logged.
 type budget struct {
-	full *moment // when a whole burst may be logged again; nil before the first line
+	full *lease.Moment // when a whole burst may be logged again; nil before the first line
 }
 
 // ailment is one failure and its reasons.
 type ailment struct {
 	failing bool
-	refused bool              // for a reason that the API server gave, and that lasts
-	since   moment            // when it began to fail
-	works   moment            // when it began to work, if it does
-	over    *moment           // when its end was last logged
-	until   moment            // when it last failed, or until when the API server wants not to be asked again
-	reason  string            // the present one
-	alone   moment            // since when there has been no other
-	told    string            // the reason that the log names, "" if it says that all is well
-	logged  map[string]moment // when each reason was last logged, for a reminder
+	refused bool                    // for a reason that the API server gave, and that lasts
+	since   lease.Moment            // when it began to fail
+	works   lease.Moment            // when it began to work, if it does
+	over    *lease.Moment           // when its end was last logged
+	until   lease.Moment            // when it last failed, or until when the API server wants not to be asked again
+	reason  string                  // the present one
+	alone   lease.Moment            // since when there has been no other
+	told    string                  // the reason that the log names, "" if it says that all is well
+	logged  map[string]lease.Moment // when each reason was last logged, for a reminder
 }
 
 // failed takes in a failure and reports whether it must be logged.
-func (t *trouble) failed(what failure, err error, m moment) bool {
+func (t *trouble) failed(what failure, err error, m lease.Moment) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.ailments[what]
 	if a == nil {
-		a = &ailment{logged: map[string]moment{}}
+		a = &ailment{logged: map[string]lease.Moment{}}
 		if t.ailments == nil {
 			t.ailments = map[failure]*ailment{}
 		}
@@ -111,14 +116,14 @@ func (t *trouble) failed(what failure, err error, m moment) bool {
 		a.reason, a.alone = reason, m
 	}
 	a.refused, a.until = refused(err), m
-	a.until.mono += min(retryAfter(err), longestRetryAfter)
+	a.until.Mono += min(lease.RetryAfter(err), lease.LongestRetryAfter)
 	for r, at := range a.logged {
-		if m.standbySince(at) >= reminder {
+		if m.StandbySince(at) >= reminder {
 			delete(a.logged, r)
 		}
 	}
 	_, known := a.logged[reason]
-	if known && (reason == a.told || m.standbySince(a.alone) < settled) || !t.budget.spend(m) {
+	if known && (reason == a.told || m.StandbySince(a.alone) < settled) || !t.budget.spend(m) {
 		return false
 	}
 	a.told, a.logged[reason] = reason, m
@@ -126,20 +131,20 @@ func (t *trouble) failed(what failure, err error, m moment) bool {
 }
 
 // spend reports whether a line may be logged now, and counts it.
-func (b *budget) spend(m moment) bool {
+func (b *budget) spend(m lease.Moment) bool {
 	owed := time.Duration(0)
 	if b.full != nil {
-		owed = max(0, b.full.mono-m.mono)
+		owed = max(0, b.full.Mono-m.Mono)
 	}
 	if owed > (troubleBurst-1)*troubleSpacing {
 		return false
 	}
-	b.full = &moment{mono: m.mono + owed + troubleSpacing}
+	b.full = &lease.Moment{Mono: m.Mono + owed + troubleSpacing}
 	return true
 }
 
 // mayTellLeader reports whether another change of the leader may be logged.
-func (t *trouble) mayTellLeader(m moment) bool {
+func (t *trouble) mayTellLeader(m lease.Moment) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.changes.spend(m)
@@ -148,7 +153,7 @@ func (t *trouble) mayTellLeader(m moment) bool {
 // worked takes in that an operation succeeded. It returns for how long it had
 // failed, and whether the log must say that this is over. It may be called for as
 // long as the operation works.
-func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told bool) {
+func (t *trouble) worked(what failure, m lease.Moment) (lasted time.Duration, told bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.ailments[what]
@@ -158,12 +163,12 @@ func (t *trouble) worked(what failure, m moment) (lasted time.Duration, told boo
 	if a.failing {
 		a.failing, a.works = false, m
 	}
-	flaps := a.over != nil && m.standbySince(*a.over) < reminder
-	if a.told == "" || flaps && m.standbySince(a.works) < settled {
+	flaps := a.over != nil && m.StandbySince(*a.over) < reminder
+	if a.told == "" || flaps && m.StandbySince(a.works) < settled {
 		return 0, false
 	}
 	a.told, a.over = "", &m
-	return a.works.standbySince(a.since), true
+	return a.works.StandbySince(a.since), true
 }
 
 // forget ends a failure that no longer matters, without a word.
@@ -186,11 +191,11 @@ func (t *trouble) failing(what failure) bool {
 // untried reports whether the operation has not failed for longer than pause, and what the API server
 // asked for, so that nobody tries it any more. Of one that was refused for a reason that lasts it
 // says no.
-func (t *trouble) untried(what failure, m moment, pause time.Duration) bool {
+func (t *trouble) untried(what failure, m lease.Moment, pause time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.ailments[what]
-	return a != nil && (!a.failing || !a.refused && m.standbySince(a.until) > pause)
+	return a != nil && (!a.failing || !a.refused && m.StandbySince(a.until) > pause)
 }
 
 // refused reports whether it failed because the API server refused it, for a

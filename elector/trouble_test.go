@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
@@ -31,7 +32,7 @@ var (
 func warned(interval, duration time.Duration, failure func(n int) error) (lines []string) {
 	var t trouble
 	for n, at := 0, time.Duration(0); at < duration; n, at = n+1, at+interval {
-		if err := failure(n); t.failed(cannotRead, err, moment{mono: at}) {
+		if err := failure(n); t.failed(cannotRead, err, lease.Moment{Mono: at}) {
 			lines = append(lines, fmt.Sprintf("%v %v", at, err))
 		}
 	}

@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 func TestWrongArgumentsAreNamed(t *testing.T) {
 	for arguments, want := range map[string]string{
 		"-scenario 99":         "99",
-		"-scenario 27":         "elector/validity_test.go",
-		"-scenario suspended":  "elector/validity_test.go",
+		"-scenario 27":         "elector/deadline_test.go",
+		"-scenario suspended":  "elector/deadline_test.go",
 		"-scenario [":          "-scenario",
 		"-count 0":             "-count 0",
 		"-duration -1s":        "-1s",

@@ -29,8 +29,8 @@ var Elsewhere = []struct {
 	Row         int
 	Name, Where string
 }{
-	{27, "wall clock jumps ±1 h", "elector/validity_test.go: pure functions of both clocks"},
-	{28, "machine suspended", "elector/validity_test.go: pure functions of both clocks"},
+	{27, "wall clock jumps ±1 h", "elector/deadline_test.go: pure functions of both clocks"},
+	{28, "machine suspended", "elector/deadline_test.go: pure functions of both clocks"},
 	{29, "clocks run ±10 % apart", "test/sim: virtual time"},
 }
 

@@ -38,7 +38,7 @@ func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err
 	if err != nil {
 		return "", err
 	}
-	mutant, overlay := filepath.Join(p.dir, m.file), filepath.Join(p.dir, "overlay.json")
+	mutant, overlay := filepath.Join(p.dir, filepath.Base(m.file)), filepath.Join(p.dir, "overlay.json")
 	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
 	if err != nil {
 		return "", err

@@ -6,24 +6,24 @@ package main
 // A mutation breaks a package on purpose, by one edit of one of its files.
 type mutation struct {
 	name     string
-	file     string
+	file     string // below the package's folder
 	old, new string // old stands there once
 }
 
 // mutations break package elector.
 var mutations = []mutation{
 	{
-		"counts a renewal from its reply", "leases.go",
-		"	return lease, sent, nil\n", "	return lease, now(), nil\n",
+		"counts a renewal from its reply", "internal/lease/client.go",
+		"	return lease, sent, nil\n", "	return lease, Now(), nil\n",
 	}, {
-		"skips the compare-and-swap", "leases.go",
-		"		return l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
-		"		if latest, e := l.client.Get(ctx, l.name, metav1.GetOptions{}); e == nil {\n" +
+		"skips the compare-and-swap", "internal/lease/client.go",
+		"		return c.leases.Update(ctx, next, metav1.UpdateOptions{})\n",
+		"		if latest, e := c.leases.Get(ctx, c.name, metav1.GetOptions{}); e == nil {\n" +
 			"			next.ResourceVersion = latest.ResourceVersion\n		}\n" +
-			"		return l.client.Update(ctx, next, metav1.UpdateOptions{})\n",
+			"		return c.leases.Update(ctx, next, metav1.UpdateOptions{})\n",
 	}, {
-		"has no time limit for a request", "leases.go",
-		"context.WithTimeoutCause(ctx, l.attempt,", "context.WithTimeoutCause(ctx, 1000*l.attempt,",
+		"has no time limit for a request", "internal/lease/client.go",
+		"context.WithTimeoutCause(ctx, c.attempt,", "context.WithTimeoutCause(ctx, 1000*c.attempt,",
 	}, {
 		"releases before the work has ended", "lead.go",
 		"	t.overErr = e.drain(c, t, w)\n", "	_ = e.relinquish(ctx, t, started)\n	t.overErr = e.drain(c, t, w)\n",
@@ -41,71 +41,71 @@ var mutations = []mutation{
 		"			f(t.ctx)\n", "			go f(t.ctx)\n",
 	}, {
 		"leads on beside another holder", "termstate.go",
-		"	case !obs.ours:\n", "	case false:\n",
+		"	case !obs.Ours:\n", "	case false:\n",
 	}, {
 		"leads on without a Lease", "termstate.go",
-		"	case obs.lease == nil || obs.lease.UID != t.uid:\n", "	case obs.lease == nil:\n	case obs.lease.UID != t.uid:\n",
+		"	case obs.Lease == nil || obs.Lease.UID != t.uid:\n", "	case obs.Lease == nil:\n	case obs.Lease.UID != t.uid:\n",
 	}, {
-		"claims when RenewDeadline has passed", "validity.go",
+		"claims when RenewDeadline has passed", "internal/lease/observation.go",
 		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n",
 		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second * 2 / 3\n",
 	}, {
-		"waits its own duration instead of the holder's", "validity.go",
-		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n", "	recorded := own\n",
+		"waits its own duration instead of the holder's", "internal/lease/observation.go",
+		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n", "	recorded := d.own\n",
 	}, {
-		"waits for any duration an administrator has written", "validity.go",
-		"	if recorded <= MaxLeaseDuration || renewing {\n", "	if true {\n",
+		"waits for any duration an administrator has written", "internal/lease/observation.go",
+		"	if recorded <= d.longest || renewing {\n", "	if true {\n",
 	}, {
-		"takes a deleted Lease for free", "view.go",
+		"takes a deleted Lease for free", "internal/lease/observation.go",
 		"		// have noticed yet, so its time must pass all the same.\n		return keep()\n", "",
 	}, {
-		"forgets the guard of a record that was replaced", "view.go",
-		"max(guard(&lease.Spec, next.renewing, m, own), o.claimableIn(m))", "guard(&lease.Spec, next.renewing, m, own)",
+		"forgets the validity of a record that was replaced", "internal/lease/observation.go",
+		"max(d.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))", "d.validity(&lease.Spec, next.renewing, m)",
 	}, {
-		"believes an old copy of its own record", "writes.go",
+		"believes an old copy of its own record", "internal/lease/writes.go",
 		"		case wrote && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
 			"		case wrote:\n			restored = true\n			continue\n		case w.base != version:\n			continue\n",
 		"		case wrote:\n			w.version, ours = version, true\n",
 	}, {
-		"believes a stale event of the watch", "view.go",
+		"believes a stale event of the watch", "internal/lease/view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
 	}, {
 		"takes the token from the write before", "campaign.go",
-		"			c.began <- t\n", "			if base.lease != nil {\n				t.Token = Token(base.lease.ResourceVersion)\n			}\n			c.began <- t\n",
+		"			c.began <- t\n", "			if base.Lease != nil {\n				t.Token = Token(base.Lease.ResourceVersion)\n			}\n			c.began <- t\n",
 	}, {
-		"knows itself by its Identity alone", "record.go",
-		"	if holder(lease) != a.identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewed) {\n",
-		"	if holder(lease) != a.identity {\n",
+		"knows itself by its Identity alone", "internal/lease/record.go",
+		"	if Holder(lease) != a.Identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewTime) {\n",
+		"	if Holder(lease) != a.Identity {\n",
 	}, {
 		"releases whoever holds the Lease", "release.go",
-		"		case !obs.ours && !doubtful:\n", "		case holder(obs.lease) == \"\":\n",
+		"		case !obs.Ours && !doubtful:\n", "		case obs.Holder() == \"\":\n",
 	}, {
 		"releases again and again without a pause", "release.go",
-		"		sleep(ctx, pause)\n", "",
+		"		wait.Sleep(ctx, pause)\n", "		wait.Sleep(ctx, 0*pause)\n",
 	}, {
-		"trusts a watch that has died", "trust.go",
+		"trusts a watch that has died", "internal/lease/trust.go",
 		"		if t.awaited == timer {\n", "		if t.awaited == timer && false {\n",
 	}, {
 		"says it leads until the term is put away", "elector.go",
 		"IsLeader() bool { return e.Remaining() > 0 }", "IsLeader() bool { return e.term.Load() != nil }",
 	}, {
-		"believes that a clone's record is its own", "record.go",
+		"believes that a clone's record is its own", "internal/lease/record.go",
 		"	return signature == a.signature(w) || ", "	return true || signature == a.signature(w) || ",
 	}, {
-		"knows its record only by the annotation", "record.go",
+		"knows its record only by the annotation", "internal/lease/record.go",
 		"	return signature == a.signature(w) || ", "	return signature == a.signature(w) || false && ",
 	}, {
-		"takes a blank record that was edited for free", "view.go",
-		"	case o.known && (!same || holder(o.lease) == \"\"):\n", "	case o.known && !same:\n",
+		"takes a blank record that was edited for free", "internal/lease/observation.go",
+		"	case o.Known && (!same || o.Holder() == \"\"):\n", "	case o.Known && !same:\n",
 	}, {
-		"takes an hour's lease after ten minutes", "validity.go",
-		"	if recorded <= MaxLeaseDuration || renewing {\n",
-		"	if recorded > MaxLeaseDuration {\n		return MaxLeaseDuration\n	} else {\n",
+		"takes an hour's lease after ten minutes", "internal/lease/observation.go",
+		"	if recorded <= d.longest || renewing {\n",
+		"	if recorded > d.longest {\n		return d.longest\n	} else {\n",
 	}, {
 		"releases while a hold is open", "termstate.go",
 		"	if t.holds == 0 {\n", "	if t.holds >= 0 {\n",
 	}, {
-		"waits for a request that ignores its context", "request.go",
+		"waits for a request that ignores its context", "internal/lease/request.go",
 		"time.NewTimer(r.grace)", "time.NewTimer(1000 * time.Hour)",
 	}, {
 		"says nil of every StepDown", "release.go",
@@ -115,10 +115,10 @@ var mutations = []mutation{
 		"(e.config.ReleaseOnCancel || !e.ran)", "e.config.ReleaseOnCancel",
 	}, {
 		"does not slow down when its requests are refused", "standby.go",
-		"e.yield(obs), e.tries.requests.in(m), ", "e.yield(obs), ",
+		"e.yield(obs), e.tries.requests.In(m), ", "e.yield(obs), ",
 	}, {
 		"claims at once after terms that ended at once", "standby.go",
-		", e.tries.terms.in(m))", ")",
+		", e.tries.terms.In(m))", ")",
 	},
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -155,7 +155,7 @@ func closeBody(r *http.Request) {
 func (t *leaseTransport) trusted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.avoided == 0 || now().mono >= t.avoided
+	return t.avoided == 0 || Now().Mono >= t.avoided
 }
 
 // failed keeps the next attempts from meeting the same dead connection, unless
@@ -165,7 +165,7 @@ func (t *leaseTransport) failed(request context.Context) {
 		return
 	}
 	t.mu.Lock()
-	t.avoided = now().mono + avoidance
+	t.avoided = Now().Mono + avoidance
 	t.mu.Unlock()
 	closeIdle(t.shared)
 }
@@ -173,7 +173,7 @@ func (t *leaseTransport) failed(request context.Context) {
 // abandoned reports whether ctx was cancelled for another reason than that its
 // time had passed.
 func abandoned(ctx context.Context) bool {
-	return errors.Is(ctx.Err(), context.Canceled) && !errors.As(context.Cause(ctx), new(lateError))
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.As(context.Cause(ctx), new(LateError))
 }
 
 // WrappedRoundTripper lets client-go find the transport below.

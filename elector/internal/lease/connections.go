@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func (c *connections) dialing(dial connrotation.DialFunc) connrotation.DialFunc 
 
 // usedFor notes the Elector that sends the request of ctx.
 func (c *connections) usedFor(ctx context.Context) {
-	u, ok := ctx.Value(usageKey{}).(*usage)
+	u, ok := ctx.Value(usageKey{}).(*Usage)
 	if c == nil || !ok || !u.first(c) {
 		return
 	}
@@ -49,21 +49,22 @@ func (c *connections) giveUp() {
 	}
 }
 
-// usage is what one Elector has used. It travels in the contexts of its requests,
+// A Usage is what one Elector has used. It travels in the contexts of its requests,
 // as the caller's wrappers may hide the transport below them.
-type usage struct {
+type Usage struct {
 	mu   sync.Mutex // guards used
 	used map[*connections]bool
 }
 
 type usageKey struct{}
 
-func (u *usage) in(ctx context.Context) context.Context {
+// In returns a context for requests that count as use.
+func (u *Usage) In(ctx context.Context) context.Context {
 	return context.WithValue(ctx, usageKey{}, u)
 }
 
 // first reports whether c is used for the first time.
-func (u *usage) first(c *connections) bool {
+func (u *Usage) first(c *connections) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.used[c] {
@@ -76,8 +77,8 @@ func (u *usage) first(c *connections) bool {
 	return true
 }
 
-// end closes the connections that no other Elector uses.
-func (u *usage) end() {
+// End closes the connections that no other Elector uses.
+func (u *Usage) End() {
 	u.mu.Lock()
 	used := u.used
 	u.used = nil
@@ -85,12 +86,4 @@ func (u *usage) end() {
 	for c := range used {
 		c.giveUp()
 	}
-}
-
-// KeepConnections returns a context for requests that are made beside an Elector's on its
-// clientset, if that is from [NewClientset]. The connections are closed when nothing uses them any
-// more, which is when the last Elector's Start has returned and done was called.
-func KeepConnections(ctx context.Context) (_ context.Context, done func()) {
-	u := new(usage)
-	return u.in(ctx), u.end
 }

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-var me = author{identity: "me", nonce: "mine"}
+var me = Author{Identity: "me", Nonce: "mine", Annotation: "writer"}
 
 // held returns a Lease that a candidate elsewhere holds for 40 s, renewed so many seconds after the
 // beginning.
@@ -37,9 +38,16 @@ func with(lease *coordinationv1.Lease, change func(*coordinationv1.Lease)) *coor
 	return lease
 }
 
+func testView() *View {
+	return newView(Config{
+		Self: me, LeaseDuration: own, Longest: longest,
+		Note: func(Observation, *coordinationv1.Lease, Moment) any { return nil },
+	})
+}
+
 func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 	mine := held("me", 1)
-	written := writing{renewed: mine.Spec.RenewTime.Time}
+	written := writing{renewTime: mine.Spec.RenewTime.Time}
 	edited := func(l *coordinationv1.Lease) {
 		l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = ptr.To[int32](5), ptr.To[int32](7)
 	}
@@ -48,14 +56,14 @@ func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 	other := with(held("x", 1), func(l *coordinationv1.Lease) { l.UID = "second" })
 	type leases []*coordinationv1.Lease
 	for name, c := range map[string]struct {
-		seen  leases // one every second, nil for none
-		since int    // which of them the time counts from
-		guard time.Duration
+		seen     leases // one every second, nil for none
+		since    int    // which of them the time counts from
+		validity time.Duration
 	}{
 		"none":                             {leases{nil}, 0, 0},
 		"blank":                            {leases{blank("first")}, 0, 0},
 		"held":                             {leases{held("x", 1)}, 0, 40 * time.Second},
-		"held, for no time recorded":       {leases{with(held("x", 1), func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })}, 0, DefaultLeaseDuration},
+		"held, for no time recorded":       {leases{with(held("x", 1), func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })}, 0, own},
 		"ours":                             {leases{mine}, 0, 0},
 		"ours by name only":                {leases{held("me", 1)}, 0, 40 * time.Second},
 		"renewed":                          {leases{held("x", 1), held("x", 2)}, 1, 40 * time.Second},
@@ -85,18 +93,18 @@ func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 		"ours, then an edit of it":         {leases{mine, with(held("me", 1), edited)}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var obs observation
+			var obs Observation
 			for i, lease := range c.seen {
 				d := time.Duration(i) * time.Second
-				obs = obs.after(lease, slices.Contains(c.seen, mine) && me.wrote(written, lease), at(d, d), DefaultLeaseDuration)
-				if !obs.known || obs.lease != lease {
-					t.Fatalf("after %v: known: %t, lease %v", d, obs.known, obs.lease)
+				obs = obs.after(lease, slices.Contains(c.seen, mine) && me.wrote(written, lease), at(d, d), durations{own: own, longest: longest})
+				if !obs.Known || obs.Lease != lease {
+					t.Fatalf("after %v: known: %t, lease %v", d, obs.Known, obs.Lease)
 				}
 			}
-			if obs.guard != c.guard {
-				t.Errorf("left alone for %v, want %v", obs.guard, c.guard)
+			if obs.Validity != c.validity {
+				t.Errorf("left alone for %v, want %v", obs.Validity, c.validity)
 			}
-			if since := obs.changed.mono; c.guard > 0 && since != time.Duration(c.since)*time.Second {
+			if since := obs.Changed.Mono; c.validity > 0 && since != time.Duration(c.since)*time.Second {
 				t.Errorf("since %v, want %ds", since, c.since)
 			}
 		})
@@ -109,12 +117,12 @@ func version(v string) *coordinationv1.Lease {
 }
 
 // shows fails the test unless the view's Lease is of this version, "" for none.
-func (v *view) shows(t *testing.T, version string) {
+func (v *View) shows(t *testing.T, version string) {
 	t.Helper()
-	obs, _ := v.get()
+	obs, _ := v.Get()
 	got := ""
-	if obs.lease != nil {
-		got = obs.lease.ResourceVersion
+	if obs.Lease != nil {
+		got = obs.Lease.ResourceVersion
 	}
 	if got != version {
 		t.Errorf("the view shows version %q, want %q", got, version)
@@ -122,32 +130,32 @@ func (v *view) shows(t *testing.T, version string) {
 }
 
 func TestGuarantee9AStaleEventIsNotBelieved(t *testing.T) {
-	v := newView(me, DefaultLeaseDuration)
-	if !v.saw(version("99"), "99") || !v.saw(version("100"), "100") {
+	v := testView()
+	if !v.Saw(version("99"), "99") || !v.Saw(version("100"), "100") {
 		t.Error("a newer version was no news")
 	}
-	if v.saw(version("99"), "99") { // as a number the smaller, as a text the larger
+	if v.Saw(version("99"), "99") { // as a number the smaller, as a text the larger
 		t.Error("an older version was news")
 	}
 	v.shows(t, "100")
-	if v.saw(nil, "98") {
+	if v.Saw(nil, "98") {
 		t.Error("an older deletion was news")
 	}
 	v.shows(t, "100")
-	if !v.saw(nil, "101") {
+	if !v.Saw(nil, "101") {
 		t.Error("a newer deletion was no news")
 	}
-	if v.saw(version("100"), "100") {
+	if v.Saw(version("100"), "100") {
 		t.Error("what was before the deletion was news")
 	}
 	v.shows(t, "")
 }
 
 func TestGuarantee9AReadThatWasOvertakenIsNotBelieved(t *testing.T) {
-	v := newView(me, DefaultLeaseDuration)
-	v.saw(version("5"), "5")
+	v := testView()
+	v.Saw(version("5"), "5")
 	mark := v.mark()
-	v.saw(version("7"), "7")
+	v.Saw(version("7"), "7")
 	if v.sawRead(version("6"), mark) || v.sawRead(nil, mark) {
 		t.Error("news from before what was seen meanwhile")
 	}
@@ -159,13 +167,13 @@ func TestGuarantee9AReadThatWasOvertakenIsNotBelieved(t *testing.T) {
 }
 
 func TestAServerThatHasGoneBackIsBelieved(t *testing.T) {
-	v := newView(me, DefaultLeaseDuration)
-	v.saw(version("100"), "100")
+	v := testView()
+	v.Saw(version("100"), "100")
 	if !v.sawRead(version("7"), v.mark()) {
 		t.Error("what the server says now was no news")
 	}
 	v.shows(t, "7")
-	if !v.saw(version("8"), "8") {
+	if !v.Saw(version("8"), "8") {
 		t.Error("what has happened since was no news")
 	}
 	v.shows(t, "8")
@@ -176,31 +184,31 @@ func TestAServerThatHasGoneBackIsBelieved(t *testing.T) {
 }
 
 func TestAVersionThatIsNoNumberIsBelieved(t *testing.T) {
-	v := newView(me, DefaultLeaseDuration)
-	v.saw(version("5"), "5")
-	if !v.saw(version("x"), "x") {
+	v := testView()
+	v.Saw(version("5"), "5")
+	if !v.Saw(version("x"), "x") {
 		t.Error("was no news")
 	}
 	v.shows(t, "x")
 }
 
 func TestWhoeverWaitsForNewsIsWokenByNewsOnly(t *testing.T) {
-	v := newView(me, DefaultLeaseDuration)
+	v := testView()
 	for i, step := range []struct {
 		see  func() bool
 		news bool
 	}{
 		{func() bool { return v.sawRead(nil, v.mark()) }, true}, // the first, even of nothing
 		{func() bool { return v.sawRead(nil, v.mark()) }, false},
-		{func() bool { return v.saw(version("5"), "5") }, true},
-		{func() bool { return v.saw(version("5"), "5") }, false},
+		{func() bool { return v.Saw(version("5"), "5") }, true},
+		{func() bool { return v.Saw(version("5"), "5") }, false},
 		{func() bool { return v.sawRead(version("5"), v.mark()) }, false},
-		{func() bool { return v.saw(version("4"), "4") }, false},
-		{func() bool { return v.saw(version("6"), "6") }, true},
-		{func() bool { return v.saw(nil, "7") }, true},
-		{func() bool { return v.saw(nil, "7") }, false},
+		{func() bool { return v.Saw(version("4"), "4") }, false},
+		{func() bool { return v.Saw(version("6"), "6") }, true},
+		{func() bool { return v.Saw(nil, "7") }, true},
+		{func() bool { return v.Saw(nil, "7") }, false},
 	} {
-		_, changed := v.get()
+		_, changed := v.Get()
 		news := step.see()
 		woken := false
 		select {
@@ -211,5 +219,47 @@ func TestWhoeverWaitsForNewsIsWokenByNewsOnly(t *testing.T) {
 		if news != step.news || woken != step.news {
 			t.Errorf("step %d: news: %t, woken: %t, want %t", i, news, woken, step.news)
 		}
+	}
+}
+
+func TestAWriteOfACloneAtTheSameMicrosecondIsNotOurs(t *testing.T) {
+	sent := writing{renewTime: time.Unix(1, 0), id: "first"}
+	lease := held("me", 1)
+	if !me.wrote(sent, lease) {
+		t.Error("without an annotation the renewTime must do")
+	}
+	for signature, ours := range map[string]bool{
+		me.signature(sent): true,
+		me.signature(writing{renewTime: sent.renewTime, id: "second"}): false,
+		me.signature(writing{renewTime: time.Unix(0, 0), id: "first"}): true, // left by an earlier write: the last was stripped of its own
+		"garbage": true,
+		Author{Identity: "me", Nonce: "other"}.signature(sent): false, // another process with this Identity
+	} {
+		lease.Annotations = map[string]string{me.Annotation: signature}
+		if got := me.wrote(sent, lease); got != ours {
+			t.Errorf("%q: ours: %t, want %t", signature, got, ours)
+		}
+	}
+}
+
+// BenchmarkObservation measures what a standby does with every event of its watch.
+func BenchmarkObservation(b *testing.B) {
+	versions := make([]string, 1<<16)
+	for i := range versions {
+		versions[i] = strconv.Itoa(1_000_000 + i)
+	}
+	leases := []*coordinationv1.Lease{held("x", 1), held("x", 2)} // one is the view's, the other ours
+	v, i := testView(), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if i == len(versions) {
+			v, i = testView(), 0
+		}
+		lease := leases[i%2]
+		lease.ResourceVersion = versions[i]
+		if !v.Saw(lease, versions[i]) {
+			b.Fatal("no news")
+		}
+		i++
 	}
 }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+// Package wait has small waits that a context or a time ends.
+package wait
 
 import (
 	"context"
@@ -9,9 +10,9 @@ import (
 	"time"
 )
 
-// awaitAny waits until one of the channels is closed or delivers (never if nil), d has passed
+// Any waits until one of the channels is closed or delivers (never if nil), d has passed
 // (never if negative), or ctx has ended. It reports whether it was a channel.
-func awaitAny(ctx context.Context, d time.Duration, first, second <-chan struct{}) bool {
+func Any(ctx context.Context, d time.Duration, first, second <-chan struct{}) bool {
 	var timeout <-chan time.Time
 	if d >= 0 {
 		timer := time.NewTimer(d)
@@ -29,8 +30,8 @@ func awaitAny(ctx context.Context, d time.Duration, first, second <-chan struct{
 	return false
 }
 
-// untilClosed returns a context that ends when c is closed, too.
-func untilClosed(ctx context.Context, c <-chan struct{}) (context.Context, context.CancelFunc) {
+// UntilClosed returns a context that ends when c is closed, too.
+func UntilClosed(ctx context.Context, c <-chan struct{}) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
@@ -42,16 +43,16 @@ func untilClosed(ctx context.Context, c <-chan struct{}) (context.Context, conte
 	return ctx, cancel
 }
 
-// sooner returns the shorter of two times, of which negative ones never come.
-func sooner(a, b time.Duration) time.Duration {
+// Sooner returns the shorter of two times, of which negative ones never come.
+func Sooner(a, b time.Duration) time.Duration {
 	if a < 0 || b >= 0 && b < a {
 		return b
 	}
 	return a
 }
 
-// waitFor reports whether the group's goroutines end within d.
-func waitFor(group *sync.WaitGroup, d time.Duration) bool {
+// For reports whether the group's goroutines end within d.
+func For(group *sync.WaitGroup, d time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
 		group.Wait()
@@ -67,8 +68,8 @@ func waitFor(group *sync.WaitGroup, d time.Duration) bool {
 	}
 }
 
-// sleep waits for d, or less if ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
+// Sleep waits for d, or less if ctx ends.
+func Sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func (c *call) hide(answer *http.Response) {
 // failure returns err with what it lacks: the time within which there was no answer, which HTTP/2
 // calls "context deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
 func (c *call) failure(ctx context.Context, err error) error {
-	var late lateError
+	var late LateError
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
 		if from, ok := errors.AsType[*url.Error](err); ok {
 			err = &url.Error{Op: from.Op, URL: from.URL, Err: late}

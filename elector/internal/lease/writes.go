@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"crypto/rand"
@@ -18,18 +18,18 @@ const maxWrites = 16
 // writing returns a new write of this process that is about to be sent in place of base, or to
 // create the Lease if base is nil, and remembers it: its reply may be lost, and the watch shows
 // that it landed.
-func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
-	w := writing{renewed: sent.wall.Truncate(time.Microsecond), id: rand.Text()[:8], sent: sent}
+func (v *View) writing(base *coordinationv1.Lease, sent Moment) writing {
+	w := writing{renewTime: sent.Wall.Truncate(time.Microsecond), id: rand.Text()[:8], sent: sent}
 	if base != nil {
 		w.base = base.ResourceVersion
-		if t := base.Spec.RenewTime; t != nil && t.Time.Equal(w.renewed) {
-			w.renewed = w.renewed.Add(time.Microsecond)
+		if t := base.Spec.RenewTime; t != nil && t.Time.Equal(w.renewTime) {
+			w.renewTime = w.renewTime.Add(time.Microsecond)
 		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for slices.ContainsFunc(v.writes, func(other writing) bool { return other.renewed.Equal(w.renewed) }) {
-		w.renewed = w.renewed.Add(time.Microsecond)
+	for slices.ContainsFunc(v.writes, func(other writing) bool { return other.renewTime.Equal(w.renewTime) }) {
+		w.renewTime = w.renewTime.Add(time.Microsecond)
 	}
 	if len(v.writes) == maxWrites {
 		// The oldest one that has not become the record. The record's own is needed for as long
@@ -45,7 +45,7 @@ func (v *view) writing(base *coordinationv1.Lease, sent moment) writing {
 // recognizeLocked reports whether the record of the Lease, which was just seen, is ours: this process
 // wrote it, and none can have held the Lease since. If another can, the record is restored. It forgets the writes that can no longer be or become the record, so that an old copy of one,
 // applied again later, is not taken for ours.
-func (v *view) recognizeLocked(lease *coordinationv1.Lease) (ours, restored bool) {
+func (v *View) recognizeLocked(lease *coordinationv1.Lease) (ours, restored bool) {
 	version := ""
 	if lease != nil {
 		version = lease.ResourceVersion
@@ -70,6 +70,6 @@ func (v *view) recognizeLocked(lease *coordinationv1.Lease) (ours, restored bool
 // unbroken reports whether the record of the write, seen at a version, has been there since it was
 // written. At another version than before it may have been put back, after another holder's that
 // was not seen. But none can have claimed the Lease while the write was recent.
-func (v *view) unbroken(w writing, version string) bool {
-	return w.version == "" || w.version == version || now().leaderSince(w.sent) < v.recent
+func (v *View) unbroken(w writing, version string) bool {
+	return w.version == "" || w.version == version || Now().LeaderSince(w.sent) < v.recent
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // watchTimeout is the shortest time the API server is asked to keep a watch
@@ -28,54 +30,50 @@ var (
 	errWatchEnded  = errors.New("the API server ended the watch")
 )
 
-// watcher keeps one watch on the one Lease open, at the pace that the API server allows, and shows
+// A Watcher keeps one watch on the one Lease open, at the pace that the API server allows, and shows
 // what it delivers to the view. It does not read: a standby does while it cannot trust the watch, and
 // a leader learns everything from its renewals.
-type watcher struct {
-	leases  *leaseClient
-	begin   chan struct{} // closed when the standby has looked at the Lease for the first time
-	allowed sync.Once     // closes begin
-	slow    time.Duration
-	leading func() bool
-	pace    pace          // of run
-	hurry   chan struct{} // holds one: the next watch may come early
-	// restarted is told of every watch but the first, and of why the one before
-	// ended: nil if the API server ended it in good order.
+type Watcher struct {
+	client    *Client
+	begin     chan struct{} // closed when the standby has looked at the Lease for the first time
+	allowed   sync.Once     // closes begin
+	slow      time.Duration
+	leading   func() bool
+	pace      Pace          // of Run
+	hurry     chan struct{} // holds one: the next watch may come early
 	restarted func(error)
 
 	trust
 }
 
-func newWatcher(e *Elector) *watcher {
-	w := &watcher{
-		leases:    e.leases,
+func newWatcher(client *Client, c Config) *Watcher {
+	return &Watcher{
+		client:    client,
 		begin:     make(chan struct{}),
-		slow:      e.config.slow(),
-		leading:   e.IsLeader,
-		pace:      pace{first: firstPause, factor: 2, forget: e.config.slow()},
+		slow:      c.Slow,
+		leading:   c.Leading,
+		pace:      Pace{First: FirstPause, Factor: 2, Forget: c.Slow},
 		hurry:     make(chan struct{}, 1),
-		restarted: e.watchRestarted,
-		trust:     newTrust(e.config.RetryPeriod),
+		restarted: c.WatchRestarted,
+		trust:     newTrust(c.RetryPeriod),
 	}
-	e.leases.watcher = w
-	return w
 }
 
-// allow lets the first watch begin.
-func (w *watcher) allow() { w.allowed.Do(func() { close(w.begin) }) }
+// Allow lets the first watch begin.
+func (w *Watcher) Allow() { w.allowed.Do(func() { close(w.begin) }) }
 
-// run watches until ctx ends.
-func (w *watcher) run(ctx context.Context) {
+// Run watches until ctx ends.
+func (w *Watcher) Run(ctx context.Context) {
 	select {
 	case <-w.begin: // the connection is there, and the version to watch from is known
 	case <-ctx.Done():
 		return
 	}
-	for version := w.newest(); ; {
-		began := now()
+	for version := w.Newest(); ; {
+		began := Now()
 		var err error
 		version, err = w.watch(ctx, version)
-		w.pace.ended(began, w.limit(), retryAfter(err))
+		w.pace.Ended(began, w.limit(), RetryAfter(err))
 		w.wait(ctx)
 		if ctx.Err() != nil {
 			return
@@ -86,41 +84,39 @@ func (w *watcher) run(ctx context.Context) {
 
 // limit returns the longest pause between two watches. A leader, whose renewals tell it most, makes
 // fewer than two a minute.
-func (w *watcher) limit() time.Duration {
+func (w *Watcher) limit() time.Duration {
 	if w.leading() {
 		return w.slow * 11 / 10
 	}
 	return w.slow
 }
 
-// newest returns the version of the Lease as last seen, "" if there is none.
-func (w *watcher) newest() string {
-	if obs, _ := w.leases.view.get(); obs.lease != nil {
-		return obs.lease.ResourceVersion
-	}
-	return ""
+// Newest returns the version of the Lease as last seen, "" if there is none.
+func (w *Watcher) Newest() string {
+	obs, _ := w.client.View.Get()
+	return obs.Version()
 }
 
 // wait waits until the next watch may be opened.
-func (w *watcher) wait(ctx context.Context) {
+func (w *Watcher) wait(ctx context.Context) {
 	select {
 	case <-w.hurry: // meant for a wait before this one
 	default:
 	}
 	for {
-		left := w.pace.in(now())
+		left := w.pace.In(Now())
 		if left == 0 || ctx.Err() != nil {
 			return
 		}
-		if awaitAny(ctx, left, w.hurry, nil) && left <= w.limit() {
+		if wait.Any(ctx, left, w.hurry, nil) && left <= w.limit() {
 			return
 		}
 	}
 }
 
-// again makes the next watch come early, because the API server answers again. The watch after that
+// Hurry makes the next watch come early, because the API server answers again. The watch after that
 // comes later for it.
-func (w *watcher) again() {
+func (w *Watcher) Hurry() {
 	select {
 	case w.hurry <- struct{}{}:
 	default:
@@ -129,7 +125,7 @@ func (w *watcher) again() {
 
 // watch opens one watch, from version or, if that is "", from what is now, and
 // follows it to its end. It returns the version to go on from, "" if unknown.
-func (w *watcher) watch(parent context.Context, version string) (string, error) {
+func (w *Watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	stream, err := w.open(ctx, cancel, version)
@@ -147,20 +143,20 @@ func (w *watcher) watch(parent context.Context, version string) (string, error) 
 
 // open waits for the API server to accept the watch no longer than for any
 // other request.
-func (w *watcher) open(ctx context.Context, cancel context.CancelCauseFunc, version string) (watch.Interface, error) {
-	timer := time.AfterFunc(w.leases.attempt, func() { cancel(w.leases.late) })
+func (w *Watcher) open(ctx context.Context, cancel context.CancelCauseFunc, version string) (watch.Interface, error) {
+	timer := time.AfterFunc(w.client.attempt, func() { cancel(w.client.late) })
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
 	call := new(call)
 	start := func(ctx context.Context) (watch.Interface, error) {
-		return w.leases.client.Watch(ctx, metav1.ListOptions{
-			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.leases.name).String(),
+		return w.client.leases.Watch(ctx, metav1.ListOptions{
+			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.client.name).String(),
 			ResourceVersion:     version,
 			AllowWatchBookmarks: true,
 			TimeoutSeconds:      ptr.To(seconds),
 		})
 	}
-	stream, err := ask(call.in(ctx), w.leases.requests, "watch", start, func(late watch.Interface, _ bool) { late.Stop() })
+	stream, err := ask(call.in(ctx), w.client.requests, "watch", start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
 		if err = call.failure(ctx, err); !errors.Is(err, context.Cause(ctx)) {
 			err = errors.Join(err, context.Cause(ctx))
@@ -170,11 +166,11 @@ func (w *watcher) open(ctx context.Context, cancel context.CancelCauseFunc, vers
 	return stream, nil
 }
 
-func (w *watcher) follow(ctx context.Context, stream watch.Interface, version string) (string, error) {
+func (w *Watcher) follow(ctx context.Context, stream watch.Interface, version string) (string, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return w.newest(), context.Cause(ctx)
+			return w.Newest(), context.Cause(ctx)
 		case event, open := <-stream.ResultChan():
 			if !open {
 				return version, nil
@@ -196,10 +192,10 @@ func (w *watcher) follow(ctx context.Context, stream watch.Interface, version st
 // it does after some minutes: that is in good order.
 func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
-func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
+func (w *Watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
 	version := lease.ResourceVersion
-	if w.heard(version, kind == watch.Bookmark) > w.quiet { // or it may be one that ends at once, again and again
-		w.leases.heard(cannotWatch, nil)
+	if w.received(version, kind == watch.Bookmark) > w.quiet { // or it may be one that ends at once, again and again
+		w.client.heard(Watch, nil)
 	}
 	switch kind {
 	case watch.Bookmark:
@@ -207,7 +203,7 @@ func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
 	case watch.Deleted:
 		lease = nil
 	}
-	if w.leases.view.saw(lease, version) {
-		w.leases.sighted()
+	if w.client.View.Saw(lease, version) {
+		w.client.sighted()
 	}
 }

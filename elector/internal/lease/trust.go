@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -24,35 +24,36 @@ type trust struct {
 	doubted   bool                    // the last watch was silent, and this one has delivered nothing
 	blind     bool                    // a watch from now on does not deliver that there is no Lease
 	delivered string                  // the newest version the open watch has delivered
-	began     moment                  // when it was opened
-	last      moment                  // when it last delivered anything, or was opened
-	since     moment                  // when the watch was last open and trusted
+	began     Moment                  // when it was opened
+	last      Moment                  // when it last delivered anything, or was opened
+	since     Moment                  // when the watch was last open and trusted
 	awaited   *time.Timer             // ends the watch, unless what is awaited comes; nil if nothing is
 	version   string                  // what is awaited, "" for anything
 	turned    chan struct{}           // closed when the watch becomes trusted, or no longer is
 }
 
 func newTrust(retryPeriod time.Duration) trust {
-	m := now()
+	m := Now()
 	return trust{
 		grace: retryPeriod / 2, quiet: retryPeriod * 3 / 2,
 		last: m, since: m, turned: make(chan struct{}),
 	}
 }
 
-// watchState is what a standby knows of the watch.
-type watchState struct {
-	trusted bool
-	blind   bool          // the watch is open, but must be followed by a read
-	last    moment        // when the watch last delivered anything, or was opened
-	since   moment        // when the watch was last trusted, if it no longer is
-	turned  chan struct{} // closed when trusted or blind changes
+// A WatchState is what a standby knows of the watch.
+type WatchState struct {
+	Trusted bool
+	Blind   bool            // the watch is open, but must be followed by a read
+	Last    Moment          // when the watch last delivered anything, or was opened
+	Since   Moment          // when the watch was last trusted, if it no longer is
+	Turned  <-chan struct{} // closed when Trusted or Blind changes
 }
 
-func (t *trust) state() watchState {
+// State returns what is known of the watch.
+func (t *trust) State() WatchState {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return watchState{trusted: t.trustedLocked(), blind: t.blind, last: t.last, since: t.since, turned: t.turned}
+	return WatchState{Trusted: t.trustedLocked(), Blind: t.blind, Last: t.last, Since: t.since, Turned: t.turned}
 }
 
 func (t *trust) trustedLocked() bool { return t.cancel != nil && !t.doubted }
@@ -67,7 +68,7 @@ func (t *trust) turnLocked() {
 func (t *trust) opened(cancel context.CancelCauseFunc, version string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := now()
+	m := Now()
 	t.cancel, t.blind, t.delivered, t.began, t.last = cancel, version == "", version, m, m
 	t.turnLocked()
 }
@@ -77,19 +78,19 @@ func (t *trust) closed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.trustedLocked() {
-		t.since = now()
+		t.since = Now()
 	}
 	t.cancel, t.blind = nil, false
 	t.settledLocked()
 	t.turnLocked()
 }
 
-// heard takes in that the watch has delivered a version, with the Lease or as a bookmark. It returns
+// received takes in that the watch has delivered a version, with the Lease or as a bookmark. It returns
 // how long the watch has been open.
-func (t *trust) heard(version string, bookmark bool) (age time.Duration) {
+func (t *trust) received(version string, bookmark bool) (age time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.delivered, t.last = version, now()
+	t.delivered, t.last = version, Now()
 	// Versions that cannot be compared are taken for new ones.
 	if order, err := resourceversion.CompareResourceVersion(version, t.version); err != nil || order >= 0 {
 		t.settledLocked()
@@ -98,21 +99,21 @@ func (t *trust) heard(version string, bookmark bool) (age time.Duration) {
 		t.doubted, t.blind = false, blind
 		t.turnLocked()
 	}
-	return t.last.mono - t.began.mono
+	return t.last.Mono - t.began.Mono
 }
 
-// followed takes in that a read has followed the opening of the watch that was open at state.
-func (t *trust) followed(state watchState) {
+// Followed takes in that a read has followed the opening of the watch that was open at state.
+func (t *trust) Followed(state WatchState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if state.turned == t.turned {
+	if state.Turned == t.turned {
 		t.blind = false
 	}
 }
 
-// expect tells that the watch must deliver a version, or anything if that is "". If it does not in
+// Expect tells that the watch must deliver a version, or anything if that is "". If it does not in
 // time it is replaced.
-func (t *trust) expect(version string) {
+func (t *trust) Expect(version string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.cancel == nil || t.awaited != nil {
@@ -136,7 +137,7 @@ func (t *trust) expect(version string) {
 
 func (t *trust) doubtLocked(cancel context.CancelCauseFunc) {
 	if t.trustedLocked() {
-		t.since = now()
+		t.since = Now()
 	}
 	t.doubted = true
 	t.settledLocked()
@@ -156,5 +157,5 @@ func (t *trust) settledLocked() {
 func (t *trust) silent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.cancel != nil && now().mono-t.last.mono >= t.quiet
+	return t.cancel != nil && Now().Mono-t.last.Mono >= t.quiet
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 func TestARequestWithoutAnAnswerSaysHowLongItWaited(t *testing.T) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 0, lateError(5*time.Second+time.Nanosecond))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 0, LateError(5*time.Second+time.Nanosecond))
 	defer cancel()
 	<-ctx.Done()
 	refusal := errors.New("refused")

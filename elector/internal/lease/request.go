@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -12,7 +12,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
+
+// ErrHung is in the error of a request that ignores its context and still goes on.
+var ErrHung = errors.New("a request to the API server ignores its context")
 
 // maxHung is how many requests of one verb may go on although they were given up.
 // While there are as many, new ones of that verb fail at once. Watches that hang
@@ -31,8 +36,8 @@ type requests struct {
 	closed  bool           // nobody wants late replies any more
 }
 
-func newRequests(c Config) *requests {
-	return &requests{grace: min(c.RenewDeadline/20, 100*time.Millisecond), hung: map[string]int{}}
+func newRequests(renewDeadline time.Duration) *requests {
+	return &requests{grace: min(renewDeadline/20, 100*time.Millisecond), hung: map[string]int{}}
 }
 
 // hungError is the error of a request that was given up.
@@ -44,13 +49,13 @@ type hungError struct {
 
 func (h *hungError) Error() string {
 	return fmt.Sprintf("%v: %s (%d such requests go on; look at the token source, exec plugin or transport wrapper): %v",
-		ErrRequestHung, h.what, h.n, h.cause)
+		ErrHung, h.what, h.n, h.cause)
 }
 
-func (h *hungError) Unwrap() []error { return []error{ErrRequestHung, h.cause} }
+func (h *hungError) Unwrap() []error { return []error{ErrHung, h.cause} }
 
 // ask returns what call returns. If call goes on after the end of ctx, ask
-// gives it up and returns an error that is ErrRequestHung. A value that it returns
+// gives it up and returns an error that is ErrHung. A value that it returns
 // later goes to late, if that is not nil; nobody wants it once Start has ended.
 func ask[T any](ctx context.Context, r *requests, what string, call func(context.Context) (T, error), late func(value T, wanted bool)) (T, error) {
 	var none T
@@ -117,12 +122,12 @@ func (r *requests) returned(what string) (wanted bool) {
 }
 
 // close waits for what still runs, d at most, and returns an error if something
-// goes on. Late replies are of no interest any more.
-func (r *requests) close(d time.Duration) error {
+// goes on. cause is why nobody waits any longer. Late replies are of no interest any more.
+func (r *requests) close(d time.Duration, cause error) error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
-	if waitFor(&r.running, d) {
+	if wait.For(&r.running, d) {
 		return nil
 	}
 	r.mu.Lock()
@@ -134,5 +139,5 @@ func (r *requests) close(d time.Duration) error {
 	for _, hung := range r.hung {
 		n += hung
 	}
-	return &hungError{strings.Join(slices.Sorted(maps.Keys(r.hung)), ", "), n, ErrStopped}
+	return &hungError{strings.Join(slices.Sorted(maps.Keys(r.hung)), ", "), n, cause}
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package elector
+package lease
 
 import (
 	"context"
@@ -132,7 +132,7 @@ func TestGuarantee12ADeadConnectionCostsOneAttempt(t *testing.T) {
 }
 
 func TestOnlyARequestWhoseTimeHasPassedShowsADeadConnection(t *testing.T) {
-	late := lateError(time.Second)
+	late := LateError(time.Second)
 	for name, c := range map[string]struct {
 		end  func(context.Context) (context.Context, context.CancelFunc)
 		dead bool
@@ -144,7 +144,7 @@ func TestOnlyARequestWhoseTimeHasPassedShowsADeadConnection(t *testing.T) {
 		}, false},
 		"its caller has gone for a reason": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
-			time.AfterFunc(time.Second, func() { cancel(ErrStopped) })
+			time.AfterFunc(time.Second, func() { cancel(errors.New("stopped")) })
 			return ctx, func() { cancel(nil) }
 		}, false},
 		"its time has passed": {func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -181,7 +181,7 @@ func TestOnlyARequestWhoseTimeHasPassedShowsADeadConnection(t *testing.T) {
 
 func TestATransportOfTheCallersOwnIsTheOnlyOne(t *testing.T) {
 	only := &cable{dead: true}
-	cfg, err := RESTConfig(&rest.Config{Host: "http://api", Transport: only}, Config{})
+	cfg, err := RESTConfig(&rest.Config{Host: "http://api", Transport: only}, time.Second, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,4 +199,27 @@ func TestATransportOfTheCallersOwnIsTheOnlyOne(t *testing.T) {
 		}
 		only.dead = false
 	}
+}
+
+func TestATransportApartThatCannotBeMadeIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCables(t)
+		made, errNotNow := 0, errors.New("the file is being replaced")
+		l.makeApart = func() (http.RoundTripper, error) {
+			if made++; made == 1 {
+				return nil, errNotNow
+			}
+			return &l.apart, nil
+		}
+		l.shared.dead = true
+		l.expect("the attempt that fails", 1, 0)
+		if _, err := l.RoundTrip(request(t.Context(), t, "")); !errors.Is(err, errNotNow) { //nolint:bodyclose // there is none
+			t.Errorf("without a transport: %v, want %v", err, errNotNow)
+		}
+		l.expect("the attempt that can", 0, 1)
+		l.expect("the next", 0, 1)
+		if made != 2 {
+			t.Errorf("%d were made, want 2: one that failed, and one for good", made)
+		}
+	})
 }
