@@ -168,7 +168,7 @@
 //   - A restarted process with a fixed Identity waits for its own old record to lapse.
 //
 // client-go's example then reads, with the names that were in its LeaseLock in the Config (the
-// example of [New] for client-go runs):
+// example of [New] for client-go runs, and examples/over/clientgo has all of it as a diff):
 //
 //	config := elector.Config{Enabled: true, LeaseName: name, LeaseNamespace: namespace, Identity: id, ReleaseOnCancel: true}
 //	clientset, err := elector.NewClientset(cfg, config)

@@ -24,22 +24,23 @@ var (
 	link   = regexp.MustCompile(`\]\(([^)#\s]+)`)
 )
 
-// block is a fenced block in Markdown.
-type block struct{ above, language, text string }
+// block is a fenced block in Markdown, without the indentation of its list.
+type block struct{ above, indent, language, text string }
 
 func blocks(markdown string) (all []block) {
 	var above string
 	var open *block
 	for line := range strings.Lines(markdown) {
+		indent, _, _ := strings.Cut(line, "```")
 		language, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
 		case open == nil && fence:
-			open = &block{above: above, language: language}
+			open = &block{above: above, indent: indent, language: language}
 		case open != nil && fence:
 			all = append(all, *open)
 			open = nil
 		case open != nil:
-			open.text += line
+			open.text += strings.TrimPrefix(line, open.indent)
 		}
 		above = line
 	}
