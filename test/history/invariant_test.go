@@ -272,6 +272,33 @@ func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	}
 }
 
+// A replica that lost three terms one after the other waits before the fourth, and may be the only one that can lead.
+func TestWhoLostThreeTermsInARowMayHoldBack(t *testing.T) {
+	l := limits
+	l.BetweenTerms = 60 * sec
+	lost := func(started, over float64, n string) History {
+		return History{
+			at(started, "a#1", TermStarted, token(n)), at(over, "a#1", TermCancelled, token(n), cause("lease deleted")),
+			at(over, "a#1", WorkReturned, token(n)), at(over, "a#1", TermStopped),
+		}
+	}
+	three := slices.Concat(
+		History{at(0, "a#1", ProcessStarted)}, lost(1, 20, "1"), lost(21, 22, "2"), lost(23, 25, "3"),
+		History{at(19, "a", FaultBegan, note("1")), at(25, "a", FaultEnded, note("1")), at(84, "a#1", TermStarted, token("4")), at(100, "a#1", Requests)},
+	)
+	if found := progress(read(Merge(three)), l); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	two := slices.Concat(three[:5], three[9:])
+	if len(progress(read(Merge(two)), l)) == 0 {
+		t.Error("it waited after two terms, and that was not found")
+	}
+	three[len(three)-2].At = 95 * sec
+	if len(progress(read(Merge(three)), l)) == 0 {
+		t.Error("it waited for longer than it may, and that was not found")
+	}
+}
+
 func TestAHandThatRemovesARecordExcusesItsWriterForRenewDeadline(t *testing.T) {
 	h := History{
 		at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(1, "a#1", LeaseWrite, wrote("", "a@1")),

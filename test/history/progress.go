@@ -64,11 +64,20 @@ func progress(w *world, l Limits) (found []Violation) {
 }
 
 // termsFollow returns until when candidates may hold back at the given time, because their terms have ended at once,
-// again and again.
+// again and again, by a lasting edit or by faults of three kinds.
 func (w *world) termsFollow(l Limits, at time.Duration) (until time.Duration) {
 	for _, e := range w.history {
 		if e.Kind == FaultEnded && e.Cause == LastingEdit && e.At <= at {
 			until = e.At + l.BetweenTerms
+		}
+	}
+	for _, p := range w.order {
+		for i := 2; i < len(p.terms); i++ {
+			first, second, third := p.terms[i-2], p.terms[i-1], p.terms[i]
+			if third.started <= at && third.started-first.over < l.BetweenTerms &&
+				!first.voluntary() && !second.voluntary() && !third.voluntary() {
+				until = max(until, third.started+l.BetweenTerms)
+			}
 		}
 	}
 	return until

@@ -94,6 +94,11 @@ func TestSeedsThatFoundBugs(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, v)
 		}
 	}
+	for _, seed := range []uint64{420003113} {
+		for _, v := range Run(t, NewPlan(seed, Everything()), false).Violations {
+			t.Errorf("seed %d: %v", seed, v)
+		}
+	}
 }
 
 // campaign is many seeds, one after the other, by several workers.
