@@ -60,8 +60,8 @@ type Elector struct {
 	watcher   *lease.Watcher
 	announcer *announcer
 
-	metricsOnce sync.Once
 	madeMetrics *metrics // by metrics, which all else calls
+	metricsOnce sync.Once
 
 	started atomic.Bool
 	stopped atomic.Pointer[lease.Moment] // when Start's context ended

@@ -28,12 +28,12 @@ type tries struct {
 	claimed   lease.Moment    // when the last claim was decided on
 	looked    lease.Moment    // when the last read that was answered was sent
 	deaf      bool            // the read after that got no answer
+	vain      bool            // the last claim failed, and not in a race
 	polls     int             // such reads in place of a watch, since the watch was last healthy
 	interval  time.Duration   // from one poll to the next
 	idle      int             // factor for the time until the next look at a holder that shows nothing
 	rhythm    rhythm          // of the holder's renewals
 	races     races           // for a free Lease
-	vain      bool            // the last claim failed, and not in a race
 	unclaimed <-chan struct{} // a claim has failed on what was known until this is closed
 	unread    <-chan struct{} // a read was refused while that was known
 }

@@ -32,12 +32,12 @@ type requests struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex     // guards all below
-	hung    map[string]int // requests of each verb that were given up and go on
+	hung    map[string]int // requests of each verb that were given up and go on; nil before the first
 	closed  bool           // nobody wants late replies any more
 }
 
 func newRequests(renewDeadline time.Duration) *requests {
-	return &requests{grace: min(renewDeadline/20, 100*time.Millisecond), hung: map[string]int{}}
+	return &requests{grace: min(renewDeadline/20, 100*time.Millisecond)}
 }
 
 // hungError is the error of a request that was given up.
@@ -107,6 +107,9 @@ func (r *requests) check(what string) error {
 func (r *requests) giveUp(what string, cause error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.hung == nil {
+		r.hung = map[string]int{}
+	}
 	r.hung[what]++
 	return &hungError{what, r.hung[what], cause}
 }

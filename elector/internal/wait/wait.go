@@ -30,17 +30,20 @@ func Any(ctx context.Context, d time.Duration, first, second <-chan struct{}) bo
 	return false
 }
 
-// UntilClosed returns a context that ends when c is closed, too.
-func UntilClosed(ctx context.Context, c <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+// UntilClosed returns a context that ends when c is closed, too. It is no child of parent, which would keep a map of
+// children for as long as it lives.
+func UntilClosed(parent context.Context, c <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
 	go func() {
 		select {
 		case <-c:
-			cancel()
+			cancel(nil)
+		case <-parent.Done():
+			cancel(context.Cause(parent))
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
 }
 
 // Sooner returns the shorter of two times, of which negative ones never come.
