@@ -12,6 +12,11 @@ PROMTOOL_VERSION       := v0.316.0
 MODULES     := . hack/envtest
 PIN_MODULES := hack/envtest/kube hack/envtest/etcd
 
+# go.mod requires the lowest versions that work, and this file the newest. What is tested and measured is on the newest,
+# and make test-floor tests on the lowest.
+NEWEST_MOD := hack/newest.mod
+NEWEST     := '-modfile=$(CURDIR)/$(NEWEST_MOD)'
+
 # The directory with kube-apiserver and etcd. It is not exported, since hack/envtest must see whether the user set it.
 ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
 
@@ -41,10 +46,16 @@ demo: $(if $(findstring -kubeconfig,$(DEMO_FLAGS)),,envtest) ## Watch replicas e
 
 # What runs against the clock of a real API server runs alone, since other packages would slow it on a small machine.
 .PHONY: test
-test: .race envtest ## Run all tests, with the race detector.
+test: .race envtest ## Run all tests on the newest dependencies, with the race detector.
 	go -C hack/envtest test -race $(TEST_FLAGS) ./...
-	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
-	KUBEBUILDER_ASSETS='$(ASSETS)' go test -race -timeout 20m -p 1 $(TEST_FLAGS) ./test/...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test $(NEWEST) -race -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test $(NEWEST) -race -timeout 20m -p 1 $(TEST_FLAGS) ./test/...
+
+.PHONY: test-floor
+test-floor: envtest ## Build everything on the lowest dependencies, those of go.mod, and run unit and integration tests.
+	go vet ./...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test -timeout 15m $(TEST_FLAGS) ./test/integration
 
 .PHONY: .race
 .race:
@@ -66,6 +77,7 @@ verify: $(CONTROLLER_GEN) $(PROMTOOL) ## Check formatting, go.mod, generated fil
 	for module in $(MODULES) $(PIN_MODULES); do \
 		go -C $$module mod tidy -diff || fail go -C $$module mod tidy; \
 	done; \
+	go mod tidy $(NEWEST) -diff || fail go mod tidy -modfile=$(NEWEST_MOD); \
 	diff -ru examples bin/verify/examples || fail make generate; \
 	$(MAKE) --no-print-directory rules RULES_IN=bin/verify || failed=1; \
 	rm -rf bin/verify; test -z "$$failed"
@@ -94,13 +106,13 @@ envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minut
 
 .PHONY: bench
 bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
-	go build -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
-	KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
+	go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
+	GOFLAGS="$(GOFLAGS) $(NEWEST)" KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 
 # PEER=compare writes the results of the three peers side by side.
 .PHONY: chaos
 chaos: envtest ## Inject the faults of real clusters into real replica processes: takes minutes.
-	@go build -buildvcs=$(BUILDVCS) -o bin/chaos/chaos ./test/chaos
+	@go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/chaos/chaos ./test/chaos
 ifeq ($(PEER),compare)
 	@bin/chaos/chaos -compare > bin/chaos/RESULTS.md && mv bin/chaos/RESULTS.md test/chaos/RESULTS.md
 else
@@ -114,9 +126,9 @@ SIM_LOG := bin/sim/background.log
 .PHONY: sim
 sim: ## Simulate clusters in virtual time, with seeded faults, for a minute, or MINUTES, or SEEDS.
 ifdef MUTANTS
-	@go run ./test/sim/mutate $(SIM_FLAGS)
+	@GOFLAGS="$(GOFLAGS) $(NEWEST)" go run ./test/sim/mutate $(SIM_FLAGS)
 else
-	@go test -c $(if $(RACE),-race) -o bin/sim/sim ./test/sim
+	@go test $(NEWEST) -c $(if $(RACE),-race) -o bin/sim/sim ./test/sim
 	@$(if $(BACKGROUND),GOMAXPROCS=1 nice -n 15) bin/sim/sim -test.timeout 0 -test.run '^TestSeeds$$' \
 		$(if $(SEED),-sim.seed='$(SEED)',-sim.first=0 -sim.seeds=$(or $(SEEDS),0) \
 		-sim.minutes=$(or $(MINUTES),$(if $(SEEDS),0,1))) $(if $(BACKGROUND),-sim.goon -sim.patience=10m) $(SIM_FLAGS) \
@@ -126,7 +138,7 @@ endif
 
 .PHONY: suites
 suites: envtest ## Run controller-runtime's own test suites on its managers and on ours, and compare: takes 10 minutes.
-	KUBEBUILDER_ASSETS='$(ASSETS)' go run ./test/controllerruntime $(SUITES_FLAGS)
+	KUBEBUILDER_ASSETS='$(ASSETS)' go run ./test/controllerruntime -modfile=$(if $(FLOOR),go.mod,$(NEWEST_MOD)) $(SUITES_FLAGS)
 
 .PHONY: bench-report
 bench-report: ## Write test/bench/RESULTS.md and its charts from the last measurements.
@@ -159,6 +171,7 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN) $(PROMTOOL):
 #>   BACKGROUND          of make sim: 1: one core, low priority, goes on after a failure; adds to bin/sim/background.log
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
 #>   SUITES_FLAGS        of make suites: flags, such as -suites builder
+#>   FLOOR               of make suites: 1: those of the lowest controller-runtime, not of the newest
 #>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest

@@ -16,7 +16,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// recorder is a FakeRecorder that remembers what the last Event was about.
+// recorder is a FakeRecorder whose lines have the action and the kind, too. It
+// remembers what the last Event was about.
 type recorder struct {
 	*events.FakeRecorder
 	about *corev1.ObjectReference
@@ -24,13 +25,13 @@ type recorder struct {
 
 func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, action, note string, args ...any) {
 	r.about, _ = regarding.(*corev1.ObjectReference)
+	note = action + " " + note + " {" + regarding.GetObjectKind().GroupVersionKind().String() + "}"
 	r.FakeRecorder.Eventf(regarding, related, kind, reason, action, note, args...)
 }
 
 // recording makes a candidate with a recorder of its own.
 func (w *world) recording(id string) (*candidate, *recorder) {
 	r := &recorder{FakeRecorder: events.NewFakeRecorder(100)}
-	r.Verbose = true
 	return w.candidateOn(w.server.Client(id), id, func(c *Config) { c.EventRecorder = r }), r
 }
 
@@ -46,8 +47,8 @@ func (r *recorder) recorded() (all []string) {
 	}
 }
 
-// onALease is how a verbose FakeRecorder ends its lines.
-const onALease = " {kind=Lease,apiVersion=coordination.k8s.io/v1}"
+// onALease is how a recorder ends its lines.
+const onALease = " {coordination.k8s.io/v1, Kind=Lease}"
 
 func wantEvents(t *testing.T, got []string, want ...string) {
 	t.Helper()

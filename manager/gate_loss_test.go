@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -107,7 +108,7 @@ func eachTerm(t *testing.T, b *bench) {
 
 // wrapped adds a controller that cannot be gated.
 func wrapped(t *testing.T, b *bench) {
-	c, err := controller.NewUnmanaged("wrapped", controller.Options{Reconciler: (&counter{}).asFunc(), SkipNameValidation: new(true)})
+	c, err := controller.NewUnmanaged("wrapped", controller.Options{Reconciler: (&counter{}).asFunc(), SkipNameValidation: ptr.To(true)})
 	if err != nil {
 		t.Fatal(err)
 	}

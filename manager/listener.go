@@ -34,6 +34,10 @@ type listeners struct {
 
 // listener is one event handler. It is what its source knows as the registration.
 type listener struct {
+	// The informer. It adds HasSyncedChecker, whose type client-go has only since 0.36: it tells when the informer has
+	// synced.
+	toolscache.ResourceEventHandlerRegistration
+
 	informer cache.Informer
 	handler  toolscache.ResourceEventHandler
 	options  toolscache.HandlerOptions
@@ -52,7 +56,7 @@ func newListeners(log *slog.Logger) *listeners {
 }
 
 func (l *listeners) add(informer cache.Informer, h toolscache.ResourceEventHandler, o toolscache.HandlerOptions) (*listener, error) {
-	added := &listener{informer: informer, handler: h, options: o}
+	added := &listener{ResourceEventHandlerRegistration: informer, informer: informer, handler: h, options: o}
 	l.divide(added)
 	l.mu.Lock()
 	if l.listening {
@@ -151,7 +155,9 @@ func awaitSynced(informer cache.Informer, handle toolscache.ResourceEventHandler
 	if !informer.HasSynced() {
 		return
 	}
-	await(handle.HasSyncedChecker().Done(), atMost)
+	for end := time.Now().Add(atMost); !handle.HasSynced() && time.Now().Before(end); {
+		<-time.After(time.Millisecond) // client-go has something to wait for only since 0.36
+	}
 }
 
 func (l *listener) register() error {
@@ -178,12 +184,4 @@ func (l *listener) HasSynced() bool {
 		return handle.HasSynced()
 	}
 	return l.informer.HasSynced()
-}
-
-// HasSyncedChecker returns HasSynced for waiting.
-func (l *listener) HasSyncedChecker() toolscache.DoneChecker {
-	if handle := l.registration(); handle != nil {
-		return handle.HasSyncedChecker()
-	}
-	return l.informer.HasSyncedChecker()
 }

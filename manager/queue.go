@@ -87,7 +87,7 @@ func (q *gatedQueue[T]) add(item T, priority int) {
 	case priority == 0:
 		q.inner.Add(item)
 	default:
-		q.inner.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority)}, item)
+		q.inner.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(priority)}, item)
 	}
 }
 

@@ -80,13 +80,10 @@ func (l *listener) replay(all *listeners) {
 // awaitReplayed waits until the handler has been told of all objects, however long that takes. An informer that cannot
 // list its objects holds up nobody else.
 func (l *listener) awaitReplayed(handle toolscache.ResourceEventHandlerRegistration, stopped <-chan struct{}) {
-	ticker := time.NewTicker(time.Second)
+	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	done := handle.HasSyncedChecker().Done()
-	for !l.informer.IsStopped() {
+	for !handle.HasSynced() && !l.informer.IsStopped() {
 		select {
-		case <-done:
-			return
 		case <-stopped:
 			return
 		case <-ticker.C:

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return exitInterrupted
 	}
 	fmt.Fprintln(errs, "error:", clean(strings.ReplaceAll(err.Error(), "\n", "; ")))
-	if _, ok := errors.AsType[*usageError](err); ok {
+	if errors.As(err, new(*usageError)) {
 		fmt.Fprintln(errs, "See 'kubectl elector --help'.")
 		return exitUsage
 	}

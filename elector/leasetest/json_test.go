@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 // draw returns a Lease of strings and times, some of which JSON cannot express.
@@ -28,7 +29,7 @@ func draw(r *rand.Rand) *coordinationv1.Lease {
 	in := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: text(), Namespace: "ns"}}
 	in.Spec.AcquireTime, in.Spec.RenewTime = when(), when()
 	if r.IntN(2) == 0 {
-		in.Spec.HolderIdentity, in.Spec.LeaseDurationSeconds = new(text()), new(int32(r.IntN(3)))
+		in.Spec.HolderIdentity, in.Spec.LeaseDurationSeconds = ptr.To(text()), ptr.To(int32(r.IntN(3)))
 	}
 	for _, m := range []*map[string]string{&in.Labels, &in.Annotations} {
 		if r.IntN(2) == 0 {
@@ -36,7 +37,7 @@ func draw(r *rand.Rand) *coordinationv1.Lease {
 		}
 	}
 	if r.IntN(8) == 0 {
-		in.Finalizers, in.Spec.PreferredHolder = []string{text()}, new(text())
+		in.Finalizers, in.Spec.PreferredHolder = []string{text()}, ptr.To(text())
 	}
 	return in
 }
@@ -72,14 +73,14 @@ func TestALeaseThatSurvivesJSONIsWhatJSONMakesOfIt(t *testing.T) {
 func TestTheAdministratorStoresNothingThatAnAPIServerCouldNot(t *testing.T) {
 	server := NewServer()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a"}}
-	lease.Spec.HolderIdentity = new("a\xff")
+	lease.Spec.HolderIdentity = ptr.To("a\xff")
 	lease.Spec.RenewTime = &metav1.MicroTime{Time: time.Unix(1, 1234).UTC()}
 	lease.Spec.AcquireTime = &metav1.MicroTime{}
 	stored := server.Put(lease).Spec
 	if *stored.HolderIdentity != "a\ufffd" || stored.RenewTime.Nanosecond() != 1000 || stored.AcquireTime != nil {
 		t.Errorf("stored %+v, want U+FFFD, whole microseconds and no acquireTime", stored)
 	}
-	edited := server.Edit("ns", "a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = new("\xff") })
+	edited := server.Edit("ns", "a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("\xff") })
 	if got := *edited.Spec.HolderIdentity; got != "\ufffd" {
 		t.Errorf("edited to holder %q, want U+FFFD", got)
 	}

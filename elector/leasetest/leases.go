@@ -12,7 +12,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -232,7 +232,7 @@ func sendable(name string) error {
 	if name == "" {
 		return errors.New("resource name may not be empty")
 	}
-	if faults := content.IsPathSegmentName(name); len(faults) != 0 {
+	if faults := path.IsValidPathSegmentName(name); len(faults) != 0 {
 		return fmt.Errorf("invalid resource name %q: %v", name, faults)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 )
 
 // A Report is what a kubelet or somebody else writes into a Pod about the end of its container.
@@ -109,7 +110,7 @@ func FalseReports() []Report {
 			statusOf(pod).State = corev1.ContainerState{Terminated: t}
 		}},
 		{Name: "shared PIDs", change: func(pod *corev1.Pod, t *corev1.ContainerStateTerminated) {
-			pod.Spec.ShareProcessNamespace = new(true)
+			pod.Spec.ShareProcessNamespace = ptr.To(true)
 			statusOf(pod).State = corev1.ContainerState{Terminated: t}
 		}},
 		{Name: "another Pod of that name", change: func(pod *corev1.Pod, t *corev1.ContainerStateTerminated) {

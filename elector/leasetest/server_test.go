@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/leasetest"
 )
@@ -51,7 +52,7 @@ func TestTheAdministratorMayStoreRubbish(t *testing.T) {
 		after := b.server.Edit("ns", "a", func(l *coordinationv1.Lease) {
 			l.Name, l.ResourceVersion, l.Labels = "ignored", "ignored", map[string]string{"a b": "c"}
 			l.Spec = coordinationv1.LeaseSpec{
-				HolderIdentity: new(strings.Repeat("x", 1<<20)), LeaseDurationSeconds: new(int32(-5)),
+				HolderIdentity: ptr.To(strings.Repeat("x", 1<<20)), LeaseDurationSeconds: ptr.To(int32(-5)),
 				RenewTime: &metav1.MicroTime{Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)},
 			}
 		})

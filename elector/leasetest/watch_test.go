@@ -15,11 +15,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 )
 
 func TestAPartitionedWatchIsSilentUntilHealed(t *testing.T) {
 	inBubble(t, func(b bubble) {
-		w := b.watch(metav1.ListOptions{TimeoutSeconds: new(int64(60))})
+		w := b.watch(metav1.ListOptions{TimeoutSeconds: ptr.To(int64(60))})
 		b.client.Partition()
 		b.edit("me")
 		b.edit("you")
@@ -52,7 +53,7 @@ func TestAPartitionedWatchEndsWithItsContextAndWithStop(t *testing.T) {
 
 func TestAStalledWatchStaysSilentForGood(t *testing.T) {
 	inBubble(t, func(b bubble) {
-		w := b.watch(metav1.ListOptions{TimeoutSeconds: new(int64(60)), AllowWatchBookmarks: true})
+		w := b.watch(metav1.ListOptions{TimeoutSeconds: ptr.To(int64(60)), AllowWatchBookmarks: true})
 		b.client.StallWatches()
 		b.edit("me")
 		b.client.Heal()
@@ -145,8 +146,8 @@ func TestADelayedWatchKeepsTheOrder(t *testing.T) {
 func TestBookmarksComePeriodicallyAndBeforeTheEnd(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		b.server.BookmarkEvery(10 * time.Second)
-		w := b.watch(metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: new(int64(25))})
-		without := b.watch(metav1.ListOptions{TimeoutSeconds: new(int64(25))})
+		w := b.watch(metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(int64(25))})
+		without := b.watch(metav1.ListOptions{TimeoutSeconds: ptr.To(int64(25))})
 		newest := b.server.Put(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b"}})
 		var at []time.Duration
 		for event := range w.ResultChan() {

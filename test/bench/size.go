@@ -64,7 +64,7 @@ func sizesOf(ctx context.Context, dir, tag string) (values [4]sample, err error)
 
 func goCommand(ctx context.Context, arguments ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", arguments...).Output() //nolint:gosec // They are ours.
-	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
 		err = fmt.Errorf("go %s: %w\n%s", strings.Join(arguments, " "), err, failed.Stderr)
 	}
 	return string(out), err

@@ -67,8 +67,8 @@ func replyOf(r *http.Request, lease *coordinationv1.Lease, err error) (*http.Res
 	if err == nil {
 		return response(r, http.StatusOK, typed(lease))
 	}
-	failure, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok {
+	var failure *apierrors.StatusError
+	if !errors.As(err, &failure) {
 		return nil, err
 	}
 	status := failure.Status()

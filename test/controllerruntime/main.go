@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command controllerruntime runs controller-runtime's own test suites twice, on its managers and on ours. It copies the
-// module that go.mod pins, changes its tests to make their managers with manager.New of this module, and compares the
+// module of the version that go.mod or another module file has, changes its tests to make their managers with manager.New of this module, and compares the
 // results of every spec, with and without an election.
 package main
 
@@ -45,6 +45,7 @@ func main() {
 func run(ctx context.Context) error {
 	only := flag.String("suites", ".", "run only the suites that match this regular expression")
 	atMost := flag.Duration("timeout", 5*time.Minute, "how long one run of a suite may take")
+	modfile := flag.String("modfile", "go.mod", "the module file that has the version of controller-runtime")
 	dir := flag.String("dir", "bin/controllerruntime", "where the copy and the reports go; emptied first")
 	flag.Parse()
 	wanted, err := regexp.Compile(*only)
@@ -55,7 +56,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := prepare(ctx, work); err != nil {
+	if err := prepare(ctx, work, *modfile); err != nil {
 		return err
 	}
 	var all comparison

@@ -36,12 +36,12 @@ func copied(suite string) string {
 
 // prepare makes work a directory with a copy of controller-runtime's module whose suites make their managers by the
 // subject.
-func prepare(ctx context.Context, work string) error {
-	theirs, err := moduleDir(ctx, theirModule)
+func prepare(ctx context.Context, work, modfile string) error {
+	theirs, err := moduleDir(ctx, modfile, theirModule)
 	if err != nil {
 		return err
 	}
-	ours, err := moduleDir(ctx, ourModule)
+	ours, err := moduleDir(ctx, modfile, ourModule)
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func prepare(ctx context.Context, work string) error {
 	return command(ctx, module, nil, "go", "mod", "tidy")
 }
 
-func moduleDir(ctx context.Context, module string) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+func moduleDir(ctx context.Context, modfile, module string) (string, error) {
+	dir, err := exec.CommandContext(ctx, "go", "list", "-modfile="+modfile, "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return "", fmt.Errorf("go list -m %s: %w", module, err)
 	}

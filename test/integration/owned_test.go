@@ -33,7 +33,7 @@ func TestAnUpdateLeavesOwnedFieldsAsTheyWere(t *testing.T) {
 	})
 	lease := leases(ns)
 	owns := func(f metav1.ManagedFieldsEntry) bool {
-		return f.Manager == "hand" && strings.Contains(f.FieldsV1.GetRawString(), "f:owned")
+		return f.Manager == "hand" && strings.Contains(f.FieldsV1.String(), "f:owned")
 	}
 	if lease.Labels["owned"] != "by-hand" || !slices.ContainsFunc(lease.ManagedFields, owns) {
 		t.Errorf("labels %v, managed fields %v", lease.Labels, lease.ManagedFields)

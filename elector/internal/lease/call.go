@@ -54,7 +54,7 @@ func (c *call) hide(answer *http.Response) {
 func (c *call) failure(ctx context.Context, err error) error {
 	var late LateError
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {
-		if from, ok := errors.AsType[*url.Error](err); ok {
+		if from := (*url.Error)(nil); errors.As(err, &from) {
 			err = &url.Error{Op: from.Op, URL: from.URL, Err: late}
 		} else {
 			err = late

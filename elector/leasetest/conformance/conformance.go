@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/utils/ptr"
 )
 
 // patience is how long a test waits for anything before it fails.
@@ -59,7 +60,7 @@ func held(name, holder string) *coordinationv1.Lease {
 	lease := named(name)
 	now := metav1.NowMicro()
 	lease.Spec = coordinationv1.LeaseSpec{
-		HolderIdentity: &holder, LeaseDurationSeconds: new(int32(15)), LeaseTransitions: new(int32(0)),
+		HolderIdentity: &holder, LeaseDurationSeconds: ptr.To(int32(15)), LeaseTransitions: ptr.To(int32(0)),
 		AcquireTime: &now, RenewTime: &now,
 	}
 	return lease

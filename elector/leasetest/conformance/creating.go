@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 func creating() []Test {
@@ -102,7 +103,7 @@ func creating() []Test {
 		}),
 		claim("CoordinatedElectionIsOff", func(a api) {
 			lease := held("a", "me")
-			lease.Spec.Strategy, lease.Spec.PreferredHolder = new(coordinationv1.OldestEmulationVersion), new("you")
+			lease.Spec.Strategy, lease.Spec.PreferredHolder = ptr.To(coordinationv1.OldestEmulationVersion), ptr.To("you")
 			got := a.create(lease)
 			if got.Spec.Strategy != nil || got.Spec.PreferredHolder != nil {
 				a.Errorf("created %+v, want strategy and preferredHolder dropped", got.Spec)
@@ -128,9 +129,9 @@ func creating() []Test {
 // rules returns ways to break a Lease, by the rule they break.
 func rules() map[string]func(*coordinationv1.Lease) {
 	return map[string]func(*coordinationv1.Lease){
-		"a duration is not 0":             func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = new(int32(0)) },
-		"a duration is not negative":      func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = new(int32(-1)) },
-		"transitions are not negative":    func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = new(int32(-1)) },
+		"a duration is not 0":             func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To(int32(0)) },
+		"a duration is not negative":      func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To(int32(-1)) },
+		"transitions are not negative":    func(l *coordinationv1.Lease) { l.Spec.LeaseTransitions = ptr.To(int32(-1)) },
 		"a label's key has no blanks":     func(l *coordinationv1.Lease) { l.Labels = map[string]string{"a b": ""} },
 		"annotations end at 256 KiB":      func(l *coordinationv1.Lease) { l.Annotations = map[string]string{"a": strings.Repeat("x", 256<<10)} },
 		"a finalizer is a qualified name": func(l *coordinationv1.Lease) { l.Finalizers = []string{"a b"} },

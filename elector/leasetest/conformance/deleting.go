@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 )
 
 func deleting() []Test {
@@ -44,9 +45,9 @@ func deleting() []Test {
 		claim("DeleteIsHeldToItsPreconditions", func(a api) {
 			lease := a.create(held("a", "me"))
 			for _, wrong := range []metav1.Preconditions{
-				{UID: new(types.UID("another"))},
-				{ResourceVersion: new("1")},
-				{UID: &lease.UID, ResourceVersion: new("1")},
+				{UID: ptr.To(types.UID("another"))},
+				{ResourceVersion: ptr.To("1")},
+				{UID: &lease.UID, ResourceVersion: ptr.To("1")},
 			} {
 				if err := a.Delete(a.ctx, "a", metav1.DeleteOptions{Preconditions: &wrong}); !apierrors.IsConflict(err) {
 					a.Errorf("with %v got %v, want a conflict", wrong, err)

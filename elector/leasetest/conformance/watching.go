@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 )
 
 const onlyA = "metadata.name=a"
@@ -64,7 +65,7 @@ func watching() []Test {
 			lease := a.create(held("a", "me"))
 			a.newer(lease, a.create(held("b", "me"))) // a version that exists, seen from later
 			future := fmt.Sprint(a.version(lease) + 1_000_000)
-			w := a.watch(metav1.ListOptions{FieldSelector: onlyA, ResourceVersion: future, TimeoutSeconds: new(int64(2))})
+			w := a.watch(metav1.ListOptions{FieldSelector: onlyA, ResourceVersion: future, TimeoutSeconds: ptr.To(int64(2))})
 			a.update(by(lease, "you"))
 			w.closes()
 		}),
@@ -113,7 +114,7 @@ func watching() []Test {
 			other := a.create(named("b"))
 			w := a.watch(metav1.ListOptions{
 				FieldSelector: onlyA, ResourceVersion: lease.ResourceVersion,
-				AllowWatchBookmarks: true, TimeoutSeconds: new(int64(5)),
+				AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(int64(5)),
 			})
 			mark := w.expect(watch.Bookmark, "")
 			for open := true; open; mark, open = w.another(watch.Bookmark) { // the server is free to send more
@@ -125,13 +126,13 @@ func watching() []Test {
 		claim("AWatchFromAVersionCanLeaveOutTheState", func(a api) {
 			lease := a.create(named("a"))
 			w := a.watch(metav1.ListOptions{
-				SendInitialEvents: new(false), ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+				SendInitialEvents: ptr.To(false), ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 			})
 			w.expect(watch.Modified, a.update(by(lease, "me")).ResourceVersion)
 		}),
 		claim("AWatchEndsAtItsTimeout", func(a api) {
 			begun := time.Now()
-			a.watch(metav1.ListOptions{TimeoutSeconds: new(int64(1))}).closes()
+			a.watch(metav1.ListOptions{TimeoutSeconds: ptr.To(int64(1))}).closes()
 			if took := time.Since(begun); took < 900*time.Millisecond {
 				a.Errorf("closed after %v, want 1 s", took)
 			}
@@ -154,7 +155,7 @@ func watching() []Test {
 			for _, opts := range []metav1.ListOptions{
 				{ResourceVersion: "no number"},
 				{FieldSelector: "spec.holderIdentity=me"},
-				{SendInitialEvents: new(true)},
+				{SendInitialEvents: ptr.To(true)},
 				{ResourceVersionMatch: metav1.ResourceVersionMatchExact, ResourceVersion: "1"},
 			} {
 				if w, err := a.Watch(a.ctx, opts); err == nil {

@@ -5,12 +5,14 @@ package fault
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/test/chaos/stage"
@@ -41,31 +43,25 @@ var writesOfLeases = &admissionv1.MatchResources{ResourceRules: []admissionv1.Na
 	},
 }}}
 
+const mutatingPolicies, mutatingBindings = "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"
+
 // stripAnnotations makes admission remove all annotations from every Lease written in the stage's namespace. It returns
 // when the policy is in effect.
 func stripAnnotations(ctx context.Context, s *stage.Stage) error {
-	api := s.Plane.Admin.AdmissionregistrationV1()
-	policy := &admissionv1.MutatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: s.Namespace},
-		Spec: admissionv1.MutatingAdmissionPolicySpec{
-			FailurePolicy: ptr.To(admissionv1.Fail), ReinvocationPolicy: admissionv1.NeverReinvocationPolicy,
-			MatchConstraints: writesOfLeases,
-			MatchConditions: []admissionv1.MatchCondition{
-				{Name: "here", Expression: fmt.Sprintf("object.metadata.namespace == %q && has(object.metadata.annotations)", s.Namespace)},
-			},
-			Mutations: []admissionv1.Mutation{{
-				PatchType: admissionv1.PatchTypeJSONPatch,
-				JSONPatch: &admissionv1.JSONPatch{Expression: `[JSONPatch{op: "remove", path: "/metadata/annotations"}]`},
-			}},
+	if err := createPolicy(ctx, s, mutatingPolicies, map[string]any{
+		"failurePolicy": admissionv1.Fail, "reinvocationPolicy": admissionv1.NeverReinvocationPolicy,
+		"matchConstraints": writesOfLeases,
+		"matchConditions": []admissionv1.MatchCondition{
+			{Name: "here", Expression: fmt.Sprintf("object.metadata.namespace == %q && has(object.metadata.annotations)", s.Namespace)},
 		},
-	}
-	if _, err := api.MutatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{}); err != nil {
+		"mutations": []any{map[string]any{
+			"patchType": "JSONPatch",
+			"jsonPatch": map[string]any{"expression": `[JSONPatch{op: "remove", path: "/metadata/annotations"}]`},
+		}},
+	}); err != nil {
 		return err
 	}
-	if _, err := api.MutatingAdmissionPolicyBindings().Create(ctx, &admissionv1.MutatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: s.Namespace},
-		Spec:       admissionv1.MutatingAdmissionPolicyBindingSpec{PolicyName: s.Namespace},
-	}, metav1.CreateOptions{}); err != nil {
+	if err := createPolicy(ctx, s, mutatingBindings, map[string]any{"policyName": s.Namespace}); err != nil {
 		return err
 	}
 	trial := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "trial", Annotations: map[string]string{stage.Marker: "yes"}}}
@@ -78,11 +74,22 @@ func stripAnnotations(ctx context.Context, s *stage.Stage) error {
 	})
 }
 
+// createPolicy creates an object of admissionregistration.k8s.io/v1 of which client-go has no type before 0.36.
+func createPolicy(ctx context.Context, s *stage.Stage, resource string, spec map[string]any) error {
+	body, err := json.Marshal(map[string]any{"metadata": metav1.ObjectMeta{Name: s.Namespace}, "spec": spec})
+	if err != nil {
+		return err
+	}
+	return s.Plane.Admin.AdmissionregistrationV1().RESTClient().Post().Resource(resource).
+		SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx).Error()
+}
+
 func keepAnnotations(ctx context.Context, s *stage.Stage) error {
-	api := s.Plane.Admin.AdmissionregistrationV1()
-	return errors.Join(
-		api.MutatingAdmissionPolicyBindings().Delete(ctx, s.Namespace, metav1.DeleteOptions{}),
-		api.MutatingAdmissionPolicies().Delete(ctx, s.Namespace, metav1.DeleteOptions{}))
+	var errs []error
+	for _, resource := range []string{mutatingBindings, mutatingPolicies} {
+		errs = append(errs, s.Plane.Admin.AdmissionregistrationV1().RESTClient().Delete().Resource(resource).Name(s.Namespace).Do(ctx).Error())
+	}
+	return errors.Join(errs...)
 }
 
 // forbidUpdates makes admission refuse every update of a Lease in the stage's namespace.

@@ -73,7 +73,7 @@ func author(l *coordinationv1.Lease) string {
 		var owned struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		if m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.GetRawBytes(), &owned) != nil {
+		if m.FieldsV1 == nil || json.Unmarshal([]byte(m.FieldsV1.String()), &owned) != nil {
 			continue
 		}
 		if _, ok := owned.Spec["f:renewTime"]; ok && strings.Contains(m.Manager, "#") {
