@@ -7,9 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -102,14 +100,11 @@ func unsupported(o ctrl.Options, s settings) []error {
 	return faults
 }
 
-// podNamespace returns the namespace of the pod this process runs in, which is also the Elector's
-// default. Here it is needed to name the Lease in messages.
+// podNamespace returns the namespace of the pod this process runs in, as the Elector finds it, or "". Here it is needed
+// to name the Lease in messages.
 func podNamespace() string {
-	ns, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-	if err != nil {
-		return "" // the Elector says what is wrong
-	}
-	return strings.TrimSpace(string(ns))
+	c, _ := elector.Config{Enabled: true, Identity: "any"}.Complete() // Without one, the Elector says what is wrong.
+	return c.LeaseNamespace
 }
 
 // withoutElection returns o for the inner manager, which must not hold an election of its own.

@@ -199,5 +199,5 @@ func ExampleWithFencing() {
 	// Output:
 	// <nil>
 	// manager: fencing: invalid Settings:
-	// Resources[0].Resources: "pods/exec": cannot be guarded: it is connected to (CONNECT), and policies look at CREATE, UPDATE and DELETE
+	// Resources[0].Resources: "pods/exec": cannot be fenced: it is connected to (CONNECT), and policies look at CREATE, UPDATE and DELETE
 }

@@ -23,7 +23,7 @@ type fence struct {
 	lead    Leadership
 	c       client.Client
 	stamped []client.Object    // types
-	guarded []fencing.Settings // whose resources are stamped
+	epochs  []fencing.Settings // whose resources are stamped
 	status  bool               // writes are of the subresource status
 	outside bool               // lets writes pass whose context is of no term
 }
@@ -34,7 +34,7 @@ func outsideTerms(f *fence) { f.outside = true }
 // of returns the fence for a subresource.
 func (f fence) of(subresource string) *fence {
 	if f.status = subresource == "status"; !f.status {
-		f.stamped, f.guarded = nil, nil
+		f.stamped, f.epochs = nil, nil
 	}
 	return &f
 }

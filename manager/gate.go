@@ -74,12 +74,6 @@ type work struct {
 	each    []func(context.Context) error
 }
 
-// termWork is what runs in the current term.
-type termWork struct {
-	*group
-	tenure *tenure
-}
-
 // NewGate returns an empty Gate. A nil logger means slog.Default(). Of the options those about a Gate have a meaning:
 // [WithReElection], [WithColdStandby].
 func NewGate(logger *slog.Logger, options ...Option) *Gate {

@@ -40,7 +40,7 @@ type FenceOption func(*fence)
 //
 // Subresources other than status are not stamped, because their bodies (such as a Scale or an Eviction)
 // do not carry an object's annotations. The API server drops the annotation from what is written to the
-// status of a custom resource: see [fencing.Settings.StatusToken] and [StampingGuarded].
+// status of a custom resource: see [fencing.Settings.StatusToken] and [StampingEpoch].
 func Stamping(types ...client.Object) FenceOption {
 	return func(f *fence) {
 		for _, obj := range types {
@@ -51,12 +51,12 @@ func Stamping(types ...client.Object) FenceOption {
 	}
 }
 
-// StampingGuarded makes a fenced client stamp, as [Stamping] does, the types of all resources whose
+// StampingEpoch makes a fenced client stamp, as [Stamping] does, the types of all resources whose
 // tokens the policy [fencing.Epoch] compares under these settings. In writes of a custom resource's
 // status it writes the token into the field [fencing.Settings.StatusToken], too. A typed object must
 // have that field, or it is not written.
-func StampingGuarded(s fencing.Settings) FenceOption {
-	return func(f *fence) { f.guarded = append(f.guarded, s) }
+func StampingEpoch(s fencing.Settings) FenceOption {
+	return func(f *fence) { f.epochs = append(f.epochs, s) }
 }
 
 // stamp is what one request writes beside the caller's fields.

@@ -49,7 +49,7 @@ func targetOf(obj runtime.ApplyConfiguration) target {
 
 // targetOfObject returns what a write of obj is about. Its kind is empty if nothing is stamped.
 func (f *fence) targetOfObject(obj client.Object) (target, error) {
-	if len(f.stamped) == 0 && len(f.guarded) == 0 {
+	if len(f.stamped) == 0 && len(f.epochs) == 0 {
 		return target{}, nil
 	}
 	kind, err := f.c.GroupVersionKindFor(obj)
@@ -87,7 +87,7 @@ func (f *fence) stampFor(ctx context.Context, t target) (stamp, error) {
 			s.token = token
 		}
 	}
-	if len(f.guarded) == 0 {
+	if len(f.epochs) == 0 {
 		return s, nil
 	}
 	mapping, err := f.c.RESTMapper().RESTMapping(t.kind.GroupKind(), t.kind.Version)
@@ -97,7 +97,7 @@ func (f *fence) stampFor(ctx context.Context, t target) (stamp, error) {
 	case err != nil:
 		return stamp{}, stampError(err)
 	}
-	for _, settings := range f.guarded {
+	for _, settings := range f.epochs {
 		field, ok := settings.Stamped(mapping.Resource.GroupResource())
 		if ok {
 			s.token = token

@@ -34,7 +34,7 @@ type beacon struct {
 
 func (b *beacon) DeepCopyObject() runtime.Object { c := *b; return &c }
 
-func TestStampingGuardedWritesTheStatusOfCustomResources(t *testing.T) {
+func TestStampingEpochWritesTheStatusOfCustomResources(t *testing.T) {
 	group := schema.GroupVersion{Group: "example.com", Version: "v1"}
 	mapper := meta.NewDefaultRESTMapper(nil)
 	scheme := runtime.NewScheme()
@@ -53,7 +53,7 @@ func TestStampingGuardedWritesTheStatusOfCustomResources(t *testing.T) {
 		term, _ := elector.TermFromContext(ctx)
 		var sent []map[string]any
 		inner := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).Build()
-		c := Fenced(sentTo(inner, &sent), e, StampingGuarded(s))
+		c := Fenced(sentTo(inner, &sent), e, StampingEpoch(s))
 		raw := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.com/v1", "kind": "Beacon", "status": map[string]any{"other": int64(7)}}}
 		typed := &beacon{}
 		typed.Status.Other = 7

@@ -10,7 +10,7 @@
 //
 // # What each policy promises
 //
-//  1. Holder: of the operator's pods only the one that the Lease names writes the guarded resources. It
+//  1. Holder: of the operator's pods only the one that the Lease names writes the fenced resources. It
 //     creates, updates and deletes; all others are refused. Each API server hears of a new holder some
 //     milliseconds after the Lease was written. Until then it accepts writes of the old holder and
 //     refuses those of the new one. A fenced client repeats its write meanwhile.
@@ -41,7 +41,7 @@
 //   - While the Lease does not exist, Holder accepts all writes: see [Settings.DenyWithoutLease].
 //   - After etcd was restored from a backup, tokens may be lower than before, and Epoch refuses the
 //     rightful leader, unless etcd's revision was bumped (etcdutl snapshot restore --bump-revision).
-//   - Epoch needs Leases and guarded objects in the same etcd. With --etcd-servers-overrides for one of
+//   - Epoch needs Leases and fenced objects in the same etcd. With --etcd-servers-overrides for one of
 //     them their versions cannot be compared, and it may ignore true tokens.
 //   - Anyone who uses the operator's ServiceAccount without a pod's token, for example by impersonation, is
 //     refused by Holder as well. Anyone who may change policies, Leases or annotations under another
@@ -58,8 +58,8 @@
 //
 // # Stamping
 //
-// manager.WithFencing stamps the guarded types in the writes of the Manager's client; for other clients
-// see manager.StampingGuarded. All field owners of an object then apply the same annotation. In a new
+// manager.WithFencing stamps the fenced types in the writes of the Manager's client; for other clients
+// see manager.StampingEpoch. All field owners of an object then apply the same annotation. In a new
 // term an apply conflicts with the owners that still have the old one, so the client first takes the
 // annotation from them, by a patch of nothing else, and applies again.
 //
@@ -67,12 +67,12 @@
 //
 // Only the operator's ServiceAccount. People, other operators, garbage collection and the namespace
 // controller write as before, the Lease too. What the operator's pods write whether they lead or not
-// must be exempted by its field manager ([Settings.Exempt]), must not be among the guarded Resources, or
-// must be written under another ServiceAccount. Events and Leases are never guarded.
+// must be exempted by its field manager ([Settings.Exempt]), must not be among the fenced Resources, or
+// must be written under another ServiceAccount. Events and Leases are never fenced.
 //
 // # What they cost
 //
-// A guarded write took 0.3 ms longer with Holder, as much with Epoch and 0.5 ms with all (medians of
+// A fenced write took 0.3 ms longer with Holder, as much with Epoch and 0.5 ms with all (medians of
 // 3,000 pairs, on a busy machine of two cores). The policies ask nothing over the network. Of other
 // users' writes they look at the user's name alone.
 //

@@ -6,6 +6,7 @@ package fencing
 import (
 	"errors"
 	"regexp"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,7 +23,13 @@ type Refusal struct {
 }
 
 // refusal finds the policy's name, which is always in the API server's message.
-var refusal = regexp.MustCompile(`ValidatingAdmissionPolicy '(holder|epoch|guard)\.([a-z0-9.-]+)\.([a-z0-9-]+)\.` + regexp.QuoteMeta(suffix) + `'`)
+var refusal = func() *regexp.Regexp {
+	var names []string
+	for _, p := range Policies() {
+		names = append(names, string(p))
+	}
+	return regexp.MustCompile(`ValidatingAdmissionPolicy '(` + strings.Join(names, "|") + `)\.([a-z0-9.-]+)\.([a-z0-9-]+)\.` + regexp.QuoteMeta(suffix) + `'`)
+}()
 
 // RefusalOf returns which policy made the API server refuse a write with this error, if one of this
 // package's did. It takes any client's error.

@@ -111,7 +111,7 @@ func (s Settings) resourceFault(group, name string) string {
 	case hasSub && sub != "*" && len(validation.IsDNS1035Label(sub)) > 0:
 		return "must be a resource, or resource/subresource, such as deployments/status: " + validation.IsDNS1035Label(sub)[0]
 	}
-	if why := unguardable(group, base, sub); why != "" {
+	if why := unfenceable(group, base, sub); why != "" {
 		return why
 	}
 	if plural, ok := singular(group, base); ok {

@@ -29,6 +29,9 @@ const (
 	Guard Policy = "guard"
 )
 
+// Policies returns all policies there are.
+func Policies() []Policy { return []Policy{Holder, Epoch, Guard} }
+
 // Settings say what is fenced. All replicas of an operator have the same Settings.
 type Settings struct {
 	// Lease is the one that the operator's replicas contend for. Required.
@@ -36,7 +39,7 @@ type Settings struct {
 	// ServiceAccount is that of the operator's pods. Required. The policies look at nobody else's writes:
 	// people, garbage collection, the namespace controller and other operators write as before.
 	ServiceAccount types.NamespacedName
-	// Resources are guarded by Holder and Epoch, which need at least one: for example APIGroups apps,
+	// Resources are fenced by Holder and Epoch, which need at least one: for example APIGroups apps,
 	// APIVersions v1, Resources deployments and deployments/status. Subresources are named separately;
 	// "deployments/*" stands for all of them and deployments itself. The policies follow a resource
 	// through all its versions. Groups and resources must be named, other than by "*", because a standby
@@ -49,14 +52,14 @@ type Settings struct {
 	// ServiceAccount need no exemption.
 	Exempt []string
 	// StatusToken names a field of status, of type string, that holds the term's token. Epoch then looks
-	// at it in writes of /status, and a client with manager.StampingGuarded writes it. Custom resources
+	// at it in writes of /status, and a client with manager.StampingEpoch writes it. Custom resources
 	// need it, because the API server drops annotations from writes of their /status. A status that has
 	// no such field is fenced by the annotation alone. Default: none.
 	StatusToken string
-	// DenyWithoutLease makes Holder refuse all writes of the guarded resources while the Lease does not
+	// DenyWithoutLease makes Holder refuse all writes of the fenced resources while the Lease does not
 	// exist, even those of people, because the API server then does not get as far as asking who writes.
 	// Nobody can create such objects before the first election, and a namespace that contains both the
-	// Lease and guarded objects may never finish its deletion. Default: Holder lets all writes pass then,
+	// Lease and fenced objects may never finish its deletion. Default: Holder lets all writes pass then,
 	// because nobody leads without a Lease.
 	DenyWithoutLease bool
 	// Policies are those to install. Default: Holder, Epoch and Guard.
@@ -113,7 +116,7 @@ func (s Settings) Validate() error {
 	}
 	for i, p := range s.Policies {
 		switch {
-		case !slices.Contains([]Policy{Holder, Epoch, Guard}, p):
+		case !slices.Contains(Policies(), p):
 			f.add(fmt.Sprintf("Policies[%d]", i), p, fmt.Sprintf("must be %q, %q or %q", Holder, Epoch, Guard))
 		case slices.Contains(s.Policies[:i], p):
 			f.add(fmt.Sprintf("Policies[%d]", i), p, "is named twice")

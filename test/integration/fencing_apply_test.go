@@ -192,7 +192,7 @@ func TestOwnersApplyInEveryTerm(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			for term := range 3 {
 				token := o.takeOver(t, o.pods[0])
-				c := manager.Fenced(o.pods[0], leader(token), manager.StampingGuarded(s))
+				c := manager.Fenced(o.pods[0], leader(token), manager.StampingEpoch(s))
 				if term == 1 { // by no apply
 					if err := c.Patch(t.Context(), o.configMap("x"), client.RawPatch(types.MergePatchType, []byte(`{"data":{"c":"1"}}`))); err != nil {
 						t.Fatal(err)
@@ -234,11 +234,11 @@ func (o *operator) tokenAfter(t *testing.T, way string) string {
 
 func TestApplyOfAFormerLeaderIsRefused(t *testing.T) {
 	o, s := applying(t)
-	old := manager.Fenced(o.pods[0], leader(o.takeOver(t, o.pods[0])), manager.StampingGuarded(s))
+	old := manager.Fenced(o.pods[0], leader(o.takeOver(t, o.pods[0])), manager.StampingEpoch(s))
 	ways := applies(t, o)
 	for _, way := range slices.Sorted(maps.Keys(ways)) {
 		token := o.takeOver(t, o.pods[0])
-		c := manager.Fenced(o.pods[0], leader(token), manager.StampingGuarded(s))
+		c := manager.Fenced(o.pods[0], leader(token), manager.StampingEpoch(s))
 		for _, owner := range []string{"a", "b"} {
 			if err := ways[way](t.Context(), c, owner, token); err != nil {
 				t.Fatalf("%s, %s: %v", way, owner, err)
@@ -263,7 +263,7 @@ func TestApplyOfAFormerLeaderIsRefused(t *testing.T) {
 func TestConflictOverOtherFieldsStays(t *testing.T) {
 	o, s := applying(t)
 	apply := func(token, owner string, options ...client.ApplyOption) error {
-		c := manager.Fenced(o.pods[0], leader(token), manager.StampingGuarded(s))
+		c := manager.Fenced(o.pods[0], leader(token), manager.StampingEpoch(s))
 		return c.Apply(t.Context(), applycorev1.ConfigMap("x", o.ns).WithData(map[string]string{"shared": owner}), append(options, client.FieldOwner(owner))...)
 	}
 	if err := apply(o.takeOver(t, o.pods[0]), "a"); err != nil {

@@ -172,7 +172,7 @@ func TestEpochSurvivesAnythingInTheStatus(t *testing.T) {
 		if err := patch(o.admin, content); err != nil {
 			t.Fatalf("%s: %v", content, err)
 		}
-		c := manager.Fenced(o.pods[0], leader(token), manager.StampingGuarded(s))
+		c := manager.Fenced(o.pods[0], leader(token), manager.StampingEpoch(s))
 		if err := patch(c, `"status":{"other":"2"}`); err != nil {
 			t.Errorf("over %s, the leader: %v", content, err)
 		}

@@ -16,21 +16,21 @@ import (
 )
 
 // This measures what the policies cost a leader's write. It makes pairs of the same patch, one of them in a namespace
-// that is guarded, in alternating order. It asserts nothing about time. FENCING_TAKEOVERS sets its length, too.
+// that is fenced, in alternating order. It asserts nothing about time. FENCING_TAKEOVERS sets its length, too.
 func TestLatencyThatPoliciesAdd(t *testing.T) {
-	guarded := newOperator(t, restConfig, namespace(t), 1)
+	fenced := newOperator(t, restConfig, namespace(t), 1)
 	free := newOperator(t, restConfig, namespace(t), 1)
-	for _, o := range []*operator{guarded, free} {
+	for _, o := range []*operator{fenced, free} {
 		o.takeOver(t, o.pods[0])
 		o.mustCreate(t, o.configMap("a"))
 	}
 	for _, policies := range [][]fencing.Policy{{fencing.Holder}, {fencing.Epoch}, {fencing.Holder, fencing.Epoch, fencing.Guard}} {
 		t.Run(fmt.Sprint(policies), func(t *testing.T) {
-			guarded.install(t, guarded.settings(policies...))
+			fenced.install(t, fenced.settings(policies...))
 			pairs := 10 * takeovers(t)
 			var with, without, added []time.Duration
 			for i := range pairs {
-				order := []*operator{guarded, free}
+				order := []*operator{fenced, free}
 				if i%2 == 0 {
 					slices.Reverse(order)
 				}
@@ -38,7 +38,7 @@ func TestLatencyThatPoliciesAdd(t *testing.T) {
 				for _, o := range order {
 					took[o] = patchTime(t, o, i)
 				}
-				a, b := took[guarded], took[free]
+				a, b := took[fenced], took[free]
 				with, without, added = append(with, a), append(without, b), append(added, a-b)
 			}
 			t.Logf("%d pairs: with p50 %v p99 %v, without p50 %v p99 %v, added p50 %v", pairs,

@@ -12,7 +12,7 @@ var gateMutations = []mutation{
 		"does not wait for requests when a tenure ends", "tenure.go",
 		"	return t.idle\n", "	gone := make(chan struct{})\n	close(gone)\n	return gone\n",
 	}, {
-		"does not wait for requests when a term ends", "lead.go",
+		"does not wait for requests when a term ends", "term.go",
 		"	<-idle\n", "	_ = idle\n",
 	}, {
 		"parks without a second look", "queue.go",
@@ -81,19 +81,19 @@ var gateMutations = []mutation{
 		"does not replay at an election", "listener.go",
 		"		if err := each.register(); err != nil {\n", "		if err := error(nil); err != nil {\n",
 	}, {
-		"does not replay when another may have led unseen", "lead.go",
+		"does not replay when another may have led unseen", "term.go",
 		"g.listeners.listen(!resumed)", "g.listeners.listen(false)",
 	}, {
-		"replays after a pause", "lead.go",
+		"replays after a pause", "term.go",
 		"g.listeners.listen(!resumed)", "g.listeners.listen(true)",
 	}, {
 		"lets sources look only every 100 ms whether they have synced", "listener.go",
 		"		awaitSynced(informer, handle, 100*time.Millisecond)\n", "",
 	}, {
-		"takes every term for a resumed one", "lead.go",
+		"takes every term for a resumed one", "term.go",
 		"g.past.begun && g.resumed(t.ctx)", "g.past.begun",
 	}, {
-		"takes no term for a resumed one", "lead.go",
+		"takes no term for a resumed one", "term.go",
 		"g.past.begun && g.resumed(t.ctx)", "false",
 	}, {
 		"pauses when its Lease is taken over or deleted", "loss.go",

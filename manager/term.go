@@ -12,6 +12,12 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
+// termWork is what runs in the current term.
+type termWork struct {
+	*group
+	tenure *tenure
+}
+
 // lead starts a term's work. The function it returns waits for the term's end and for the work.
 func (g *Gate) lead(ctx context.Context) (end func()) {
 	if !g.await(ctx) {

@@ -4,27 +4,27 @@
 package fencing
 
 const (
-	claims    = "must not be guarded: a standby could never claim the Lease; the policy guard is for it"
-	records   = "must not be guarded: standbys record Events"
-	exempt    = "cannot be guarded: the API server asks no policy about the objects that configure admission"
-	asked     = "cannot be guarded: the API server asks no policy about reviews"
-	connected = "cannot be guarded: it is connected to (CONNECT), and policies look at CREATE, UPDATE and DELETE"
-	partly    = "cannot be guarded: some of its subresources are connected to (CONNECT), name the others"
-	read      = "cannot be guarded: it is only read"
+	claims    = "must not be fenced: a standby could never claim the Lease; the policy guard is for it"
+	records   = "must not be fenced: standbys record Events"
+	exempt    = "cannot be fenced: the API server asks no policy about the objects that configure admission"
+	asked     = "cannot be fenced: the API server asks no policy about reviews"
+	connected = "cannot be fenced: it is connected to (CONNECT), and policies look at CREATE, UPDATE and DELETE"
+	partly    = "cannot be fenced: some of its subresources are connected to (CONNECT), name the others"
+	read      = "cannot be fenced: it is only read"
 )
 
-// unguardable returns why policies do not work for a resource of Kubernetes or its subresource, or "".
-func unguardable(group, resource, subresource string) string {
-	if why := unguardableResources[[2]string{group, resource}]; why != "" {
+// unfenceable returns why policies do not work for a resource of Kubernetes or its subresource, or "".
+func unfenceable(group, resource, subresource string) string {
+	if why := unfenceableResources[[2]string{group, resource}]; why != "" {
 		return why
 	}
 	if group == "" {
-		return unguardableSubresources[resource+"/"+subresource]
+		return unfenceableSubresources[resource+"/"+subresource]
 	}
 	return ""
 }
 
-var unguardableResources = map[[2]string]string{
+var unfenceableResources = map[[2]string]string{
 	{"coordination.k8s.io", "leases"}: claims,
 	{"", "events"}:                    records,
 	{"events.k8s.io", "events"}:       records,
@@ -47,8 +47,8 @@ var unguardableResources = map[[2]string]string{
 	{"authorization.k8s.io", "subjectaccessreviews"}:      asked,
 }
 
-// unguardableSubresources are of the core group.
-var unguardableSubresources = map[string]string{
+// unfenceableSubresources are of the core group.
+var unfenceableSubresources = map[string]string{
 	"pods/attach": connected, "pods/exec": connected, "pods/portforward": connected, "pods/proxy": connected,
 	"services/proxy": connected, "nodes/proxy": connected,
 	"pods/log": read,

@@ -38,11 +38,11 @@ import (
 // WithFencing does nothing.
 //
 // The Manager's clients for gated work stamp every type that the policy Epoch compares (see
-// [StampingGuarded]), and the types in stamped as well (see [Stamping]).
+// [StampingEpoch]), and the types in stamped as well (see [Stamping]).
 func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
 	return func(o *settings) {
 		o.fencing = &s
-		o.fences = append(o.fences, StampingGuarded(s), Stamping(stamped...))
+		o.fences = append(o.fences, StampingEpoch(s), Stamping(stamped...))
 	}
 }
 
@@ -97,7 +97,7 @@ func (m *Manager) setUpFencing(cfg *rest.Config) error {
 		return fmt.Errorf("manager: %w", err)
 	}
 	exposeRefusals()
-	for _, p := range []fencing.Policy{fencing.Holder, fencing.Epoch, fencing.Guard} {
+	for _, p := range fencing.Policies() {
 		refusedWrites.WithLabelValues(lease.Namespace, lease.Name, string(p)) // 0 is a value, too
 	}
 	m.fencer = &fencer{settings: s, objects: objects, client: c}
