@@ -34,12 +34,7 @@ var measurements = []measurement{
 	{"cutoff", "The leader is cut off", measureCutOff, true},
 	{"stolen", "The Lease is taken or deleted", measureStolen, true},
 	{"requests", "Requests in the steady state", measureRequests, true},
-	{"rates", "Requests and log lines in faults that last", measureRates, false},
-	{"freeze", "The leader is stopped and continued", measureFreeze, false},
-	{"server", "What candidates cost the control plane", measureServer, false},
-	{"size", "What it adds to a binary", measureSize, false},
 	{"idle", "What an idle candidate costs its process", measureIdle, false},
-	{"growth", "Many Leases in one process", measureGrowth, false},
 }
 
 // bench is what the measurements of one run share.

@@ -96,8 +96,8 @@ func TestSamplesAskedForAreTaken(t *testing.T) {
 				t.Errorf("-n %d: %d hand-overs with %d standbys", n, got, c.standbys)
 			}
 		}
-		if s.lanes != n || s.frozen != n {
-			t.Errorf("-n %d: %d lanes, %d frozen", n, s.lanes, s.frozen)
+		if s.lanes != n {
+			t.Errorf("-n %d: %d lanes", n, s.lanes)
 		}
 	}
 	if got := fullSizes.withSamples(0); !reflect.DeepEqual(got, fullSizes) {

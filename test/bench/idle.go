@@ -5,19 +5,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
-	"slices"
-	"sync"
-	"time"
+	"os"
 
 	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-elector/elector/test/harness"
 )
@@ -108,11 +100,11 @@ func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[
 			}
 		}
 		group.Go(func() (err error) {
-			p, err := startChild(ctx, task{
-				Role: "idle", Subject: s.name, server: b.server(), Namespace: b.namespace,
+			p, err := harness.StartProcess(ctx, "bench", task{
+				Subject: s.name, server: server{b.plane.Config.Host, b.plane.Config.BearerToken, b.plane.Config.CAFile}, Namespace: b.namespace,
 				Leases: contended, Identity: b.name("idle"), Timing: b.timing, Window: duration(b.idleWindow),
 				Shared: crew.shared, Lead: crew.leader,
-			})
+			}, os.Stderr)
 			if err != nil {
 				return err
 			}
@@ -126,105 +118,4 @@ func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[
 		round[s.name] = found[i]
 	}
 	return round, err
-}
-
-// runIdle runs in the child process.
-func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json.Encoder) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w, err := s.way(newLink().config(cfg), t.Timing)
-	if err != nil {
-		return err
-	}
-	// Whatever the first request brings into a process is there before the baseline is taken.
-	if _, err := w.client.CoordinationV1().Leases(t.Namespace).Get(ctx, t.Leases[0], metav1.GetOptions{}); client.IgnoreNotFound(err) != nil {
-		return err
-	}
-	before := footprintNow()
-	var group sync.WaitGroup
-	defer group.Wait()
-	defer cancel(nil)
-	candidates, err := t.crew(cfg, w, s, func(term context.Context) {
-		if !t.Lead {
-			cancel(errors.New("a standby led: this machine is too busy to measure anything"))
-		}
-		<-term.Done()
-		if t.Lead && ctx.Err() == nil {
-			cancel(errors.New("a Lease was lost: this machine is too busy to measure anything"))
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, c := range candidates {
-		group.Go(func() {
-			if err := c.Start(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	found, err := t.watchIdle(ctx, candidates, before)
-	if err != nil {
-		return err
-	}
-	return out.Encode(found)
-}
-
-func (t task) crew(cfg *rest.Config, w way, s subject, lead func(context.Context)) ([]candidate, error) {
-	candidates := make([]candidate, len(t.Leases))
-	for i := range candidates {
-		var err error
-		if t.Shared {
-			candidates[i], err = s.candidate(w, t.seat(i, lead), t.Timing)
-		} else {
-			candidates[i], err = t.candidate(cfg, s, t.seat(i, lead))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return candidates, nil
-}
-
-// watchIdle waits until all lead or stand by, and then for the window.
-func (t task) watchIdle(ctx context.Context, candidates []candidate, before footprint) (footprint, error) {
-	patient, cancel := t.Timing.patience(ctx)
-	defer cancel()
-	astray := func(c candidate) bool { return c.GetLeader() == "" || t.Lead && !c.IsLeader() }
-	if err := eventually(patient, func() bool { return !slices.ContainsFunc(candidates, astray) }); err != nil {
-		return footprint{}, err
-	}
-	if err := t.Timing.settle(ctx); err != nil {
-		return footprint{}, err
-	}
-	began, spent, made := time.Now(), processorTime(), allocations()
-	if err := harness.Pause(ctx, time.Duration(t.Window)); err != nil {
-		return footprint{}, err
-	}
-	spent, made = processorTime()-spent, allocations()-made
-	minutes := time.Since(began).Minutes()
-	after := footprintNow()
-	return footprint{
-		after.Heap - before.Heap, after.Stacks - before.Stacks, after.Resident - before.Resident,
-		after.Goroutines - before.Goroutines, spent.Seconds() / minutes, float64(made) / minutes,
-	}, nil
-}
-
-// allocations returns how many objects this process has ever allocated on the heap.
-func allocations() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
-}
-
-// footprintNow returns the state of this process without its garbage.
-func footprintNow() footprint {
-	runtime.GC() // The first one runs cleanups, which make more garbage.
-	debug.FreeOSMemory()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return footprint{
-		Heap: float64(m.HeapAlloc), Stacks: float64(m.StackInuse),
-		Resident: residentMemory(), Goroutines: float64(runtime.NumGoroutine()),
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/connrotation"
 )
 
 // link is one candidate's way to the API server. It counts what goes through, and can be severed. From then on nothing
@@ -21,19 +22,18 @@ import (
 type link struct {
 	severed         atomic.Bool
 	received, wrote atomic.Int64 // bytes on the wire, TLS included
-	opened          atomic.Int64 // connections
 
+	conns     *connrotation.ConnectionTracker
 	closed    chan struct{}
 	closeOnce sync.Once
 
-	mu       sync.Mutex // guards all below
-	conns    map[net.Conn]struct{}
+	mu       sync.Mutex     // guards all below
 	requests map[string]int // by verb
 	acked    time.Time      // when the last write that was acknowledged was sent
 }
 
 func newLink() *link {
-	return &link{closed: make(chan struct{}), conns: map[net.Conn]struct{}{}, requests: map[string]int{}}
+	return &link{conns: connrotation.NewConnectionTracker(), closed: make(chan struct{}), requests: map[string]int{}}
 }
 
 // config returns a copy of cfg that goes through the link. A Dial of its own gives it connections of its own.
@@ -50,13 +50,7 @@ func (l *link) sever() { l.severed.Store(true) }
 // close ends all connections, and all attempts to open one.
 func (l *link) close() {
 	l.closeOnce.Do(func() { close(l.closed) })
-	l.mu.Lock()
-	conns := l.conns
-	l.conns = nil
-	l.mu.Unlock()
-	for c := range conns {
-		_ = c.Close() // Whatever it says, it is closed.
-	}
+	l.conns.CloseAll()
 }
 
 // traffic is what went through a link so far.
@@ -85,22 +79,19 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-l.closed:
-			return nil, errLinkClosed
 		}
 	}
-	inner, err := (&net.Dialer{Timeout: 30 * time.Second}).DialContext(ctx, network, address)
+	dialer := &net.Dialer{Timeout: 30 * time.Second}
+	inner, err := connrotation.NewDialerWithTracker(dialer.DialContext, l.conns).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	l.opened.Add(1)
-	c := &linkConn{inner, l}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conns == nil {
+	select {
+	case <-l.closed: // perhaps before the tracker knew the connection
 		return nil, errors.Join(errLinkClosed, inner.Close())
+	default:
+		return &linkConn{inner, l}, nil
 	}
-	l.conns[c] = struct{}{}
-	return c, nil
 }
 
 type linkConn struct {
@@ -128,13 +119,6 @@ func (c *linkConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.link.wrote.Add(int64(n))
 	return n, err
-}
-
-func (c *linkConn) Close() error {
-	c.link.mu.Lock()
-	delete(c.link.conns, c)
-	c.link.mu.Unlock()
-	return c.Conn.Close()
 }
 
 // countingTransport counts requests and remembers acknowledged writes.

@@ -5,10 +5,9 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/kube-elector/elector/test/harness"
@@ -57,27 +56,7 @@ func versions(ctx context.Context, p *harness.ControlPlane) (map[string]string, 
 	if err != nil {
 		return nil, err
 	}
-	v["Go"] = runtime.Version()
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil, fmt.Errorf("this program was built without module information")
-	}
-	for _, module := range info.Deps {
-		switch module.Path {
-		case "k8s.io/client-go", "sigs.k8s.io/controller-runtime":
-			v[module.Path] = module.Version
-		}
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	v[ours] = "unknown"
-	if revision := settings["vcs.revision"]; revision != "" {
-		v[ours] = revision
-		if settings["vcs.modified"] == "true" {
-			v[ours] += ", modified"
-		}
-	}
-	return v, nil
+	built, err := harness.Versions()
+	maps.Copy(v, built)
+	return v, err
 }

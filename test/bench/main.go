@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	only := flags.String("only", "", "measure only these, separated by commas, and leave the others in -o as they are: "+strings.Join(measurementNames(), ","))
 	quick := flags.Bool("quick", false, "see whether it works: few samples, short durations, all at once; the figures mean nothing")
-	samples := flags.Int("n", 0, "about how many samples of hand-overs, crashes, thefts and freezes (default: enough for the published figures)")
+	samples := flags.Int("n", 0, "about how many samples of hand-overs, crashes and thefts (default: enough for the published figures)")
 	window := flags.Duration("window", 0, "for how long requests are counted (default 2m)")
 	output := flags.String("o", "bin/bench/results.json", "the file for all samples, as JSON")
 	dir := flags.String("publish", "", "measure nothing: write RESULTS.md and charts of the samples in -o into this directory")

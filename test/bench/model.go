@@ -44,13 +44,9 @@ type result struct {
 	What   string   `json:"what"` // a sentence that says from when to when, and of what
 	Unit   unit     `json:"unit"`
 	Waited duration `json:"waited,omitzero"` // after this a sample that has not come is never
-	// Family and X belong to results that differ by a number, such as that of the candidates.
-	Family string  `json:"family,omitempty"`
-	X      float64 `json:"x,omitzero"`
 	// Series has one entry for each subject. Their samples of one index were taken side by side.
 	Series []series `json:"series"`
 	Goals  []goal   `json:"goals,omitempty"`
-	Rates  []rate   `json:"rates,omitempty"` // those that the samples are taken from
 }
 
 type series struct {
@@ -77,7 +73,6 @@ const (
 	bytesEach   unit = "B"
 	bytesPer    unit = "B/min"
 	number      unit = ""
-	yes         unit = "yes" // samples are 1 and 0
 )
 
 // never is the sample of what did not happen while it was waited for.
@@ -104,14 +99,6 @@ func (s *sample) UnmarshalJSON(data []byte) error {
 
 // took returns the sample of a stretch of time.
 func took(from, to time.Time) sample { return sample(to.Sub(from).Seconds()) }
-
-// truth returns the sample of a yes or no.
-func truth(b bool) sample {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 // duration is a time.Duration that JSON shows as text.
 type duration time.Duration

@@ -6,7 +6,6 @@
 package main
 
 import (
-	"errors"
 	"math"
 	"time"
 )
@@ -14,7 +13,5 @@ import (
 // What follows is measured on Linux only.
 
 func processorTime() time.Duration { return 0 }
-
-func serverTime(string) (time.Duration, error) { return 0, errors.ErrUnsupported }
 
 func residentMemory() float64 { return math.NaN() }

@@ -20,12 +20,7 @@ func TestPublishedAreTheTablesAndTheChartsThatCarryAClaim(t *testing.T) {
 		{Name: "cutoff", Title: "Ends", Results: []result{
 			{Name: "end", Unit: seconds, Series: []series{{ours, []sample{0.002, 0.004, 0.003}}, {clientGo, []sample{2, 3, never}}}},
 			{Name: "none", Unit: seconds, Series: []series{{ours, []sample{0, 0, 0}}, {clientGo, []sample{1, 1, 1}}}},
-			{Name: "asked", Unit: yes, Series: []series{{ours, []sample{0, 1, 1}}}},
 			{Name: "once", Unit: bytesEach, Series: []series{{ours, []sample{7}}}},
-		}},
-		{Name: "growth", Title: "More", Results: []result{
-			{Name: "growth-handover-1", Family: "growth-handover", X: 1, Unit: seconds, Series: []series{{ours, []sample{0.01}}, {clientGo, []sample{1}}}},
-			{Name: "growth-handover-100", Family: "growth-handover", X: 100, Unit: seconds, Series: []series{{ours, []sample{0.02}}, {clientGo, []sample{never}}}},
 		}},
 	}}
 	dir := t.TempDir()
@@ -37,8 +32,6 @@ func TestPublishedAreTheTablesAndTheChartsThatCarryAClaim(t *testing.T) {
 	text := read(t, filepath.Join(dir, "RESULTS.md"))
 	for _, want := range []string{
 		"| end | elector | 3 | 3 ms | 4 ms | 4 ms |  |", "![cutoff.svg](charts/cutoff.svg)",
-		"| growth-handover-100 | client-go | 1 | Leases lost | Leases lost | Leases lost (1×) | ∞ (∞ … ∞) |",
-		"- growth, elector: 100 of 100", "- growth, client-go: 1 of 100",
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("RESULTS.md lacks %s in\n%s", want, text)
@@ -79,7 +72,7 @@ func TestWhatIsMeasuredAgainReplacesOnlyItself(t *testing.T) {
 	if err := errors.Join(first.join(file), first.save(file)); err != nil {
 		t.Fatal(err)
 	}
-	again := of("b", 2, "freeze", "handover", "idle")
+	again := of("b", 2, "requests", "handover", "idle")
 	again.Measurements[1].Error = "interrupted"
 	if err := again.join(file); err != nil {
 		t.Fatal(err)
@@ -88,7 +81,7 @@ func TestWhatIsMeasuredAgainReplacesOnlyItself(t *testing.T) {
 	for _, m := range again.Measurements {
 		got += fmt.Sprint(m.Name, m.Elector, m.Results[0].of(ours)[0], " ")
 	}
-	if want := "handover1 freezeb2 idleb2 "; got != want {
+	if want := "handover1 requestsb2 idleb2 "; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if again.Versions[ours] != "a" {

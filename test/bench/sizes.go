@@ -20,17 +20,6 @@ type sizes struct {
 	lanes         int // Leases at a time, and samples, of cutoff and stolen
 	requestLanes  int
 	requestWindow time.Duration
-	faultAnswers  int // of those there are
-	serverLeases  int // with three replicas each
-	serverRounds  int
-	serverWindow  time.Duration
-	growth        []int // Leases in a process, of which the leaders and the standbys are both in it
-	growthWindow  time.Duration
-	growthMoves   int // hand-overs at each size
-	slowGrowth    []int
-	slowTiming    timing
-	frozen        int // replicas of each subject
-	freeze        time.Duration
 	idle          int // candidates in a process
 	idleRounds    int
 	idleWindow    time.Duration
@@ -53,24 +42,9 @@ var fullSizes = sizes{
 	lanes:         50,
 	requestLanes:  20,
 	requestWindow: 2 * time.Minute,
-	faultAnswers:  len(faultAnswers),
-	serverLeases:  100,
-	serverRounds:  2,
-	serverWindow:  20 * time.Second,
-	growth:        []int{1, 10, 100, 1000, 2000, 3000},
-	growthWindow:  15 * time.Second,
-	growthMoves:   20,
-	slowGrowth:    []int{1000, 5000},
-	slowTiming: timing{
-		LeaseDuration: duration(60 * time.Second),
-		RenewDeadline: duration(40 * time.Second),
-		RetryPeriod:   duration(10 * time.Second),
-	},
-	frozen:     20,
-	freeze:     30 * time.Second,
-	idle:       200,
-	idleRounds: 3,
-	idleWindow: 30 * time.Second,
+	idle:          200,
+	idleRounds:    3,
+	idleWindow:    30 * time.Second,
 }
 
 // quickSizes show that the program works, and nothing else.
@@ -87,24 +61,9 @@ var quickSizes = sizes{
 	lanes:         1,
 	requestLanes:  1,
 	requestWindow: 3 * time.Second,
-	faultAnswers:  1,
-	serverLeases:  2,
-	serverRounds:  1,
-	serverWindow:  time.Second,
-	growth:        []int{1, 3},
-	growthWindow:  time.Second,
-	growthMoves:   2,
-	slowGrowth:    []int{2},
-	slowTiming: timing{
-		LeaseDuration: duration(4 * time.Second),
-		RenewDeadline: duration(3 * time.Second),
-		RetryPeriod:   duration(time.Second),
-	},
-	frozen:     1,
-	freeze:     7 * time.Second,
-	idle:       3,
-	idleRounds: 1,
-	idleWindow: time.Second,
+	idle:          3,
+	idleRounds:    1,
+	idleWindow:    time.Second,
 }
 
 // withSamples returns sizes for about n samples of everything that is measured event by event, or s if n is 0.
@@ -112,7 +71,7 @@ func (s sizes) withSamples(n int) sizes {
 	if n == 0 {
 		return s
 	}
-	s.lanes, s.frozen = n, n
+	s.lanes = n
 	crowds := make([]crowd, len(s.handOver))
 	for i, c := range s.handOver {
 		c.lanes = min(c.lanes, n)

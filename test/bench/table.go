@@ -83,45 +83,10 @@ func writeMeasured(out io.Writer, m measured) {
 	for _, r := range m.Results {
 		fmt.Fprintf(out, "- %s: %s\n", r.Name, r.What)
 	}
-	writeRates(out, m.Results)
-	writeLimits(out, m)
 }
 
-// writeLimits says which sizes were not too much.
-func writeLimits(out io.Writer, m measured) {
-	kept, tried := map[string]float64{}, map[string]float64{}
-	var names []string
-	for _, r := range m.Results {
-		if !strings.HasSuffix(r.Family, handOverFamily) {
-			continue
-		}
-		for _, s := range r.Series {
-			name := strings.TrimSuffix(r.Family, handOverFamily) + ", " + s.Subject
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-			tried[name] = max(tried[name], r.X)
-			if len(s.Samples) > count(s.Samples, never) {
-				kept[name] = max(kept[name], r.X)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return
-	}
-	fmt.Fprintln(out, "\nThe greatest size at which no Lease was lost, of those tried. Where the figures of a\n"+
-		"candidate do not rise with the size, the total grows no more than linearly:")
-	fmt.Fprintln(out)
-	for _, name := range names {
-		fmt.Fprintf(out, "- %s: %v of %v\n", name, kept[name], tried[name])
-	}
-}
-
-// cells returns median, p99, maximum and ratio. For yes and no it returns a count.
+// cells returns median, p99, maximum and ratio.
 func (r result) cells(s series) []string {
-	if r.Unit == yes {
-		return []string{fmt.Sprintf("yes: %d", count(s.Samples, 1)), "", "", ""}
-	}
 	cells := []string{}
 	for _, stat := range []string{"p50", "p99", "max"} {
 		cells = append(cells, r.show(statistic(stat, s.Samples)))
@@ -149,8 +114,6 @@ func count(samples []sample, value sample) int {
 // show returns a value in its unit.
 func (r result) show(s sample) string {
 	switch {
-	case s == never && r.Family != "": // Nothing was measured of what the size was too much for.
-		return "Leases lost"
 	case s == never:
 		return fmt.Sprintf("> %v", r.Waited)
 	case math.IsNaN(float64(s)):

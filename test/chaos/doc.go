@@ -27,9 +27,9 @@
 //
 // # Results
 //
-// Package report writes a table for each run as text, Markdown and JSON to bin/chaos, by peer, and an HTML page with a
-// timeline for each scenario: who led when, which faults there were, which writes were accepted or refused. A scenario that
-// does not pass leaves its evidence, which is the history and the logs of the replicas and of the control plane. A soak
+// Package report writes a table for each run as text and JSON to bin/chaos, by peer. A scenario that does not pass leaves
+// its evidence, which is the history and the logs of the replicas and of the control plane. history.txt has a line for each
+// event: who led when, which faults there were, which writes were accepted or refused. A soak
 // prints its seed. The same seed injects the same faults into the same replicas for as long, but what the machine does
 // meanwhile is not repeated.
 //

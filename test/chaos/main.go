@@ -84,7 +84,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		return r.playAll(ctx, list)
 	})
-	board.Close()
 	all.Took = time.Since(all.Began)
 	if err := errors.Join(err, all.Save(r.dir, stdout)); err != nil {
 		return err

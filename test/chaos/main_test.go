@@ -107,7 +107,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 			cancel(stop)
 			s.Pause(time.Minute)
 		}}, "01"})
-		if _, err := os.Stat(filepath.Join(r.dir, "evidence", "01", "history.jsonl")); err != nil {
+		if _, err := os.Stat(filepath.Join(r.dir, "evidence", "01", "history.txt")); err != nil {
 			t.Errorf("no evidence is left: %v", err)
 		}
 	})

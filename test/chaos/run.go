@@ -175,7 +175,7 @@ func (r *runner) play(ctx context.Context, p *stage.Plane, one turn) {
 	r.end(one.name, result)
 }
 
-// playOnce plays a scenario once. It leaves the timeline, and the evidence unless the scenario has passed.
+// playOnce plays a scenario once. It leaves the evidence unless the scenario has passed.
 func (r *runner) playOnce(ctx context.Context, p *stage.Plane, one turn) report.Result {
 	began := time.Now()
 	dir := filepath.Join(r.dir, "evidence", one.name)
@@ -194,10 +194,9 @@ func (r *runner) playOnce(ctx context.Context, p *stage.Plane, one turn) report.
 	} else {
 		result.Evidence = dir
 		p.Wanted.Store(true)
-		err = h.Save(filepath.Join(dir, "history.jsonl"))
+		err = h.Save(filepath.Join(dir, "history.txt"))
 	}
-	page := filepath.Join(r.dir, "timelines", one.name+".html")
-	if err := errors.Join(err, report.Timeline(page, r.peer, s.Since(0), result)); err != nil {
+	if err != nil {
 		result.Failures = append(result.Failures, "evidence: "+err.Error())
 	}
 	return result

@@ -5,10 +5,7 @@ package history
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,27 +72,27 @@ const (
 
 // Record is the Lease as a write found or left it. The zero Record is no Lease.
 type Record struct {
-	UID         string `json:"uid,omitempty"`
-	Version     string `json:"version,omitempty"`
-	Holder      string `json:"holder,omitempty"`
-	Renewed     string `json:"renewed,omitempty"` // renewTime
-	Seconds     int32  `json:"seconds,omitempty"` // leaseDurationSeconds
-	Transitions int32  `json:"transitions,omitempty"`
+	UID         string
+	Version     string
+	Holder      string
+	Renewed     string // renewTime
+	Seconds     int32  // leaseDurationSeconds
+	Transitions int32
 }
 
 // Event is one thing that happened.
 type Event struct {
-	At      time.Duration `json:"at"` // since the run's start
-	Replica string        `json:"replica,omitempty"`
-	Kind    Kind          `json:"kind"`
-	Plain   bool          `json:"plain,omitempty"` // the process runs client-go's LeaderElector as it is
-	Token   string        `json:"token,omitempty"`
-	Cause   string        `json:"cause,omitempty"`
-	OK      bool          `json:"ok,omitempty"`
-	N       int           `json:"n,omitempty"`
-	Before  *Record       `json:"before,omitempty"`
-	After   *Record       `json:"after,omitempty"`
-	Note    string        `json:"note,omitempty"`
+	At      time.Duration // since the run's start
+	Replica string
+	Kind    Kind
+	Plain   bool // the process runs client-go's LeaderElector as it is
+	Token   string
+	Cause   string
+	OK      bool
+	N       int
+	Before  *Record
+	After   *Record
+	Note    string
 }
 
 // String returns a line for a reader.
@@ -143,43 +140,21 @@ func Merge(parts ...History) History {
 	return all
 }
 
-// Write writes the history as JSON, an event a line.
-func (h History) Write(w io.Writer) error {
-	encoder := json.NewEncoder(w)
+// Text returns a line for each event, for a reader.
+func (h History) Text() string {
+	var text strings.Builder
 	for _, e := range h {
-		if err := encoder.Encode(e); err != nil {
-			return fmt.Errorf("write the history: %w", err)
-		}
+		text.WriteString(e.String() + "\n")
 	}
-	return nil
+	return text.String()
 }
 
-// Save writes the history to a file, and makes its directory.
-func (h History) Save(file string) (err error) {
+// Save writes the history's text to a file, and makes its directory.
+func (h History) Save(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // Anyone may read it.
 		return err
 	}
-	f, err := os.Create(file) //nolint:gosec // The caller names it.
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return h.Write(f)
-}
-
-// Read reads what Write wrote.
-func Read(r io.Reader) (History, error) {
-	var h History
-	for decoder := json.NewDecoder(r); ; {
-		var e Event
-		switch err := decoder.Decode(&e); {
-		case errors.Is(err, io.EOF):
-			return h, nil
-		case err != nil:
-			return nil, fmt.Errorf("read the history, event %d: %w", len(h)+1, err)
-		}
-		h = append(h, e)
-	}
+	return os.WriteFile(file, []byte(h.Text()), 0o644) //nolint:gosec // Anyone may read it.
 }
 
 // Recorder collects events. Its methods may be called concurrently.

@@ -4,21 +4,28 @@
 package history
 
 import (
-	"bytes"
-	"reflect"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
-func TestAHistoryIsReadAsItWasWritten(t *testing.T) {
-	var lines bytes.Buffer
-	if err := handover().Write(&lines); err != nil {
+func TestASavedHistoryHasALineForEachEvent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "made", "history.txt")
+	if err := handover().Save(file); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read(&lines)
-	if err != nil || !reflect.DeepEqual(got, handover()) {
-		t.Errorf("%v, %v", got, err)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := Read(bytes.NewBufferString("{\"at\":1}\n{")); err == nil {
-		t.Error("no error for half an event")
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if len(lines) != len(handover()) {
+		t.Fatalf("%d lines of %d events", len(lines), len(handover()))
+	}
+	for i, e := range handover() {
+		if !strings.Contains(lines[i], string(e.Kind)) || !strings.Contains(lines[i], e.Replica) || !strings.Contains(lines[i], e.Token) {
+			t.Errorf("%q does not say %v", lines[i], e)
+		}
 	}
 }

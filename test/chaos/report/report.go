@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,30 +20,17 @@ import (
 	"time"
 
 	"github.com/kube-elector/elector/test/chaos/stage"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // New begins the report of a run.
 func New(command, peer string) (*Report, error) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil, errors.New("this program was built without module information")
+	versions, err := harness.Versions()
+	if err != nil {
+		return nil, err
 	}
-	r := &Report{Command: command, Peer: peer, Began: time.Now(), Versions: map[string]string{"Go": runtime.Version()}}
+	r := &Report{Command: command, Peer: peer, Began: time.Now(), Versions: versions}
 	r.Machine = fmt.Sprintf("%s/%s, %d processors", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	for _, module := range info.Deps {
-		if module.Path == "k8s.io/client-go" || module.Path == "sigs.k8s.io/controller-runtime" {
-			r.Versions[module.Path] = module.Version
-		}
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	revision := cmp.Or(settings["vcs.revision"], "unknown")
-	if settings["vcs.modified"] == "true" {
-		revision += ", modified"
-	}
-	r.Versions["elector"] = revision
 	return r, nil
 }
 
@@ -58,14 +44,13 @@ func (r *Report) Save(dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var plain, markdown strings.Builder
+	var plain strings.Builder
 	r.table(&plain)
-	r.markdown(&markdown)
 	write := func(name, text string) error {
 		return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644) //nolint:gosec // Anyone may read it.
 	}
 	_, shown := io.WriteString(out, plain.String())
-	return errors.Join(shown, write("results.json", string(text)+"\n"), write("results.txt", plain.String()), write("results.md", markdown.String()))
+	return errors.Join(shown, write("results.json", string(text)+"\n"), write("results.txt", plain.String()))
 }
 
 var headings = []string{"row", "scenario", "verdict", "gap", "overlap", "zombie", "refused", "requests", "stall"}
@@ -106,15 +91,4 @@ func (r *Report) title() string {
 		title += ", " + what + " " + r.Versions[what]
 	}
 	return title
-}
-
-func (r *Report) markdown(out io.Writer) {
-	fmt.Fprintf(out, "%s\n\n| %s | figures |\n|%s\n", r.title(), strings.Join(headings, " | "), strings.Repeat(" --- |", len(headings)+1))
-	for _, one := range r.Results {
-		var figures []string
-		for _, f := range one.Figures {
-			figures = append(figures, f.String())
-		}
-		fmt.Fprintf(out, "| %s | %s |\n", strings.Join(one.cells(), " | "), strings.Join(append(figures, one.Failures...), "; "))
-	}
 }

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report shows what scenarios have found, as a table of one run, side by side with other peers, and as a
-// timeline of each scenario.
+// Package report shows what scenarios have found, as a table of one run, and side by side with other peers.
 package report
 
 import (

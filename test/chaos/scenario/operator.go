@@ -4,7 +4,6 @@
 package scenario
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -50,18 +49,29 @@ func playKilledOperator(s *stage.Stage) {
 // onlyLeading fails for each reconcile that began while its process did not lead.
 func onlyLeading(s *stage.Stage) {
 	tolerance := 5*time.Millisecond + s.Stalls.Worst(s.Began, time.Now())
-	terms := stage.NewStory(s.Since(0)).Terms
-	n := 0
-	for _, e := range s.Since(0) {
+	events, n := s.Since(0), 0
+	for _, e := range events {
 		if e.Kind != event.Reconciles {
 			continue
 		}
 		n++
-		s.Must(slices.ContainsFunc(terms, func(t stage.TermSpan) bool {
-			return t.Process == e.Process() && !e.At.Before(t.From.Add(-tolerance)) && !e.At.After(t.To.Add(tolerance))
-		}), "%s began a reconcile at %v and did not lead", e.Process(), e.At.Sub(s.Began))
+		s.Must(led(events, e, tolerance), "%s began a reconcile at %v and did not lead", e.Process(), e.At.Sub(s.Began))
 	}
 	s.Count("reconciles", n)
+}
+
+// led reports whether the event's process led at that time, or a tolerance before or after.
+func led(events []event.Event, at event.Event, tolerance time.Duration) (leads bool) {
+	for _, e := range events {
+		switch {
+		case e.Process() != at.Process():
+		case e.Kind == event.Leads && !e.At.After(at.At.Add(tolerance)):
+			leads = true
+		case (e.Kind == event.Told || e.Kind == event.Exited) && e.At.Before(at.At.Add(-tolerance)):
+			leads = false
+		}
+	}
+	return leads
 }
 
 // stubborn makes work outlive its context. It is a function in the first replica, and a reconcile in the others.

@@ -81,7 +81,7 @@ func TestTheCommentsDoNotGetWorse(t *testing.T) {
 }
 
 // The harness is what runs tests and is none: all lines of the Go files in test, except those whose names end in _test.go.
-// There were 15,044 of them before their programs shared one.
+// There were 15,270 of them before their programs shared one.
 func TestTheHarnessDoesNotGrow(t *testing.T) {
 	lines := 0
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -96,7 +96,7 @@ func TestTheHarnessDoesNotGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d lines", lines)
-	if most := 14900; lines > most {
+	if most := 12979; lines > most {
 		t.Errorf("%d lines, want at most %d: share what two programs need, in test/harness or test/history", lines, most)
 	}
 }
