@@ -103,12 +103,16 @@ func NewGate(logger *slog.Logger, options ...Option) *Gate {
 // cannot be started twice: once one has run, the end of its term makes Start return [ErrLeadershipLost]. If such a
 // runnable has controller-runtime's Warmup method, that is called when the Gate has been started.
 //
-// Add returns [ErrStopped] once the Gate has stopped or failed.
+// Add returns [ErrStopped] once the Gate has stopped or failed, and an error for a controller of a controller-runtime
+// whose controllers cannot be gated. The error names the versions that can.
 func (g *Gate) Add(r manager.Runnable) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return fmt.Errorf("%s: %w", describe(r), ErrStopped)
+	}
+	if err := checkInternals(r); err != nil {
+		return err
 	}
 	ok, why := gate(r, g)
 	if why != "" {

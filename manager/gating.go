@@ -69,7 +69,7 @@ func defaultQueue[T comparable](o controller.TypedOptions[T]) queueMaker[T] {
 //
 // A controller's reconciler and queue are fields of a type that cannot be named outside controller-runtime, and no
 // option of a controller that is already built leads to them. They are set only if they have the types that
-// controller-runtime 0.20 to 0.25 give them.
+// [checkInternals] expects.
 func gate(r manager.Runnable, by Gating) (ok bool, why string) {
 	v := reflect.Indirect(reflect.ValueOf(r))
 	reconciler, makeQueue := ownField(v, "Do"), ownField(v, "NewQueue")
