@@ -8,13 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kube-elector/elector/test/harness"
 )
@@ -92,6 +96,25 @@ func runBench(ctx context.Context, chosen []measurement, sizes sizes, progress i
 		}
 	}
 	return r, err
+}
+
+// startPlane starts the one control plane of a run. stop removes all that it has written, too.
+func startPlane(ctx context.Context) (plane *harness.ControlPlane, stop func() error, err error) {
+	assets, err := harness.Assets()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctrl.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard()) // Managers that stop complain of Events they could not write.
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return nil, nil, err
+	}
+	if plane, err = harness.StartControlPlane(ctx, assets, dir); err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	plane.Config.Timeout = 0 // It would end watches.
+	return plane, func() error { return errors.Join(plane.Stop(), os.RemoveAll(dir)) }, nil
 }
 
 func (b *bench) measure(ctx context.Context, m measurement) measured {

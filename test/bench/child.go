@@ -36,7 +36,6 @@ type task struct {
 	Timing    timing
 
 	Shared bool // whether all candidates use one clientset
-	Lead   bool // whether all lead
 	Window duration
 }
 
@@ -89,13 +88,8 @@ func runIdle(ctx context.Context, cfg *rest.Config, s subject, t task, out *json
 	defer group.Wait()
 	defer cancel(nil)
 	candidates, err := t.crew(cfg, w, s, func(term context.Context) {
-		if !t.Lead {
-			cancel(errors.New("a standby led: this machine is too busy to measure anything"))
-		}
+		cancel(errors.New("a standby led: this machine is too busy to measure anything"))
 		<-term.Done()
-		if t.Lead && ctx.Err() == nil {
-			cancel(errors.New("a Lease was lost: this machine is too busy to measure anything"))
-		}
 	})
 	if err != nil {
 		return err
@@ -130,35 +124,25 @@ func (t task) crew(cfg *rest.Config, w way, s subject, lead func(context.Context
 	return candidates, nil
 }
 
-// watchIdle waits until all lead or stand by, and then for the window.
+// watchIdle waits until all stand by, and then for the window.
 func (t task) watchIdle(ctx context.Context, candidates []candidate, before footprint) (footprint, error) {
 	patient, cancel := t.Timing.patience(ctx)
 	defer cancel()
-	astray := func(c candidate) bool { return c.GetLeader() == "" || t.Lead && !c.IsLeader() }
+	astray := func(c candidate) bool { return c.GetLeader() == "" }
 	if err := eventually(patient, func() bool { return !slices.ContainsFunc(candidates, astray) }); err != nil {
 		return footprint{}, err
 	}
 	if err := t.Timing.settle(ctx); err != nil {
 		return footprint{}, err
 	}
-	began, spent, made := time.Now(), processorTime(), allocations()
+	began, spent := time.Now(), harness.ProcessorTime()
 	if err := harness.Pause(ctx, time.Duration(t.Window)); err != nil {
 		return footprint{}, err
 	}
-	spent, made = processorTime()-spent, allocations()-made
+	spent = harness.ProcessorTime() - spent
 	minutes := time.Since(began).Minutes()
 	after := footprintNow()
-	return footprint{
-		after.Heap - before.Heap, after.Stacks - before.Stacks, after.Resident - before.Resident,
-		after.Goroutines - before.Goroutines, spent.Seconds() / minutes, float64(made) / minutes,
-	}, nil
-}
-
-// allocations returns how many objects this process has ever allocated on the heap.
-func allocations() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
+	return footprint{after.Heap - before.Heap, after.Goroutines - before.Goroutines, spent.Seconds() / minutes}, nil
 }
 
 // footprintNow returns the state of this process without its garbage.
@@ -167,8 +151,5 @@ func footprintNow() footprint {
 	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return footprint{
-		Heap: float64(m.HeapAlloc), Stacks: float64(m.StackInuse),
-		Resident: residentMemory(), Goroutines: float64(runtime.NumGoroutine()),
-	}
+	return footprint{Heap: float64(m.HeapAlloc), Goroutines: float64(runtime.NumGoroutine())}
 }

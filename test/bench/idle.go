@@ -9,26 +9,22 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// crew is what candidates a process has, and nothing else.
+// A crew is standbys that make up a process, and nothing else.
 type crew struct {
-	suffix, what   string
-	shared, leader bool
+	suffix, what string
+	shared       bool // one clientset is for all
 }
 
 var crews = []crew{
-	{"-own", "per standby, %d in a process, each with its own clientset", false, false},
-	{"-shared", "per standby, %d in a process, on one clientset", true, false},
-	{"-leading", "per leader, %d in a process, each with its own clientset", false, true},
+	{"-own", "per standby, %d in a process, each with its own clientset", false},
+	{"-shared", "per standby, %d in a process, on one clientset", true},
 }
 
 // measureIdle runs processes that have only standbys, one for each subject, all at once on the same Leases, whose
-// leaders renew. Then it runs processes that have only leaders, whose work does nothing. It subtracts what the first
-// candidate costs.
+// leaders renew. It subtracts what the first candidate costs.
 func measureIdle(ctx context.Context, b *bench) (_ []result, err error) {
 	var leaders []*contest
 	defer func() {
@@ -68,54 +64,34 @@ func (b *bench) idleResults(crew crew, rounds []map[string]footprint) []result {
 		of         func(footprint) float64
 	}{
 		{"heap", "live heap", bytesEach, func(f footprint) float64 { return f.Heap }},
-		{"stacks", "stacks", bytesEach, func(f footprint) float64 { return f.Stacks }},
-		{"resident", "resident memory", bytesEach, func(f footprint) float64 { return f.Resident }},
 		{"goroutines", "goroutines", number, func(f footprint) float64 { return f.Goroutines }},
 		{"cpu", "CPU seconds a minute", seconds, func(f footprint) float64 { return f.CPU }},
-		{"allocations", "heap allocations", perMinute, func(f footprint) float64 { return f.Allocations }},
 	} {
-		r := result{Name: q.name + crew.suffix, What: q.what + " " + how, Unit: q.unit}
-		r.Series = seriesOf(subjects, rounds, func(f footprint) sample { return sample(q.of(f) / float64(b.idle)) })
-		if !crew.leader && (q.name == "heap" || q.name == "goroutines" || q.name == "cpu") {
-			r.Goals = []goal{{Stat: "p50", Versus: clientGoWatch, Value: 1}}
+		r := result{
+			Name: q.name + crew.suffix, What: q.what + " " + how, Unit: q.unit,
+			Goals: []goal{{Stat: "p50", Versus: clientGoWatch, Value: 1}},
 		}
+		r.Series = seriesOf(subjects, rounds, func(f footprint) sample { return sample(q.of(f) / float64(b.idle)) })
 		results = append(results, r)
 	}
 	return results
 }
 
-// footprint is what all candidates of one process take. CPU is in seconds per minute, Allocations are per minute too.
-type footprint struct{ Heap, Stacks, Resident, Goroutines, CPU, Allocations float64 }
+// footprint is what all candidates of one process take. CPU is in seconds per minute.
+type footprint struct{ Heap, Goroutines, CPU float64 }
 
 // idleRound runs one process for each subject.
 func (b *bench) idleRound(ctx context.Context, leases []string, crew crew) (map[string]footprint, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	found := make([]footprint, len(subjects))
-	for i, s := range subjects {
-		contended := leases
-		if crew.leader {
-			contended = make([]string, b.idle)
-			for i := range contended {
-				contended[i] = b.name("lease")
-			}
+	rows, err := sideBySide(ctx, subjects, func(ctx context.Context, s subject) (found footprint, err error) {
+		p, err := harness.StartProcess(ctx, "bench", task{
+			Subject: s.name, server: server{b.plane.Config.Host, b.plane.Config.BearerToken, b.plane.Config.CAFile}, Namespace: b.namespace,
+			Leases: leases, Identity: b.name("idle"), Timing: b.timing, Window: duration(b.idleWindow), Shared: crew.shared,
+		}, os.Stderr)
+		if err != nil {
+			return found, err
 		}
-		group.Go(func() (err error) {
-			p, err := harness.StartProcess(ctx, "bench", task{
-				Subject: s.name, server: server{b.plane.Config.Host, b.plane.Config.BearerToken, b.plane.Config.CAFile}, Namespace: b.namespace,
-				Leases: contended, Identity: b.name("idle"), Timing: b.timing, Window: duration(b.idleWindow),
-				Shared: crew.shared, Lead: crew.leader,
-			}, os.Stderr)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, p.Stop()) }()
-			return p.Values.Decode(&found[i])
-		})
-	}
-	err := group.Wait()
-	round := map[string]footprint{}
-	for i, s := range subjects {
-		round[s.name] = found[i]
-	}
-	return round, err
+		defer func() { err = errors.Join(err, p.Stop()) }()
+		return found, p.Values.Decode(&found)
+	})
+	return rows[0], err
 }

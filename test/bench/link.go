@@ -20,8 +20,7 @@ import (
 // link is one candidate's way to the API server. It counts what goes through, and can be severed. From then on nothing
 // arrives in either direction and neither end notices, as on a network that loses every packet.
 type link struct {
-	severed         atomic.Bool
-	received, wrote atomic.Int64 // bytes on the wire, TLS included
+	severed atomic.Bool
 
 	conns     *connrotation.ConnectionTracker
 	closed    chan struct{}
@@ -53,16 +52,13 @@ func (l *link) close() {
 	l.conns.CloseAll()
 }
 
-// traffic is what went through a link so far.
-type traffic struct {
-	requests        map[string]int
-	received, wrote int64
-}
+// traffic is the number of requests that went through a link, by verb.
+type traffic map[string]int
 
 func (l *link) traffic() traffic {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return traffic{maps.Clone(l.requests), l.received.Load(), l.wrote.Load()}
+	return maps.Clone(l.requests)
 }
 
 func (l *link) lastAcked() time.Time {
@@ -103,7 +99,6 @@ func (c *linkConn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
 		if !c.link.severed.Load() {
-			c.link.received.Add(int64(n))
 			return n, err
 		}
 		if err != nil {
@@ -116,9 +111,7 @@ func (c *linkConn) Write(p []byte) (int, error) {
 	if c.link.severed.Load() {
 		return len(p), nil
 	}
-	n, err := c.Conn.Write(p)
-	c.link.wrote.Add(int64(n))
-	return n, err
+	return c.Conn.Write(p)
 }
 
 // countingTransport counts requests and remembers acknowledged writes.

@@ -51,7 +51,7 @@ func TestLinkCountsWhatGoesThrough(t *testing.T) {
 		}
 	}
 	got := l.traffic()
-	if got.requests[http.MethodPut] != 3 || got.received == 0 || got.wrote == 0 {
+	if got[http.MethodPut] != 3 {
 		t.Errorf("traffic %+v after three PUTs", got)
 	}
 	if acked := l.lastAcked(); acked.Before(before) || acked.After(time.Now()) {

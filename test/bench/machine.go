@@ -5,8 +5,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -59,4 +62,25 @@ func versions(ctx context.Context, p *harness.ControlPlane) (map[string]string, 
 	built, err := harness.Versions()
 	maps.Copy(v, built)
 	return v, err
+}
+
+// planeVersions asks the two servers.
+func planeVersions(ctx context.Context, p *harness.ControlPlane) (map[string]string, error) {
+	server, err := p.Admin.Discovery().ServerVersion()
+	if err != nil {
+		return nil, err
+	}
+	assets, err := harness.Assets()
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.CommandContext(ctx, filepath.Join(assets, "etcd"), "--version").Output() //nolint:gosec // It is ours.
+	if err != nil {
+		return nil, fmt.Errorf("etcd --version: %w", err)
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return map[string]string{
+		"kube-apiserver": server.GitVersion,
+		"etcd":           strings.TrimPrefix(first, "etcd Version: ") + ", without fsync",
+	}, nil
 }

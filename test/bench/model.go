@@ -67,12 +67,10 @@ func (r result) of(subject string) []sample {
 type unit string
 
 const (
-	seconds     unit = "s"
-	nanoseconds unit = "ns"
-	perMinute   unit = "/min"
-	bytesEach   unit = "B"
-	bytesPer    unit = "B/min"
-	number      unit = ""
+	seconds   unit = "s"
+	perMinute unit = "/min"
+	bytesEach unit = "B"
+	number    unit = ""
 )
 
 // never is the sample of what did not happen while it was waited for.

@@ -15,7 +15,7 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// measureRequests counts what one leader and one standby send and receive while nothing happens, on many Leases.
+// measureRequests counts what one leader and one standby send while nothing happens, on many Leases.
 func measureRequests(ctx context.Context, b *bench) ([]result, error) {
 	rows, err := inLanes(ctx, b.requestLanes, func(ctx context.Context) ([]map[string]pairTraffic, error) {
 		return sideBySide(ctx, peers, b.steadyState)
@@ -25,24 +25,22 @@ func measureRequests(ctx context.Context, b *bench) ([]result, error) {
 	}
 	var results []result
 	for i, role := range roles {
-		add := func(name, what string, u unit, goals []goal, of func(traffic) float64) {
+		add := func(name, what string, goals []goal, of func(traffic) float64) {
 			results = append(results, result{
-				Name: role.name + "-" + name, What: role.name + ": " + what, Unit: u, Goals: goals,
+				Name: role.name + "-" + name, What: role.name + ": " + what, Unit: perMinute, Goals: goals,
 				Series: seriesOf(peers, rows, func(p pairTraffic) sample { return sample(of(p[i]) / b.requestWindow.Minutes()) }),
 			})
 		}
-		add("requests", "requests", perMinute, role.goals, func(t traffic) float64 {
+		add("requests", "requests", role.goals, func(t traffic) float64 {
 			n := 0
-			for _, of := range t.requests {
+			for _, of := range t {
 				n += of
 			}
 			return float64(n)
 		})
 		for _, verb := range verbsOf(rows, i) {
-			add(verb, verb+" requests", perMinute, role.verbGoals[verb], func(t traffic) float64 { return float64(t.requests[verb]) })
+			add(verb, verb+" requests", role.verbGoals[verb], func(t traffic) float64 { return float64(t[verb]) })
 		}
-		add("received", "bytes received, on the wire", bytesPer, nil, func(t traffic) float64 { return float64(t.received) })
-		add("sent", "bytes sent, on the wire", bytesPer, nil, func(t traffic) float64 { return float64(t.wrote) })
 	}
 	return results, nil
 }
@@ -52,7 +50,7 @@ func verbsOf(rows []map[string]pairTraffic, role int) []string {
 	used := map[string]bool{http.MethodGet: true}
 	for _, row := range rows {
 		for _, pair := range row {
-			for verb, n := range pair[role].requests {
+			for verb, n := range pair[role] {
 				used[verb] = used[verb] || n > 0
 			}
 		}
@@ -71,7 +69,7 @@ var roles = [2]struct {
 	{"standby", []goal{{Stat: "max", Value: 0.5}, {Stat: "p50", Versus: clientGo, Value: 1. / 30}}, nil},
 }
 
-// pairTraffic is what the leader, and what the standby, has sent and received in the window.
+// pairTraffic is what the leader, and what the standby, has sent in the window.
 type pairTraffic [2]traffic
 
 func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err error) {
@@ -98,10 +96,8 @@ func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err 
 }
 
 func (t traffic) minus(before traffic) traffic {
-	for verb, n := range before.requests {
-		t.requests[verb] -= n
+	for verb, n := range before {
+		t[verb] -= n
 	}
-	t.received -= before.received
-	t.wrote -= before.wrote
 	return t
 }

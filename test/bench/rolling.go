@@ -8,10 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -85,17 +84,14 @@ func (b *bench) roll(ctx context.Context, s subject) (done rolled, err error) {
 
 // createObjects creates that many objects for operators to have.
 func (b *bench) createObjects(ctx context.Context, n int) error {
-	var group sync.WaitGroup
-	var next atomic.Int64
-	errs := make([]error, 8)
-	for i := range errs {
-		group.Go(func() {
-			for errs[i] == nil && next.Add(1) <= int64(n) {
-				_, errs[i] = b.plane.Admin.CoreV1().ConfigMaps(b.namespace).Create(ctx,
-					&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "object-"}}, metav1.CreateOptions{})
-			}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for range n {
+		group.Go(func() error {
+			object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "object-"}}
+			_, err := b.plane.Admin.CoreV1().ConfigMaps(b.namespace).Create(ctx, object, metav1.CreateOptions{})
+			return err
 		})
 	}
-	group.Wait()
-	return errors.Join(errs...)
+	return group.Wait()
 }

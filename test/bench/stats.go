@@ -40,8 +40,6 @@ type goal struct {
 	Stat   string  `json:"stat"` // p50, p99, max or min
 	Versus string  `json:"versus,omitempty"`
 	Value  float64 `json:"value"`
-	// AtLeast turns the bound round.
-	AtLeast bool `json:"atLeast,omitempty"`
 }
 
 // verdict returns the value that a goal is about, and whether it is met.
@@ -49,9 +47,6 @@ func (g goal) verdict(r result) (value sample, met bool) {
 	value = statistic(g.Stat, r.of(ours))
 	if g.Versus != "" {
 		value /= statistic(g.Stat, r.of(g.Versus))
-	}
-	if g.AtLeast {
-		return value, float64(value) >= g.Value
 	}
 	return value, float64(value) <= g.Value
 }

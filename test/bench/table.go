@@ -51,17 +51,14 @@ func writeGoals(out io.Writer, r *report) {
 // cells say what is demanded and what was found.
 func (g goal) cells(r result) []string {
 	value, met := g.verdict(r)
-	what, show, relation, verdict := g.Stat, r.show, "≤ ", "met"
+	what, show, verdict := g.Stat, r.show, "met"
 	if g.Versus != "" {
 		what, show = fmt.Sprintf("%s ÷ that of %s", g.Stat, g.Versus), figures
-	}
-	if g.AtLeast {
-		relation = "≥ "
 	}
 	if !met {
 		verdict = "**missed**"
 	}
-	return []string{what, relation + show(sample(g.Value)), show(value), verdict}
+	return []string{what, "≤ " + show(sample(g.Value)), show(value), verdict}
 }
 
 func writeMeasured(out io.Writer, m measured) {
@@ -125,9 +122,9 @@ func (r result) show(s sample) string {
 			return figures(s*1000) + " ms"
 		}
 		return figures(s) + " s"
-	case bytesEach, bytesPer:
+	case bytesEach:
 		return figures(s/sample(r.shownIn())) + " Ki" + string(r.Unit)
-	case perMinute, nanoseconds:
+	case perMinute:
 		return figures(s) + " " + string(r.Unit)
 	}
 	return figures(s)
@@ -135,7 +132,7 @@ func (r result) show(s sample) string {
 
 // shownIn returns what values are divided by before they are shown.
 func (r result) shownIn() float64 {
-	if r.Unit == bytesEach || r.Unit == bytesPer {
+	if r.Unit == bytesEach {
 		return 1024
 	}
 	return 1

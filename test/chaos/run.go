@@ -121,6 +121,17 @@ func (r *runner) playShared(ctx context.Context, list []turn) error {
 	})
 }
 
+// soak plays chapters on one control plane until the time is over. The seed decides which faults affect which replicas and
+// for how long, but not what the machine does meanwhile.
+func (r *runner) soak(ctx context.Context, d time.Duration, seed uint64) error {
+	return r.onPlane(ctx, true, func(p *stage.Plane) {
+		until := time.Now().Add(d)
+		for n := 1; time.Now().Before(until) && ctx.Err() == nil; n++ {
+			r.play(ctx, p, turn{scenario.Chapter(n, seed, until), fmt.Sprintf("soak-%d-%03d", seed, n)})
+		}
+	})
+}
+
 // onPlane starts a control plane for f. Its logs are kept if they are wanted.
 func (r *runner) onPlane(ctx context.Context, exclusive bool, f func(*stage.Plane)) (err error) {
 	parent := filepath.Join(r.dir, "planes")

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 func ownGroup() *syscall.SysProcAttr { return nil }
@@ -19,3 +20,6 @@ func resume(*os.Process) error { return errors.ErrUnsupported }
 
 // OpenFiles returns -1.
 func OpenFiles() int { return -1 }
+
+// ProcessorTime returns 0.
+func ProcessorTime() time.Duration { return 0 }

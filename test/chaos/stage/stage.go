@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kube-elector/elector/test/chaos/event"
@@ -22,6 +23,14 @@ import (
 
 // StartGrace is how long processes may take to start or to end on a busy machine.
 const StartGrace = 40 * time.Second
+
+// A Plane is a control plane on which scenarios are played.
+type Plane struct {
+	*harness.ControlPlane
+	Faults    atomic.Int64 // how many have begun or ended; odd while one lasts
+	Wanted    atomic.Bool  // its logs are evidence
+	Exclusive bool         // one scenario is played on it at a time, which may stop it
+}
 
 // A Setup is what a scenario needs.
 type Setup struct {
