@@ -38,6 +38,7 @@ var measurements = []measurement{
 	{"cutoff", "The leader is cut off", measureCutOff, true},
 	{"stolen", "The Lease is taken or deleted", measureStolen, true},
 	{"requests", "Requests in the steady state", measureRequests, true},
+	{"rates", "Requests and log lines in faults that last", measureRates, false},
 	{"idle", "What an idle candidate costs its process", measureIdle, false},
 }
 

@@ -26,7 +26,7 @@ import (
 // server is an API server, as an administrator.
 type server struct{ Host, Token, CAFile string }
 
-// task is what a child process is told. Its candidates have nothing to do.
+// task is what a child process is told.
 type task struct {
 	Subject string
 	server
@@ -37,12 +37,16 @@ type task struct {
 
 	Shared bool // whether all candidates use one clientset
 	Window duration
+	Faults int // how many of faultAnswers are played, instead of idling
 }
 
 // childMain runs a child process if this is one. Both this program and its test binary begin with it.
 func childMain() (code int, isChild bool) { return harness.Child(childRun) }
 
 func childRun(t task, in io.Reader) error {
+	if t.Faults > 0 {
+		runRates(t, json.NewEncoder(os.Stdout))
+	}
 	s, err := subjectNamed(t.Subject)
 	if err != nil {
 		return err

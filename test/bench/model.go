@@ -47,6 +47,7 @@ type result struct {
 	// Series has one entry for each subject. Their samples of one index were taken side by side.
 	Series []series `json:"series"`
 	Goals  []goal   `json:"goals,omitempty"`
+	Rates  []rate   `json:"rates,omitempty"` // those that the samples are taken from
 }
 
 type series struct {

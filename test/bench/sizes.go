@@ -20,6 +20,7 @@ type sizes struct {
 	lanes         int // Leases at a time, and samples, of cutoff and stolen
 	requestLanes  int
 	requestWindow time.Duration
+	faultAnswers  int // of those there are
 	idle          int // candidates in a process
 	idleRounds    int
 	idleWindow    time.Duration
@@ -42,6 +43,7 @@ var fullSizes = sizes{
 	lanes:         50,
 	requestLanes:  20,
 	requestWindow: 2 * time.Minute,
+	faultAnswers:  len(faultAnswers),
 	idle:          200,
 	idleRounds:    3,
 	idleWindow:    30 * time.Second,
@@ -61,6 +63,7 @@ var quickSizes = sizes{
 	lanes:         1,
 	requestLanes:  1,
 	requestWindow: 3 * time.Second,
+	faultAnswers:  1,
 	idle:          3,
 	idleRounds:    1,
 	idleWindow:    time.Second,

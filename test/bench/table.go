@@ -80,6 +80,7 @@ func writeMeasured(out io.Writer, m measured) {
 	for _, r := range m.Results {
 		fmt.Fprintf(out, "- %s: %s\n", r.Name, r.What)
 	}
+	writeRates(out, m.Results)
 }
 
 // cells returns median, p99, maximum and ratio.

@@ -17,6 +17,10 @@ func TestTableShowsWhatWasMeasured(t *testing.T) {
 				Series: []series{{ours, []sample{0.002, 0.004}}, {clientGo, []sample{2, never}}},
 				Goals:  []goal{{Stat: "max", Value: 0.003}, {Stat: "p50", Versus: clientGo, Value: 0.02}},
 			},
+			{Name: "fault", Unit: perMinute, Rates: []rate{
+				{Role: asStandby, Verbs: everything, Fault: "403", Subject: ours, Requests: 4.5, Lines: 0.2}, {Requests: 18.9, Lines: 19},
+				{Role: asLeader, Verbs: "watch", Fault: "500", Subject: ours, Leads: true, Requests: 31}, {Requests: 30},
+			}},
 			{Name: "rate", Unit: perMinute, Series: []series{{ours, []sample{0}}, {clientGo, []sample{18.71}}}},
 			{Name: "size", Unit: bytesEach, Series: []series{{ours, []sample{2048}}}},
 		},
@@ -35,6 +39,9 @@ func TestTableShowsWhatWasMeasured(t *testing.T) {
 		"| rate | client-go | 1 | 18.71 /min | 18.71 /min | 18.71 /min | ∞ (∞ … ∞) |",
 		"| size | elector | 1 | 2 KiB | 2 KiB | 2 KiB |  |",
 		"- end: from one to the other",
+		"| role | fails | with | leads | elector: requests | lines | client-go: requests | lines | limit | |",
+		"| standby | all | 403 | false | 4.5 | 0.2 | 18.9 | 19 | 4 | **missed** |",
+		"| leader | watch | 500 | true | 31 | 0 | 30 | 0 | 32 | met |",
 	} {
 		if !strings.Contains(table.String(), line+"\n") {
 			t.Errorf("the table lacks %q", line)
