@@ -99,7 +99,7 @@ func bySeeds(ctx context.Context, p place, m mutation, binary string) (row strin
 
 // byOwnTests runs the tests of package elector.
 func byOwnTests(ctx context.Context, dir, binary string) (row string, err error) {
-	names, err := failures(ctx, dir, binary)
+	names, err := failures(ctx, dir, binary, "-test.timeout", "15m") // on a busy machine they take minutes
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +147,7 @@ var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^\s*running tests:\n\s+(\w
 
 // failures runs tests in the directory of their package, and returns the names of those that fail.
 func failures(ctx context.Context, dir, binary string, which ...string) ([]string, error) {
-	tests := exec.CommandContext(ctx, binary, append(which, "-test.timeout", "2m")...)
+	tests := exec.CommandContext(ctx, binary, append([]string{"-test.timeout", "2m"}, which...)...)
 	tests.Dir = dir
 	out, err := tests.CombinedOutput()
 	if err == nil {

@@ -123,4 +123,7 @@ var mutations = []mutation{
 }
 
 // few are the kinds of faults with which a mutation is looked for if all kinds together show it in too few plans.
-var few = map[string]string{"takes a blank record that was edited for free": "remodel,partition"}
+var few = map[string]string{
+	"takes a blank record that was edited for free":       "remodel,partition",
+	"waits for any duration an administrator has written": "rubbish",
+}
