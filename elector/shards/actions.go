@@ -15,6 +15,10 @@ import (
 
 // claim claims a shard and begins its work.
 func (k *keeper) claim(c claim, now time.Time, d *decision) {
+	if wait := k.short[c.shard].until.Sub(now); wait > 0 {
+		d.after(wait)
+		return
+	}
 	if !k.may(now, &k.claims, maxClaims+k.s.n/128, d) {
 		return
 	}
@@ -72,6 +76,7 @@ func (k *keeper) drop(h *holding) {
 	if h.lease == nil || k.ctx.Err() != nil {
 		return
 	}
+	k.slowDown(h)
 	seen := k.s.view.slot(h.shard)
 	switch {
 	case seen == nil:
@@ -79,6 +84,17 @@ func (k *keeper) drop(h *holding) {
 	case seen.UID == h.lease.UID && holder(seen) == "" && !released(seen):
 		k.free(h.shard, seen)
 	}
+}
+
+// slowDown makes the keeper wait before it claims a shard again whose term was lost soon after it
+// began. Something may delete the Lease whenever it is made.
+func (k *keeper) slowDown(h *holding) {
+	pause := max(2*k.short[h.shard].pause, firstBackoff)
+	if h.ending.Sub(h.part.Term().AcquiredAt) > k.s.config.LeaseDuration {
+		pause = firstBackoff
+	}
+	pause = min(pause, k.s.config.LeaseDuration/2)
+	k.short[h.shard] = refusal{until: time.Now().Add(pause), pause: pause}
 }
 
 // give ends the work of shards that another replica should have, at the pace at which

@@ -16,8 +16,8 @@ type grasp int
 const (
 	apart  grasp = iota // nothing
 	active              // its work runs
-	ending              // its work is ending, or its Lease being released
-	asking              // a request about its Lease is under way, or was just refused
+	ending              // its work is ending
+	asking              // its Lease is being released, or a request about its Lease is under way, or was just refused
 )
 
 // self is what decide must know of its replica.
@@ -65,9 +65,9 @@ func (v *view) decide(me self, now time.Time) decision {
 		if m := target[i]; m != nobody {
 			want = names[m]
 		}
-		switch me.grasp(i, s.lease) {
-		case active:
-			v.keepLocked(me, &d, i, want)
+		switch grasp := me.grasp(i, s.lease); grasp {
+		case active, ending:
+			v.keepLocked(me, &d, i, grasp == active && want != v.self)
 		case apart:
 			wait, cause := v.claimableLocked(me, s, now)
 			mine := s.owner == me.session
@@ -75,15 +75,17 @@ func (v *view) decide(me self, now time.Time) decision {
 			v.watchFreeLocked(s, wait == 0 && !mine, want, &d, now)
 			switch {
 			case want == v.self && !me.leaving:
-				if !mine {
+				if mine { // the reply to a claim was lost, or somebody has put an old record back
+					wait = s.guarded(now)
+				} else {
 					wait = max(wait, v.restLocked(me, s, cause, now))
 				}
-				if wait == 0 || mine {
+				if wait == 0 {
 					d.claim = append(d.claim, claim{i, s.lease, cause, s.free})
 				} else {
 					d.after(wait)
 				}
-			case mine:
+			case mine && s.guarded(now) == 0:
 				d.tidy = append(d.tidy, i)
 			case wait > 0:
 				d.after(wait)
@@ -93,8 +95,8 @@ func (v *view) decide(me self, now time.Time) decision {
 	return d
 }
 
-// keepLocked looks after a shard whose work runs.
-func (v *view) keepLocked(me self, d *decision, i int, want string) {
+// keepLocked looks after a shard whose work runs. give says that another replica should have it.
+func (v *view) keepLocked(me self, d *decision, i int, give bool) {
 	s := v.slots[i]
 	s.free, s.want = time.Time{}, ""
 	switch {
@@ -102,7 +104,7 @@ func (v *view) keepLocked(me self, d *decision, i int, want string) {
 		d.vanish = append(d.vanish, i)
 	case !sameRecord(s.lease, me.claimed(i)):
 		d.lost = append(d.lost, i)
-	case want != v.self:
+	case give:
 		d.give = append(d.give, i)
 	}
 }
@@ -110,7 +112,7 @@ func (v *view) keepLocked(me self, d *decision, i int, want string) {
 // claimableLocked returns how long a shard must still be left alone, and what
 // became of its last holder.
 func (v *view) claimableLocked(me self, s *slot, now time.Time) (wait time.Duration, cause string) {
-	wait = max(0, s.notBefore.Sub(now))
+	wait = s.guarded(now)
 	switch {
 	case s.lease == nil:
 		return wait, causeNew

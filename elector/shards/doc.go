@@ -49,7 +49,9 @@
 //  5. A shard is released only after its work has returned and its holds are given
 //     back, and its session is renewed meanwhile. Work that outlasts DrainTimeout is
 //     not released. Start then gives back the other shards and returns
-//     [elector.ErrDrainTimeout], with the shard's number.
+//     [elector.ErrDrainTimeout], with the shard's number. It returns that without
+//     giving anything back when a shard's Lease was lost, and its work still runs
+//     LeaseDuration−RenewDeadline later.
 //  6. The tokens of a shard rise strictly over all its terms, also when its Lease is
 //     deleted, and no two terms of a set have one token.
 //  7. The numbers of shards of two replicas differ by one at most once they have

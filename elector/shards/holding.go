@@ -24,6 +24,7 @@ type holding struct {
 	ending  time.Time // when its end began; zero before
 	stopped bool      // its work has returned
 	lost    bool      // its Lease is not ours any more, so there is nothing to release
+	lostAt  time.Time // when that was noticed
 	looking bool      // its Lease is being looked for
 
 	failure error // why a callback did not return, nil if it did; read it once it has stopped
@@ -69,6 +70,8 @@ func (h *holding) end(cause error) {
 // lose ends the shard's term at once.
 func (h *holding) lose(cause error) {
 	h.end(cause)
-	h.lost = true
+	if !h.lost {
+		h.lost, h.lostAt = true, time.Now()
+	}
 	h.part.Lose(cause)
 }

@@ -46,6 +46,7 @@ type keeper struct {
 	leaving  time.Time // zero until this replica leaves
 	holdings map[int]*holding
 	refused  map[int]refusal
+	short    map[int]refusal // shards whose terms are lost again and again, soon after their claim
 	pace     pace
 	looks    map[session]time.Time // when to confirm a session again
 	quiet    time.Time             // no requests until then: they fail
@@ -214,8 +215,11 @@ func (k *keeper) self() self {
 
 func (k *keeper) grasp(i int, seen *coordinationv1.Lease) grasp {
 	if h := k.holdings[i]; h != nil {
-		if h.ending.IsZero() {
+		switch {
+		case h.ending.IsZero():
 			return active
+		case h.stopped, h.lost:
+			return asking
 		}
 		return ending
 	}

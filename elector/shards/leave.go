@@ -6,6 +6,7 @@ package shards
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/kube-elector/elector/elector"
@@ -85,12 +86,28 @@ func (k *keeper) abandon(cause error) {
 	k.finish(cause)
 }
 
+// doom ends the session, whatever still runs, since the work of a lost shard does. It does not return.
+func (k *keeper) doom(h *holding, now time.Time) {
+	k.s.fail(fmt.Errorf("shard %d: %w: it is still running %v after the shard was lost (%w)",
+		h.shard, elector.ErrDrainTimeout, now.Sub(h.lostAt).Round(time.Millisecond), context.Cause(h.part.Context())))
+	k.abandon(elector.ErrStopped)
+	runtime.Goexit() // the Elector takes that for the end of the term, and Start returns
+}
+
 // stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be
 // given to anybody while this process lives, so the process has to end: the others
-// are given back before.
+// are given back before. There is no time for that when the shard was lost, since
+// another replica may soon have it.
 func (k *keeper) stuck(now time.Time, d *decision) {
 	limit, all := k.s.config.DrainTimeout, true
 	for _, h := range k.holdings {
+		if h.lost && !h.stopped {
+			left := k.s.config.LeaseDuration - k.s.config.RenewDeadline - now.Sub(h.lostAt)
+			if left <= 0 {
+				k.doom(h, now)
+			}
+			d.after(left)
+		}
 		left := limit - now.Sub(h.ending)
 		if h.ending.IsZero() || h.stopped || left > 0 {
 			all = false

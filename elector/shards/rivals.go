@@ -32,13 +32,14 @@ func (v *view) rivalry(now time.Time) rivalry {
 	result := rivalry{next: v.own, none: true}
 	for name, s := range v.rivals {
 		r := v.replicas[name]
+		left := r.lapsesIn(v.own, now)
 		switch {
 		case r.current != s || !r.held() || count(r.lease) == v.n:
 			delete(v.rivals, name)
-		case r.alive && count(r.lease) != 0:
-			result.alive, result.none = true, false
+		case r.alive && left > 0 && count(r.lease) != 0:
+			result.alive, result.none, result.next = true, false, min(result.next, left)
 		default:
-			result.wait(s, r.lapsesIn(v.own, now))
+			result.wait(s, left)
 		}
 	}
 	for _, slot := range v.slots {

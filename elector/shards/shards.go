@@ -187,6 +187,13 @@ func (s *Shards) fail(err error) {
 	}
 }
 
+// failed returns why this replica cannot go on, nil if it can.
+func (s *Shards) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
 // renewed reports whether this replica's session was renewed in the last d.
 func (s *Shards) renewed(d time.Duration) bool {
 	s.mu.Lock()

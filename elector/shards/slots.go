@@ -27,6 +27,9 @@ type slot struct {
 	owed time.Time
 }
 
+// guarded returns how long the shard must still be left alone, whatever its Lease says.
+func (s *slot) guarded(now time.Time) time.Duration { return max(0, s.notBefore.Sub(now)) }
+
 // sawSlotLocked takes in the Lease of a shard, nil if there is none.
 func (v *view) sawSlotLocked(s *slot, lease *coordinationv1.Lease, now time.Time) {
 	before, last := s.lease, s.owner

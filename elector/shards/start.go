@@ -75,10 +75,7 @@ func (s *Shards) run(ctx context.Context) error {
 			return nil
 		}
 		err := s.live(ctx)
-		s.mu.Lock()
-		err = errors.Join(s.failure, err)
-		s.mu.Unlock()
-		if err != nil {
+		if err = errors.Join(s.failed(), err); err != nil {
 			return fmt.Errorf("shards: %w", err)
 		}
 	}
@@ -150,6 +147,9 @@ func (s *Shards) live(ctx context.Context) error {
 		}
 	})()
 	err = session.Start(life)
+	if s.failed() != nil && !errors.Is(err, elector.ErrDrainTimeout) {
+		return nil // the failure says why
+	}
 	if ctx.Err() == nil && !errors.Is(err, elector.ErrDrainTimeout) &&
 		(errors.Is(err, elector.ErrNotReleased) || errors.Is(err, elector.ErrRequestHung)) {
 		s.troubled("the session did not end in order, and lapses", err)
@@ -181,7 +181,7 @@ func (s *Shards) keep(outer, ctx context.Context, finish func(error)) {
 	k := &keeper{
 		s: s, outer: outer, ctx: ctx, term: term, finish: finish,
 		news: make(chan struct{}, 1), began: time.Now(),
-		holdings: map[int]*holding{}, refused: map[int]refusal{}, looks: map[session]time.Time{},
+		holdings: map[int]*holding{}, refused: map[int]refusal{}, short: map[int]refusal{}, looks: map[session]time.Time{},
 		pace: pace{usual: 4 * time.Millisecond},
 	}
 	s.mu.Lock()
