@@ -44,12 +44,14 @@ type Gate struct {
 	resumed   func(context.Context) bool               // reports whether nobody led between the last term and this one
 
 	ready   chan struct{} // closed when work may start
+	warmed  chan struct{} // closed when the controllers that were there then have warmed up
 	elected chan struct{} // closed when the first term begins; with shards, that of the first shard
 	stopped chan struct{} // closed when Start returns
 	failed  chan error    // holds the first failure
 
 	mu       sync.Mutex // guards all below
 	work     work
+	cold     int       // controllers that have not warmed up
 	life     *group    // controllers, and their warm-ups; nil before Start
 	warm     *group    // warm-ups of run-once runnables, whose queues end with the first term; nil before Start
 	term     *termWork // nil between terms
@@ -83,7 +85,7 @@ func NewGate(logger *slog.Logger, options ...Option) *Gate {
 	g := &Gate{
 		log: logger, tenures: newTenures(), listeners: newListeners(logger), leading: func() {}, resumed: resumed,
 		serve: func(context.Context) func() { return func() {} },
-		ready: make(chan struct{}), elected: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
+		ready: make(chan struct{}), warmed: make(chan struct{}), elected: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan error, 1),
 	}
 	for _, option := range options {
 		if option != nil {

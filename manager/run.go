@@ -43,6 +43,7 @@ func (g *Gate) open(ctx context.Context) error {
 		g.warmUpLocked(r)
 	}
 	g.startLocked()
+	g.warmedLocked()
 	g.sayRuleLocked()
 	return nil
 }
@@ -66,6 +67,10 @@ func (g *Gate) live(r manager.Runnable) func(context.Context) error {
 				return err
 			}
 		}
+		g.mu.Lock()
+		g.cold--
+		g.warmedLocked()
+		g.mu.Unlock()
 		select {
 		case <-g.elected:
 			return r.Start(ctx)
@@ -75,11 +80,25 @@ func (g *Gate) live(r manager.Runnable) func(context.Context) error {
 	}
 }
 
+// warmedLocked closes warmed when all controllers have warmed up for the first time.
+func (g *Gate) warmedLocked() {
+	if g.cold > 0 {
+		return
+	}
+	select {
+	case <-g.warmed:
+	default:
+		close(g.warmed)
+	}
+}
+
 // startLocked starts what may start: controllers once the Gate has been started, run-once runnables while a term lasts.
 func (g *Gate) startLocked() {
 	if g.life != nil {
 		for _, r := range g.work.waiting {
-			g.life.start(describe(r), g.live(r))
+			if g.life.start(describe(r), g.live(r)) {
+				g.cold++
+			}
 		}
 		g.work.waiting = nil
 	}

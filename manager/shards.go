@@ -40,6 +40,8 @@ import (
 // that came before have stopped, so a rolling update changes the number: see [shards.ErrCount]. Choose n once, some ten
 // times the largest number of replicas: 64 for up to six.
 //
+// A replica takes part once its controllers have warmed up: unless it has [WithColdStandby], it has all objects then.
+//
 // It costs each replica a second Lease to renew, named LeaderElectionID-replica-…, and a watch on the set's Leases, and
 // a Lease named LeaderElectionID-shard-N for each shard. It needs the permissions to get, list, watch, create and update
 // Leases in the namespace, and should have that to delete them. Of package fencing's policies only [fencing.Epoch] can
@@ -155,10 +157,12 @@ func (m *Manager) ShardOf(r reconcile.Request) int {
 	return int(shardOf[reconcile.Request](m.gate.tenures.division)(r))
 }
 
-// share takes part in the set of shards.
+// share takes part in the set of shards, once the controllers are warm. Before that a shard would be taken from a replica
+// that serves it, for nothing. What a controller's sources are told first, while no shard is held, is dropped, and the
+// replay of a shard would come on top of it.
 func (m *Manager) share(ctx context.Context) error {
 	select {
-	case <-m.gate.ready:
+	case <-m.gate.warmed:
 	case <-ctx.Done():
 		return nil
 	}

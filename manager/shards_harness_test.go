@@ -14,7 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -22,7 +21,6 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -40,6 +38,7 @@ type fleet struct {
 	server  *leasetest.Server
 	objects *fcache.FakeControllerSource
 	takes   time.Duration // how long a reconcile takes, whatever becomes of its context
+	late    time.Duration // how long an informer takes to list the objects
 	change  func(*ctrl.Options)
 
 	mu     sync.Mutex // guards all below
@@ -94,7 +93,9 @@ func (f *fleet) replica(name string, o controller.Options, more ...Option) *ship
 		informer: toolscache.NewSharedIndexInformer(f.objects, &corev1.ConfigMap{}, 0, toolscache.Indexers{}),
 	}
 	s.Manager = newReplica(f.t, f.server, name, func(o *ctrl.Options) {
-		o.NewCache = func(*rest.Config, cache.Options) (cache.Cache, error) { return &shipCache{informer: s.informer}, nil }
+		o.NewCache = func(*rest.Config, cache.Options) (cache.Cache, error) {
+			return &shipCache{informer: s.informer, late: f.late}, nil
+		}
 		if f.change != nil {
 			f.change(o)
 		}
@@ -270,27 +271,4 @@ func (f *fleet) check(when string, ships ...*ship) {
 		f.t.Errorf("%v  %s: %d objects are not reconciled as they are:\n%s\n%s", time.Since(f.began), when, len(wrong),
 			strings.Join(wrong[:min(5, len(wrong))], "\n"), strings.Join(f.log[max(0, len(f.log)-60):], "\n"))
 	}
-}
-
-// shipCache is a cache with one informer.
-type shipCache struct {
-	cache.Cache
-	informer toolscache.SharedIndexInformer
-}
-
-func (c *shipCache) Start(ctx context.Context) error {
-	c.informer.RunWithContext(ctx)
-	return nil
-}
-
-func (c *shipCache) WaitForCacheSync(ctx context.Context) bool {
-	return toolscache.WaitForCacheSync(ctx.Done(), c.informer.HasSynced)
-}
-
-func (c *shipCache) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
-	return c.informer, nil
-}
-
-func (c *shipCache) GetInformerForKind(context.Context, schema.GroupVersionKind, ...cache.InformerGetOption) (cache.Informer, error) {
-	return c.informer, nil
 }

@@ -78,6 +78,35 @@ func TestReplicasShareTheRequestsAndOnlyWhatMovesIsRepeated(t *testing.T) {
 	}
 }
 
+// Its shards would have nobody to serve them until then. And what its sources are told first would be reconciled twice,
+// since each shard that a replica gets is replayed.
+func TestAReplicaTakesShardsWhenItsControllersAreWarm(t *testing.T) {
+	const objects = 200
+	inFleet(t, 16, objects, func(f *fleet) {
+		f.takes = 5 * time.Millisecond
+		a := f.replica("a", controller.Options{}).launch()
+		f.until(time.Second, a)
+		f.late = 3 * time.Second
+		b := f.replica("b", controller.Options{}).launch()
+		pass(f.late - time.Millisecond)
+		if held := len(b.Shards().Held()); held > 0 || len(a.Shards().Held()) != f.n {
+			t.Errorf("a replica that has no objects yet has %d shards", held)
+		}
+		f.reconciles()
+		f.until(500*time.Millisecond, a, b)
+		pass(2 * time.Second)
+		if got := f.reconciles(); got != b.mine(objects) {
+			t.Errorf("%d reconciles, want %d", got, b.mine(objects))
+		}
+		f.check("b is warm", a, b)
+		for _, s := range []*ship{a, b} {
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestAnEventIsReconciledOnceByTheReplicaThatHasItsShard(t *testing.T) {
 	inFleet(t, 16, 50, func(f *fleet) {
 		a, b := f.replica("a", controller.Options{}).launch(), f.replica("b", controller.Options{}).launch()
