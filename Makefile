@@ -172,6 +172,6 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN) $(PROMTOOL):
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
 #>   SUITES_FLAGS        of make suites: flags, such as -suites builder
 #>   FLOOR               of make suites: 1: those of the lowest controller-runtime, not of the newest
-#>   SIM_FLAGS           of make sim: more flags; bin/sim/sim -help lists them
+#>   SIM_FLAGS           of make sim: more flags, such as -sim.shards; bin/sim/sim -help lists them
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest

@@ -65,9 +65,9 @@ func (l leases) Update(ctx context.Context, lease *coordinationv1.Lease, opts me
 				return nil, err
 			}
 			server := l.client.server
-			next, err := updated(in, old, old == server.valid, l.namespace, revision)
+			next, err := updated(in, old, old != nil && old == server.valid[at], l.namespace, revision)
 			if next == in {
-				server.valid = in
+				server.valid[at] = in
 			}
 			return next, err
 		})

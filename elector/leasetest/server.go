@@ -24,7 +24,7 @@ type Server struct {
 	generated int                                            // names made from a generateName
 	leases    map[types.NamespacedName]*coordinationv1.Lease // a stored Lease is replaced, never changed
 	pods      map[types.NamespacedName]*corev1.Pod           // likewise
-	valid     *coordinationv1.Lease                          // the last that an update has stored: known to be valid
+	valid     map[types.NamespacedName]*coordinationv1.Lease // the last that updates have stored: known to be valid
 
 	history      []change // the newest changes, oldest first
 	historyLimit int
@@ -47,6 +47,7 @@ func NewServer() *Server {
 		// A real server has written other things before the first Lease, and version 0 has a meaning of its own.
 		revision:      1,
 		leases:        map[types.NamespacedName]*coordinationv1.Lease{},
+		valid:         map[types.NamespacedName]*coordinationv1.Lease{},
 		pods:          map[types.NamespacedName]*corev1.Pod{},
 		historyLimit:  1000,
 		bookmarkEvery: time.Minute,

@@ -87,6 +87,7 @@ type Event struct {
 	Kind    Kind
 	Plain   bool // the process runs client-go's LeaderElector as it is
 	Token   string
+	Lease   string // of several, the one that the event is about
 	Cause   string
 	OK      bool
 	N       int
@@ -103,6 +104,7 @@ func (e Event) String() string {
 			text += " " + name + value
 		}
 	}
+	add("", e.Lease)
 	add("token=", e.Token)
 	add("cause=", e.Cause)
 	if e.Kind == Acted || e.Kind == Served || e.Kind == ProcessEnded || e.Kind == SteppedDown {

@@ -16,13 +16,14 @@ import (
 // edit does to the Lease what an administrator or another tool does, if that is what the fault is. The result of a window
 // ends it.
 func (w *world) edit(f Fault) (undo func(), edited bool) {
-	change := func(do func(*coordinationv1.Lease)) { w.server.Edit(namespace, leaseName, do) }
+	name := w.target(f)
+	change := func(do func(*coordinationv1.Lease)) { w.server.Edit(namespace, name, do) }
 	switch f.Kind {
 	case Delete:
-		w.server.Delete(namespace, leaseName)
+		w.server.Delete(namespace, name)
 	case Remake, Remodel:
-		w.server.Delete(namespace, leaseName)
-		w.server.Put(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: leaseName}})
+		w.server.Delete(namespace, name)
+		w.server.Put(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
 		if f.Kind == Remodel {
 			change(func(l *coordinationv1.Lease) {
 				l.Spec.LeaseTransitions = ptr.To(ptr.Deref(l.Spec.LeaseTransitions, 0) + 1)
@@ -53,7 +54,7 @@ func (w *world) edit(f Fault) (undo func(), edited bool) {
 	case Strip:
 		return w.while(&w.strips), true
 	case Janitor:
-		w.server.Delete(namespace, leaseName)
+		w.server.Delete(namespace, name)
 		return w.while(&w.janitors), true
 	default:
 		return nil, false
@@ -75,14 +76,14 @@ func (w *world) admit(_ string, l *coordinationv1.Lease) error {
 	return nil
 }
 
-// tidy deletes a Lease that was just made, as a janitor does that looks every 10 ms.
-func (w *world) tidy() {
+// tidy deletes the Lease, which was just made, as a janitor does that looks every 10 ms.
+func (w *world) tidy(name string) {
 	if w.janitors.Load() == 0 {
 		return
 	}
 	time.AfterFunc(10*time.Millisecond, func() {
 		if w.janitors.Load() > 0 {
-			w.server.Delete(namespace, leaseName)
+			w.server.Delete(namespace, name)
 		}
 	})
 }

@@ -257,6 +257,15 @@ func (l linkLeases) Update(ctx context.Context, lease *coordinationv1.Lease, opt
 	return over(ctx, l.link, func() (*coordinationv1.Lease, error) { return l.LeaseInterface.Update(ctx, lease, opts) })
 }
 
+func (l linkLeases) List(ctx context.Context, opts metav1.ListOptions) (*coordinationv1.LeaseList, error) {
+	return over(ctx, l.link, func() (*coordinationv1.LeaseList, error) { return l.LeaseInterface.List(ctx, opts) })
+}
+
+func (l linkLeases) Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error {
+	_, err := over(ctx, l.link, func() (struct{}, error) { return struct{}{}, l.LeaseInterface.Delete(ctx, name, opts) })
+	return err
+}
+
 func (l linkLeases) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	stream, err := over(ctx, l.link, func() (watch.Interface, error) { return l.LeaseInterface.Watch(ctx, opts) })
 	if stream == nil && err == nil {

@@ -49,6 +49,7 @@ type Replica struct {
 	Act     time.Duration // from one act of its work to the next
 	Drain   time.Duration // how long its work takes to end
 	Release bool          // ReleaseOnCancel
+	Shards  int           // how many it counts, 0 in an election
 	Serve   time.Duration // between two requests that are served under a hold, or 0 for none
 }
 
@@ -72,6 +73,7 @@ type Mix struct {
 	Far     time.Duration // the Distance at most
 	Keep    bool          // nobody has ReleaseOnCancel
 	Twins   bool          // the first two have one identity
+	Quiet   bool          // of shards: long plans have long times in which nothing happens
 }
 
 // Share is how many replicas are of plain client-go.
@@ -241,8 +243,8 @@ func (p *Plan) String() string {
 		if r.Plain {
 			kind = "client-go"
 		}
-		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v serve=%v clone=%d\n",
-			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release, r.Serve, r.Clone)
+		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v serve=%v clone=%d shards=%d\n",
+			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release, r.Serve, r.Clone, r.Shards)
 	}
 	for i, f := range p.Faults {
 		fmt.Fprintf(&text, "  #%-3d %v\n", i, f)

@@ -33,6 +33,7 @@ type process struct {
 	timing Timing // by the bubble's clock
 	link   *link
 	leads  func() bool
+	held   func() []int // the shards it holds
 	start  func(context.Context) error
 	step   func(context.Context) error // StepDown
 	lines  atomic.Int64                // logged since they were last counted
@@ -57,12 +58,17 @@ func newProcess(s *seat, n int) *process {
 	}
 	p.link = newLink(s.w.server.Client(p.name), s.w, s.Plain)
 	p.ctx, p.cancel = context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
-	if s.Plain {
+	s.w.build(p)
+	return p
+}
+
+// contend makes the process a candidate for the one Lease.
+func (p *process) contend() {
+	if p.seat.Plain {
 		p.clientGo()
 	} else {
 		p.elector()
 	}
-	return p
 }
 
 // identity returns the process's name in the Lease.

@@ -17,7 +17,7 @@ func (s *Stats) Line(took time.Duration) string {
 	for _, n := range s.Faults {
 		faults += n
 	}
-	return fmt.Sprintf("%8v  %.3f cluster-years  %d seeds  %.1f seeds/s  %d elections  %d faults  violations: %s",
+	return fmt.Sprintf("%8v  %.3f cluster-years  %d seeds  %.1f seeds/s  %d terms  %d faults  violations: %s",
 		took.Round(time.Second), s.Years(), s.Seeds, float64(s.Seeds)/took.Seconds(), s.Elections, faults, s.violations())
 }
 

@@ -47,7 +47,9 @@ var denials = []error{
 }
 
 // verbs are the requests that a server refuses for hours. The first is all of them.
-var verbs = [][]string{{"get", "watch", "create", "update"}, {"create", "update"}, {"watch"}, {"get"}, {"get", "watch"}}
+var verbs = [][]string{
+	{"get", "list", "watch", "create", "update", "delete"}, {"create", "update"}, {"watch"}, {"get", "list"}, {"get", "list", "watch"},
+}
 
 // denial returns the answer of the nth way to refuse requests, or nil for those that it carries out.
 func denial(n int, verb string) error {

@@ -31,6 +31,7 @@ var (
 	shrink   = flag.Bool("sim.shrink", true, "shrink the plan of a seed that fails")
 	patience = flag.Duration("sim.patience", time.Minute, "how long one seed may take before all goroutines are shown and that is it")
 	goOn     = flag.Bool("sim.goon", false, "go on after a seed that fails")
+	sharded  = flag.Bool("sim.shards", false, "replicas share shards, instead of electing a leader")
 	only     = flag.String("sim.kinds", "", "draw faults of these kinds only, such as stuck,deaf, and no odd replicas")
 )
 
@@ -42,6 +43,7 @@ func TestMain(m *testing.M) {
 
 func mix() Mix {
 	m := Everything()
+	m.Quiet = true
 	if *plain {
 		m.Plain = AllPlain
 	}
@@ -52,6 +54,22 @@ func mix() Mix {
 		}
 	}
 	return m
+}
+
+// plan returns the seed's plan.
+func plan(seed uint64) *Plan {
+	if *sharded {
+		return newSetPlan(seed, mix())
+	}
+	return NewPlan(seed, mix())
+}
+
+func run(t *testing.T, p *Plan) Result {
+	t.Helper()
+	if p.Replicas[0].Shards > 0 {
+		return runSet(t, p)
+	}
+	return Run(t, p, *plain)
 }
 
 // TestSeeds runs the simulation. A plain go test runs a few seeds, and make sim runs many.
@@ -127,9 +145,9 @@ func (c *campaign) work(t *testing.T) {
 		if !ok {
 			return
 		}
-		p := NewPlan(seed, mix())
+		p := plan(seed)
 		stuck := time.AfterFunc(*patience, func() { panic(fmt.Sprintf("seed %d is stuck: %v", seed, p)) })
-		r := Run(t, p, *plain)
+		r := run(t, p)
 		stuck.Stop()
 		c.mu.Lock()
 		c.stats.Add(r.Stats)
@@ -180,7 +198,7 @@ func explain(t *testing.T, p *Plan, r Result) string {
 		less := *p
 		less.Faults = faults
 		for range 3 { // the plan does not decide all of it
-			again := Run(t, &less, *plain)
+			again := run(t, &less)
 			if slices.ContainsFunc(names(again), func(name string) bool { return slices.Contains(wanted, name) }) {
 				smallest = again
 				return true
@@ -242,7 +260,7 @@ func replay(t *testing.T, what string) {
 	if err != nil {
 		t.Fatalf("sim.seed: %q: must be a number: %v", what, err)
 	}
-	p := NewPlan(seed, mix())
+	p := plan(seed)
 	if some {
 		var kept []Fault
 		for i, f := range p.Faults {
@@ -252,7 +270,7 @@ func replay(t *testing.T, what string) {
 		}
 		p.Faults = kept
 	}
-	r := Run(t, p, *plain)
+	r := run(t, p)
 	fmt.Println(p)
 	for _, e := range r.History {
 		if e.Kind != history.Acted && e.Kind != history.Requests {

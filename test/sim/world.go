@@ -35,6 +35,11 @@ type world struct {
 	end    chan struct{} // closed when no more processes must be started
 	copies copies
 
+	// These are of an election, unless they are replaced.
+	build   func(*process)        // gives a process what it runs
+	target  func(Fault) string    // the Lease that a fault is about
+	observe func(leasetest.Write) // records what the server accepted
+
 	strips, janitors atomic.Int32 // how many windows of these kinds are open
 
 	mu     sync.Mutex // guards errors
@@ -44,7 +49,9 @@ type world struct {
 func newWorld(p *Plan) *world {
 	w := &world{plan: p, server: leasetest.NewServer(), began: time.Now(), end: make(chan struct{})}
 	w.log = history.NewRecorder(w.began)
-	w.server.OnWrite(w.wrote)
+	w.build, w.observe = (*process).contend, w.wrote
+	w.target = func(Fault) string { return leaseName }
+	w.server.OnWrite(func(write leasetest.Write) { w.observe(write) })
 	w.server.Admit(w.admit)
 	for _, r := range p.Replicas {
 		w.seats = append(w.seats, &seat{w: w, Replica: r, drain: r.Drain})
@@ -80,7 +87,7 @@ func (w *world) wrote(write leasetest.Write) {
 		w.look()
 	}
 	if write.Old == nil {
-		w.tidy()
+		w.tidy(leaseName)
 	}
 }
 
