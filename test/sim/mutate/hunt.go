@@ -81,8 +81,17 @@ var found = regexp.MustCompile(`FOUND by seed (\d+), the (\d+)th: (\S+)|seed (\d
 
 // bySeeds runs the simulation until it finds something.
 func bySeeds(ctx context.Context, p place, m mutation, binary string) (row string, err error) {
+	return p.simulate(ctx, binary, "-sim.kinds="+few[m.name])
+}
+
+// bySeedsOfShards runs the simulation of shards.
+func bySeedsOfShards(ctx context.Context, p place, _ mutation, binary string) (row string, err error) {
+	return p.simulate(ctx, binary, "-sim.shards")
+}
+
+func (p place) simulate(ctx context.Context, binary, how string) (row string, err error) {
 	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=2m",
-		fmt.Sprint("-sim.seeds=", p.limit), "-sim.kinds="+few[m.name]).CombinedOutput()
+		fmt.Sprint("-sim.seeds=", p.limit), how).CombinedOutput()
 	hit := found.FindStringSubmatch(string(out))
 	switch {
 	case err == nil:

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command mutate shows that the tests find faults. It breaks the code in one place after the other, in an overlay of the
-// build and not in the tree, and looks which test finds it. The simulation looks for mutations of package elector, and the
-// command counts its seeds. The gate's model and the manager's other tests look for those of the manager's gate. It
+// build and not in the tree, and looks which test finds it. The simulation looks for mutations of packages elector and
+// shards, and the command counts its seeds. The gate's model and the manager's other tests look for those of the manager's gate. It
 // prints a table for each, and fails if a mutation is not found.
 package main
 
@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"regexp"
 	"strings"
 	"syscall"
@@ -31,12 +32,13 @@ type subject struct {
 
 var subjects = []subject{
 	{"elector", mutations, "test/sim", "| an Elector that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeeds},
+	{"elector/shards", shardMutations, "test/sim", "| a replica that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfShards},
 	{"manager", gateMutations, "manager", "| a gate that … | the model finds it | tests that find it |\n| --- | --- | --- |", byTests},
 }
 
 func main() {
 	limit := flag.Int("seeds", 2000, "how many seeds a mutation of the Elector may take")
-	of := flag.String("of", "", "only mutations of this package: elector or manager")
+	of := flag.String("of", "", "only mutations of this package: elector, shards or manager")
 	only := flag.String("only", "", "only mutations whose names match this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,7 +66,7 @@ func run(ctx context.Context, limit int, of, only string) error {
 	hunts := place{root: strings.TrimSpace(string(root)), dir: dir, limit: limit}
 	var missed []error
 	for _, s := range subjects {
-		if of != "" && of != s.dir {
+		if of != "" && of != path.Base(s.dir) {
 			continue
 		}
 		fmt.Println(s.header)
