@@ -64,7 +64,7 @@ type faultOn struct {
 func eachLastingFault(t *testing.T, test func(t *testing.T, w *world, role string, name string, fault faultOn)) {
 	for name, fault := range lastingFaults {
 		for _, verbs := range faultySets {
-			for _, role := range []string{"standby", "leader", "alone"} {
+			for _, role := range []string{"standby", "leader", "alone", "heir"} {
 				t.Run(fmt.Sprintf("%s/%s/%s", role, name, verbs), func(t *testing.T) {
 					inWorld(t, func(t *testing.T, w *world) { test(t, w, role, name, faultOn{verbs, fault}) })
 				})
@@ -74,12 +74,12 @@ func eachLastingFault(t *testing.T, test func(t *testing.T, w *world, role strin
 }
 
 // underFault starts a candidate that is a standby beside a healthy leader, leads, or is alone when
-// the fault begins. It returns that leader and the candidate.
+// the fault begins. An heir is a standby whose leader crashes then. It returns that leader and the candidate.
 func (w *world) underFault(role string, fault faultOn) (a, b *candidate, log *memoryLog) {
 	a = w.candidate("a").start()
 	a.leads(time.Second)
 	b, log = w.talking("b", slog.LevelInfo)
-	if role != "standby" {
+	if role == "leader" || role == "alone" {
 		a.stop()
 		time.Sleep(time.Second)
 	}
@@ -91,6 +91,9 @@ func (w *world) underFault(role string, fault faultOn) (a, b *candidate, log *me
 	if role != "alone" {
 		b.client.Intercept(fault.intercept)
 		b.client.CutWatches()
+	}
+	if role == "heir" {
+		a.crash()
 	}
 	return a, b, log
 }

@@ -195,7 +195,7 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 		return
 	}
 	t.vain, t.unclaimed, t.unread = true, changed, nil
-	t.requests.Ended(t.claimed, e.limit(err, 2*e.config.steadyPoll()), lease.RetryAfter(err))
+	t.requests.Ended(t.claimed, e.limit(err, 5*e.config.steadyPoll()/2), lease.RetryAfter(err))
 }
 
 // yield returns how long the Lease is still left to others after a StepDown. It ends when one of

@@ -83,6 +83,10 @@ func (w *world) termsFollow(l Limits, at time.Duration) (until time.Duration) {
 	return until
 }
 
+// maxRenewed is the longest that the duration of a record is waited for that its holder has renewed. It is of elector's
+// doc, "a duration of more than".
+const maxRenewed = 24 * time.Hour
+
 // longest returns how long a record can last that may still be waited for at the given time. The one that stands then
 // may have been written long before, since a process that started later, or could not see it, begins to wait when it
 // sees it. Processes that had seen a deleted record wait for it, as its holder may not have noticed.
@@ -102,8 +106,12 @@ func longest(h History, l Limits, at time.Duration) time.Duration {
 			}
 			continue
 		}
-		standing, gone = min(after.duration(), l.MaxLease), -1
-		if e.At+l.MaxLease > at {
+		limit := l.MaxLease
+		if before.UID == after.UID && before.Holder == after.Holder && before.Renewed != after.Renewed {
+			limit = maxRenewed
+		}
+		standing, gone = min(after.duration(), limit), -1
+		if e.At+limit > at {
 			length = max(length, standing)
 		}
 	}

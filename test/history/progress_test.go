@@ -35,6 +35,19 @@ func TestARecordThatStandsIsWaitedForByWhoStartsLater(t *testing.T) {
 	}
 }
 
+func TestALongRecordIsWaitedForInFullIfItsHolderRenewedIt(t *testing.T) {
+	once, again := at(2, "", LeaseWrite, wrote("", "x@1")), at(20, "", LeaseWrite, wrote("x@1", "x@2"))
+	for _, e := range []*Event{&once, &again} {
+		e.After.Seconds = 1<<31 - 1
+	}
+	if got := longest(History{once}, limits, again.At); got != limits.MaxLease {
+		t.Errorf("one that nobody renewed is waited for %v, want %v", got, limits.MaxLease)
+	}
+	if got := longest(History{once, again}, limits, 3600*sec); got != maxRenewed {
+		t.Errorf("one that was renewed is waited for %v, want %v", got, maxRenewed)
+	}
+}
+
 // A replica that lost three terms one after the other waits before the fourth, and may be the only one that can lead.
 func TestWhoLostThreeTermsInARowMayHoldBack(t *testing.T) {
 	l := limits
