@@ -31,9 +31,12 @@ func (c Config) betweenTerms() time.Duration { return max(c.slow(), longestSlow)
 // open the watch every slow this makes 19 requests per minute at the defaults.
 func (c Config) steadyPoll() time.Duration { return c.RetryPeriod * 7 / 4 }
 
-// pollInterval returns the time from the nth poll to the next.
-func (c Config) pollInterval(n int) time.Duration {
-	if n < freshPolls {
+// pollInterval returns the time from the nth poll to the next. After a claim in vain there may be claims in between.
+func (c Config) pollInterval(n int, vain bool) time.Duration {
+	switch {
+	case vain:
+		return 2 * c.RetryPeriod
+	case n < freshPolls:
 		return lease.Jittered(c.RetryPeriod*11/10, c.RetryPeriod/10)
 	}
 	return c.steadyPoll()

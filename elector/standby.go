@@ -45,7 +45,7 @@ func newTries(c Config) tries {
 		terms:    lease.Pace{Free: 1, First: apart / 30, Factor: 30, Forget: c.slow()},
 		confirms: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: c.slow()},
 		looked:   lease.Now(),
-		interval: c.pollInterval(0),
+		interval: c.pollInterval(0, false),
 		idle:     1,
 	}
 }
@@ -145,7 +145,7 @@ func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch lease
 		if !watch.Trusted {
 			t.polls++
 		}
-		t.deaf, t.looked, t.interval, t.idle = false, began, e.config.pollInterval(t.polls), min(2*t.idle, 64)
+		t.deaf, t.looked, t.interval, t.idle = false, began, e.config.pollInterval(t.polls, t.vain), min(2*t.idle, 64)
 		e.watcher.Followed(watch)
 		if news {
 			e.watcher.Expect(e.watcher.Newest())
@@ -195,7 +195,7 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 		return
 	}
 	t.vain, t.unclaimed, t.unread = true, changed, nil
-	t.requests.Ended(t.claimed, e.limit(err, 5*e.config.steadyPoll()/2), lease.RetryAfter(err))
+	t.requests.Ended(t.claimed, e.limit(err, 3*e.config.steadyPoll()), lease.RetryAfter(err))
 }
 
 // yield returns how long the Lease is still left to others after a StepDown. It ends when one of
