@@ -17,6 +17,10 @@ const (
 	// LeaderAnnotationsAnnotation lists the keys of the holder's [Config.Annotations], separated by
 	// commas. The next leader removes those that it does not set itself.
 	LeaderAnnotationsAnnotation = "kube-elector.io/leader-annotations"
+	// ContainerAnnotation names the run of a container that the holder lives in, with
+	// [Config.CrashDetection]: its Pod's namespace/name and UID, what its termination log says, and its
+	// name if that is known, separated by spaces. Without it the others wait until the Lease lapses.
+	ContainerAnnotation = "kube-elector.io/container"
 	// LastTermAnnotation says how the term before the present one ended or, on a released Lease, the
 	// last one. It is a [LastTerm] in JSON.
 	LastTermAnnotation = "kube-elector.io/last-term"

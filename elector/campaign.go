@@ -54,7 +54,7 @@ func (e *Elector) startCampaign(ctx context.Context, base lease.Observation) (*c
 	l := &lock{
 		identity: e.config.Identity, namespace: e.config.LeaseNamespace, name: e.config.LeaseName,
 		leases: e.leases, base: base, retry: e.config.RetryPeriod,
-		marks: marks{labels: e.config.Labels, annotations: e.config.Annotations, last: e.lastTerm(base)},
+		marks: marks{labels: e.config.Labels, annotations: e.config.Annotations, container: e.crash.signature(ctx), last: e.lastTerm(base)},
 	}
 	led := false // client-go's goroutine uses it
 	l.begin = func(stored *coordinationv1.Lease, sent lease.Moment) (*term, error) {

@@ -114,12 +114,19 @@ type Config struct {
 	// EventRecorder, if set, records Kubernetes Events on the Lease. Its methods
 	// must not block, and it must belong to the Lease's cluster. Default: none.
 	EventRecorder events.EventRecorder
+	// CrashDetection makes the others notice at once when this process has crashed. Default: nil, and a
+	// crash costs LeaseDuration.
+	CrashDetection *CrashDetection
 }
 
 // withDefaults returns a copy of the config with its zero fields filled in.
 func (c Config) withDefaults() (Config, error) {
 	c.setDurations()
 	c.Labels, c.Annotations = maps.Clone(c.Labels), maps.Clone(c.Annotations)
+	if c.CrashDetection != nil {
+		detection := *c.CrashDetection
+		c.CrashDetection = &detection
+	}
 	var faults []error
 	if c.Identity == "" {
 		host := os.Getenv("POD_NAME")
@@ -241,7 +248,7 @@ func (c Config) nameFaults() []error {
 	for _, fault := range metavalidation.ValidateLabels(c.Labels, field.NewPath("Labels")) {
 		faults = append(faults, fault)
 	}
-	return append(faults, c.annotationFaults()...)
+	return slices.Concat(faults, c.annotationFaults(), c.crashFaults())
 }
 
 func (c Config) annotationFaults() []error {

@@ -54,10 +54,11 @@
 //     is deleted and created again.
 //  8. Two processes with one Identity are found out and never lead together. A
 //     process restarted under its old Identity waits for its old record to lapse
-//     like anybody else. A process knows its record by its own writes, so a clone
+//     like anybody else, or for the proof of its predecessor's end (see Crash
+//     detection). A process knows its record by its own writes, so a clone
 //     of it is found out by the first write of either. Until then a clone made
 //     while it leads takes itself for the leader, too.
-//  9. A healthy standby costs one watch and does not poll. A watch that dies, or
+//  9. A healthy standby costs one watch, two with crash detection, and does not poll. A watch that dies, or
 //     whose events a proxy holds back, is noticed within two RetryPeriods. While it
 //     cannot watch, a standby reads, at the rate that is said under Load. A claim is
 //     a compare-and-swap.
@@ -212,6 +213,38 @@
 // know no token, and nobody can ask the leader to step down by one
 // ([StepDownAnnotation]).
 //
+// # Crash detection
+//
+// A leader that crashes costs LeaseDuration, since nothing shows that it is dead and not merely cut off. The kubelet
+// knows better: about a second after a container has ended, the Pod says so. With [Config.CrashDetection] set, another
+// candidate believes that, and leads after [CrashDetection].Grace. It finds every end without a release: SIGKILL, the
+// memory limit, a panic, os.Exit. So does a process whose container was started again, which finds the end of its
+// predecessor in its own Pod.
+//
+// A Pod says many things about its containers, and most of them are also said while the process lives. So the leader
+// ties itself to its container: it writes a random text, which nobody else knows, into the container's termination
+// log, and names its Pod and that text on the Lease ([ContainerAnnotation]). A standby watches that one Pod. It
+// believes that the process is dead if
+//   - the Pod has the recorded UID, and shares no PID namespace with the node or among its containers,
+//   - a container of it has ended with exactly that text as its message, and
+//   - exit code and reason are of those that the runtime has seen for itself: 0 to 254 but not 128, and Completed,
+//     Error or OOMKilled, from containerd or CRI-O.
+//
+// Everything else proves nothing: a phase, a condition, a deletion, the absence of the Pod, a lost node, and exit codes
+// that a runtime invents when it has lost sight of a container. Then the Lease must lapse as ever. So it must if the
+// leader renews after the report, or the Lease has been edited so that the record before may be a living leader's. The
+// claim is a compare-and-swap on the record of the dead process.
+//
+// It needs POD_NAME, POD_NAMESPACE and POD_UID in the environment (fieldRef metadata.name, metadata.namespace and
+// metadata.uid), a process that is PID 1 of its container's own PID namespace or a descendant of that, a termination log
+// that nothing else writes to, and the permissions to get and watch Pods. Where something is missing, the log says so in
+// one line at Info, and a crash costs LeaseDuration. containerd 1.6 and 2.2 with runc and cgroup v1 were tried, with
+// processes killed and with every way to make a runtime lose a living one; gVisor and Kata were not.
+//
+// A dead process is not a dead request. What it had sent may still be on its way, and LeaseDuration−RenewDeadline covers
+// that after other ends. That time is the default Grace. Without it a late write can land beside the next leader's:
+// where every receiver refuses a lower [Token], that does no harm, and Grace can be negative.
+//
 // # Load
 //
 // A healthy leader sends one request per RetryPeriod and a healthy standby none, but
@@ -227,7 +260,8 @@
 //   - a standby that is permitted nothing sends two per S (4 a minute);
 //   - a leader sends its renewals and one more per S (32 a minute);
 //   - a standby does not repeat a request before its Retry-After has passed, a
-//     minute at most. A leader must.
+//     minute at most. A leader must;
+//   - with crash detection a standby that cannot watch the leader's Pod sends one more per S.
 //
 // After the fault things are as before within S, and once the watch has delivered
 // something again within a RetryPeriod. A standby that cannot watch sees a released
@@ -238,5 +272,6 @@
 //
 // On the one Lease by name: get, update, watch. Without watch a replica takes over
 // more slowly. In the namespace: create leases, unless the Lease is there already;
-// create cannot be limited by name.
+// create cannot be limited by name. For crash detection, in the namespace of the
+// replicas: get and watch pods. Their names are not known before.
 package elector

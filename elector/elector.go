@@ -58,6 +58,7 @@ type Elector struct {
 	leases    *lease.Client
 	view      *lease.View
 	watcher   *lease.Watcher
+	crash     *crashDetector // nil without CrashDetection
 	announcer *announcer
 
 	madeMetrics *metrics // by metrics, which all else calls
@@ -124,6 +125,9 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 		e.leases = lease.NewClient(clientset, e.leaseConfig())
 		e.view, e.watcher = e.leases.View, e.leases.Watcher
 		e.tries = newTries(full)
+		if full.CrashDetection != nil {
+			e.crash = newCrashDetector(e, clientset)
+		}
 	} else if full.LeaseName != "" || !isNil(clientset) {
 		e.logger.Warn("Enabled is false in the Config: every replica leads, although a LeaseName or a clientset was given")
 	}
@@ -132,12 +136,15 @@ func New(config *Config, clientset kubernetes.Interface, callbacks Callbacks, lo
 
 // leaseConfig returns the Config of the Lease. It is all that package lease knows of an Elector.
 func (e *Elector) leaseConfig() lease.Config {
-	c := e.config
+	c, process := e.config, ""
+	if c.CrashDetection != nil {
+		process = ContainerAnnotation
+	}
 	return lease.Config{
 		Name: c.LeaseName, Namespace: c.LeaseNamespace,
 		Self:          lease.Author{Identity: c.Identity, Nonce: uuid.NewString(), Annotation: WriterAnnotation},
 		LeaseDuration: c.LeaseDuration, RenewDeadline: c.RenewDeadline, RetryPeriod: c.RetryPeriod,
-		Attempt: c.attemptTimeout(), Slow: c.slow(), Longest: MaxLeaseDuration,
+		Attempt: c.attemptTimeout(), Slow: c.slow(), Longest: MaxLeaseDuration, Process: process,
 		Logger: e.clientLogger, Usage: &e.usage,
 		Note: endSeen, Sighted: e.sighted, Heard: e.heard, WatchRestarted: e.watchRestarted, Leading: e.IsLeader,
 	}

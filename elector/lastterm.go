@@ -41,6 +41,8 @@ const (
 	// EndSteppedDown is a leader that released the Lease because StepDown was called, or asked for
 	// by [StepDownAnnotation].
 	EndSteppedDown EndReason = "step-down"
+	// EndCrashed is a leader whose container has ended without a release, as [CrashDetection] has found.
+	EndCrashed EndReason = "crashed"
 	// EndLapsed is a leader that did not renew the Lease in time: it has crashed, or could not reach
 	// the API server, or was stopped and did not release.
 	EndLapsed EndReason = "lapsed"
@@ -83,6 +85,8 @@ func endSeen(o lease.Observation, stored *coordinationv1.Lease, m lease.Moment) 
 	}
 	end := &LastTerm{Holder: o.Holder(), Token: ReadLease(o.Lease).Token, Ended: m.Wall}
 	switch {
+	case o.Ending != nil:
+		end.crashed(o.Ending)
 	case !o.Ours && o.ClaimableIn(m) == 0:
 		end.Reason = EndLapsed
 	case stored == nil || stored.UID != o.Lease.UID:
@@ -104,6 +108,8 @@ func (e *Elector) lastTerm(base lease.Observation) *LastTerm {
 	m := lease.Now()
 	end := &LastTerm{Holder: base.Holder(), Token: ReadLease(base.Lease).Token, Reason: EndLapsed, Ended: m.Wall}
 	switch {
+	case base.Ending != nil:
+		end.crashed(base.Ending)
 	case !base.Ours:
 		end.Message = fmt.Sprintf("not renewed for %v", m.StandbySince(base.Changed).Round(time.Second))
 	case e.cause == nil:
@@ -114,6 +120,11 @@ func (e *Elector) lastTerm(base lease.Observation) *LastTerm {
 		end.Reason, end.Message = endReason(e.cause), e.cause.Error()
 	}
 	return end
+}
+
+// crashed takes in that the leader's container has ended.
+func (l *LastTerm) crashed(end *lease.Ending) {
+	l.Reason, l.Message, l.Ended = EndCrashed, "its container has ended: "+end.How, end.Seen.Wall
 }
 
 // ownEnd returns how the term of this process ended whose record is released: t or, between terms,

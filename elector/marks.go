@@ -17,11 +17,12 @@ import (
 const maxAnnotations = 256 << 10
 
 // marks are what a write puts on the Lease beside the record. Nothing depends on them but what is
-// told to others.
+// told to others, and how soon one of them leads after a crash.
 type marks struct {
 	labels      map[string]string // set beside those that are there
 	annotations map[string]string // Config.Annotations
 	token       Token             // "" in a claim, which does not know it yet
+	container   string            // the ContainerAnnotation, "" for none
 	last        *LastTerm
 }
 
@@ -35,7 +36,7 @@ func (m marks) put(lease *coordinationv1.Lease, signature string) {
 	for _, key := range leaderKeys(lease.Annotations) {
 		delete(lease.Annotations, key)
 	}
-	for _, key := range []string{WriterAnnotation, LeaderTokenAnnotation, LeaderAnnotationsAnnotation, LastTermAnnotation, StepDownAnnotation} {
+	for _, key := range []string{WriterAnnotation, LeaderTokenAnnotation, LeaderAnnotationsAnnotation, ContainerAnnotation, LastTermAnnotation, StepDownAnnotation} {
 		delete(lease.Annotations, key)
 	}
 	set := func(group map[string]string) {
@@ -49,6 +50,9 @@ func (m marks) put(lease *coordinationv1.Lease, signature string) {
 	if signature != "" {
 		set(map[string]string{WriterAnnotation: signature})
 		set(map[string]string{LeaderTokenAnnotation: string(m.token)})
+		if m.container != "" {
+			set(map[string]string{ContainerAnnotation: m.container})
+		}
 		if request != "" && request == string(m.token) { // it is being obeyed
 			set(map[string]string{StepDownAnnotation: request})
 		}

@@ -61,7 +61,7 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 		e.tries.races.seen(obs, changed)
 		m := lease.Now()
 		claim := e.claimIn(obs, m)
-		if claim == 0 && !obs.Ours && obs.Validity == 0 {
+		if claim == 0 && !obs.Ours && (obs.Validity == 0 || obs.Ending != nil) {
 			claim = e.tries.races.in(changed, lease.Now())
 		}
 		switch look := e.lookIn(obs, watch, lease.Now()); {
@@ -76,6 +76,9 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 				e.tries.confirms.Ended(m, e.config.steadyPoll(), 0)
 			}
 		case look == 0:
+			if obs.Holder() != "" && m.StandbySince(obs.Changed) >= e.tries.rhythm.patience(e.config.RetryPeriod) {
+				e.crash.holderSilent(obs)
+			}
 			e.look(ctx, changed, watch)
 		default:
 			wait.Any(ctx, wait.Sooner(claim, look), changed, watch.Turned)
@@ -90,7 +93,7 @@ func (e *Elector) claimIn(obs lease.Observation, m lease.Moment) time.Duration {
 		return never
 	}
 	wait := max(obs.ClaimableIn(m), e.yield(obs), e.tries.requests.In(m), e.tries.terms.In(m))
-	if obs.Validity > 0 { // a Lease that was released needs no read
+	if obs.Validity > 0 && obs.Ending == nil { // or no read is needed
 		wait = max(wait, e.tries.confirms.In(m))
 	}
 	return wait
@@ -99,9 +102,9 @@ func (e *Elector) claimIn(obs lease.Observation, m lease.Moment) time.Duration {
 // mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since
 // the watch may have died silently or this process may have been stopped for a while, and after a
 // claim that failed for no visible reason. Where reading is refused a claim, which is a
-// compare-and-swap, shows as much.
+// compare-and-swap, shows as much. So it does if the holder of the very record is known to be dead.
 func (e *Elector) mustConfirm(obs lease.Observation, changed <-chan struct{}) bool {
-	return (obs.Validity > 0 || e.tries.unclaimed == changed) && e.tries.unread != changed
+	return (obs.Validity > 0 && obs.Ending == nil || e.tries.unclaimed == changed) && e.tries.unread != changed
 }
 
 // lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and

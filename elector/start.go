@@ -48,6 +48,9 @@ func (e *Elector) Start(ctx context.Context) (err error) {
 	if e.watcher != nil {
 		watching.Go(func() { e.watcher.Run(helpers) })
 	}
+	if e.crash != nil {
+		watching.Go(func() { e.crash.watcher.run(helpers) })
+	}
 	returned := false
 	defer func() {
 		cancel()
@@ -83,6 +86,7 @@ func (e *Elector) run(ctx context.Context) error {
 	if err := e.showStatus(); err != nil {
 		return err
 	}
+	e.crash.signature(ctx) // to say at once why there is none
 	for {
 		// Ends when StepDown is called, too.
 		waiting := e.stepDowns.begin(ctx)

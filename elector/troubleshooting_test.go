@@ -47,6 +47,7 @@ type trouble struct {
 	server *leasetest.Server
 	log    logBuffer
 	work   func(context.Context)
+	crash  *elector.CrashDetection // of the replicas that are started next
 }
 
 // start starts a replica. It ends with the test.
@@ -58,7 +59,7 @@ func (tr *trouble) start(id string) (*leasetest.Client, *elector.Elector) {
 		}
 		return a
 	}})
-	e, err := elector.New(&elector.Config{Enabled: true, Identity: id, LeaseName: "operator", LeaseNamespace: "ns", ReleaseOnCancel: true},
+	e, err := elector.New(&elector.Config{Enabled: true, Identity: id, LeaseName: "operator", LeaseNamespace: "ns", ReleaseOnCancel: true, CrashDetection: tr.crash},
 		client, elector.Callbacks{OnStartedLeading: tr.work}, slog.New(handler))
 	if err != nil {
 		tr.t.Fatal(err)
@@ -151,6 +152,31 @@ var troubles = map[string]func(*trouble){
 		go e.StepDown(tr.t.Context()) //nolint:errcheck // it is logged
 		time.Sleep(time.Minute)
 		close(ended)
+	},
+	"a crash": func(tr *trouble) {
+		container, err := tr.server.RunContainer("ns", "a", tr.t.TempDir())
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+		for name, value := range container.Environment() {
+			tr.t.Setenv(name, value)
+		}
+		tr.crash = &elector.CrashDetection{TerminationLog: container.TerminationLog()}
+		a, _ := tr.start("a")
+		tr.crash = &elector.CrashDetection{} // and the mounts show no termination log
+		tr.start("b")
+		tr.server.Client("c").Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			if op.Resource == "pods" {
+				f.Err = forbidden
+			}
+			return f
+		})
+		tr.start("c")
+		a.Partition()
+		if err := container.Report(leasetest.Exited(137)); err != nil {
+			tr.t.Error(err)
+		}
+		time.Sleep(time.Minute)
 	},
 	"step-down": func(tr *trouble) {
 		_, e := tr.start("a")

@@ -39,7 +39,7 @@ func TestNoSettingOfTheWallClockMovesAStandbysClaim(t *testing.T) {
 }
 
 func TestGuarantee10ADurationAboveTheCapCountsOnlyIfItsHolderMayBeAlive(t *testing.T) {
-	d := durations{own: 20 * time.Second, longest: longest}
+	d := rules{own: 20 * time.Second, longest: longest}
 	m := at(time.Hour, 40*365*24*time.Hour)
 	for _, c := range []struct {
 		recorded *int32

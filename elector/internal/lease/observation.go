@@ -26,12 +26,15 @@ type Observation struct {
 	// Validity is how long after Changed the Lease must not be claimed, because its holder, or the
 	// holder whose record was replaced, may still lead. It is 0 when the Lease is free.
 	Validity time.Duration
+	// Ending is how the process that wrote the record ended, nil if that is not known.
+	Ending *Ending
 	// Left reports whether the last holder seen was this process.
 	Left bool
 	// Note is what [Config.Note] returned.
 	Note any
 
 	renewing bool // the holder was seen to renew this record
+	proof    proof
 }
 
 // Holder returns the holder, "" if the Lease was released or there is none.
@@ -50,7 +53,11 @@ func (o Observation) ClaimableIn(m Moment) time.Duration {
 	if o.Validity == 0 {
 		return 0 // Changed says nothing when nothing was seen
 	}
-	return max(0, o.Validity-m.StandbySince(o.Changed))
+	left := max(0, o.Validity-m.StandbySince(o.Changed))
+	if o.Ending != nil {
+		left = min(left, o.endedIn(m))
+	}
+	return left
 }
 
 // LapsesIn returns how much longer, as of m, the record of this process keeps the others waiting,
@@ -65,19 +72,22 @@ func (o Observation) LapsesIn(m Moment, own time.Duration) time.Duration {
 	return 0
 }
 
-// durations are what recorded ones are measured by.
-type durations struct {
-	own     time.Duration // the candidate's LeaseDuration
-	longest time.Duration // Config.Longest
+// rules are what a Lease is judged by.
+type rules struct {
+	own       time.Duration // the candidate's LeaseDuration
+	longest   time.Duration // Config.Longest
+	process   string        // Config.Process
+	signature string        // the key of the annotation with it
 }
 
 // after returns the observation that follows o when lease, or nil for none, is seen at m. ours
 // reports whether this process wrote its record.
-func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, d durations) Observation {
+func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, r rules) Observation {
 	next := Observation{Known: true, Lease: lease, Ours: ours, Changed: m, Left: o.Ours || o.Left}
 	same := o.same(lease)
 	keep := func() Observation {
 		next.Changed, next.Validity, next.renewing = o.Changed, o.Validity, o.renewing
+		next.Ending, next.proof = o.Ending, o.proof
 		return next
 	}
 	switch {
@@ -91,7 +101,8 @@ func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, d d
 		next.renewing = same && o.Holder() == Holder(lease) && !o.Ours && lease.Spec.RenewTime != nil
 		// The record may have been put in the place of another, by an administrator or from a
 		// backup, while the other's holder still leads.
-		next.Validity = max(d.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))
+		next.Validity = max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))
+		next.proof = o.proofAfter(r.processOf(lease), m)
 	case o.Known && (!same || o.Holder() == ""):
 		// Gone, or a blank one in its place, or a blank one edited. The holder before may not
 		// have noticed yet, so its time must pass all the same.
@@ -122,19 +133,19 @@ func sameWriting(a, b *coordinationv1.LeaseSpec) bool {
 const maxPlausible = 24 * time.Hour
 
 // validity returns how long a holder's record must not be claimed after its holder was last seen to
-// write, at m. That is the duration it records, or d.own if it records none. One above d.longest counts only if its
+// write, at m. That is the duration it records, or r.own if it records none. One above r.longest counts only if its
 // holder is renewing, and then for maxPlausible at most, or if it is at most maxPlausible and the record's renewTime lies
-// within it by our wall clock: the first renewal may be due after d.longest.
-func (d durations) validity(spec *coordinationv1.LeaseSpec, renewing bool, m Moment) time.Duration {
+// within it by our wall clock: the first renewal may be due after r.longest.
+func (r rules) validity(spec *coordinationv1.LeaseSpec, renewing bool, m Moment) time.Duration {
 	if spec.LeaseDurationSeconds == nil || *spec.LeaseDurationSeconds <= 0 {
-		return d.own
+		return r.own
 	}
 	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second
-	if recorded <= d.longest || renewing {
+	if recorded <= r.longest || renewing {
 		return min(recorded, maxPlausible)
 	}
 	if t := spec.RenewTime; t != nil && recorded <= maxPlausible && m.Wall.Sub(t.Time).Abs() < recorded {
 		return recorded
 	}
-	return d.longest
+	return r.longest
 }

@@ -14,8 +14,8 @@ import (
 // A View keeps the newest observation. Replies and watch events arrive in any
 // order; a stale one is never believed.
 type View struct {
-	self      Author
-	durations durations
+	self  Author
+	rules rules
 	// recent is for how long after it was sent a write of ours keeps all others from claiming.
 	recent time.Duration
 	note   func(before Observation, lease *coordinationv1.Lease, m Moment) any
@@ -30,11 +30,11 @@ type View struct {
 
 func newView(c Config) *View {
 	return &View{
-		self:      c.Self,
-		durations: durations{own: c.LeaseDuration, longest: c.Longest},
-		recent:    c.RenewDeadline,
-		note:      c.Note,
-		changed:   make(chan struct{}),
+		self:    c.Self,
+		rules:   rules{own: c.LeaseDuration, longest: c.Longest, process: c.Process, signature: c.Self.Annotation},
+		recent:  c.RenewDeadline,
+		note:    c.Note,
+		changed: make(chan struct{}),
 	}
 }
 
@@ -93,7 +93,7 @@ func (v *View) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 	}
 	before, m := v.obs, Now()
 	ours, restored := v.recognizeLocked(lease)
-	v.obs = before.after(lease, ours, m, v.durations)
+	v.obs = before.after(lease, ours, m, v.rules)
 	v.obs.Note = v.note(before, lease, m)
 	v.obs.Restored = !ours && (restored || before.Restored && before.holds(lease))
 	v.version = version
@@ -102,7 +102,6 @@ func (v *View) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 		(lease == nil || lease.ResourceVersion == before.Lease.ResourceVersion) {
 		return false
 	}
-	close(v.changed)
-	v.changed = make(chan struct{})
+	v.tellLocked()
 	return true
 }

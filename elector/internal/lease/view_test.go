@@ -96,7 +96,7 @@ func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 			var obs Observation
 			for i, lease := range c.seen {
 				d := time.Duration(i) * time.Second
-				obs = obs.after(lease, slices.Contains(c.seen, mine) && me.wrote(written, lease), at(d, d), durations{own: own, longest: longest})
+				obs = obs.after(lease, slices.Contains(c.seen, mine) && me.wrote(written, lease), at(d, d), rules{own: own, longest: longest})
 				if !obs.Known || obs.Lease != lease {
 					t.Fatalf("after %v: known: %t, lease %v", d, obs.Known, obs.Lease)
 				}

@@ -144,19 +144,25 @@ func (w *Watcher) watch(parent context.Context, version string) (string, error) 
 // open waits for the API server to accept the watch no longer than for any
 // other request.
 func (w *Watcher) open(ctx context.Context, cancel context.CancelCauseFunc, version string) (watch.Interface, error) {
-	timer := time.AfterFunc(w.client.attempt, func() { cancel(w.client.late) })
+	return w.client.openWatch(ctx, cancel, "watch", w.client.name, version, w.client.leases.Watch)
+}
+
+// openWatch opens a watch of the object of that name, from version, by a request of a kind that is called what.
+func (c *Client) openWatch(ctx context.Context, cancel context.CancelCauseFunc, what, name, version string,
+	open func(context.Context, metav1.ListOptions) (watch.Interface, error)) (watch.Interface, error) {
+	timer := time.AfterFunc(c.attempt, func() { cancel(c.late) })
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
 	call := new(call)
 	start := func(ctx context.Context) (watch.Interface, error) {
-		return w.client.leases.Watch(ctx, metav1.ListOptions{
-			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.client.name).String(),
+		return open(ctx, metav1.ListOptions{
+			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(),
 			ResourceVersion:     version,
 			AllowWatchBookmarks: true,
 			TimeoutSeconds:      ptr.To(seconds),
 		})
 	}
-	stream, err := ask(call.in(ctx), w.client.requests, "watch", start, func(late watch.Interface, _ bool) { late.Stop() })
+	stream, err := ask(call.in(ctx), c.requests, what, start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
 		if err = call.failure(ctx, err); !errors.Is(err, context.Cause(ctx)) {
 			err = errors.Join(err, context.Cause(ctx))

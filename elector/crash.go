@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package elector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/kube-elector/elector/elector/internal/crash"
+	"github.com/kube-elector/elector/elector/internal/lease"
+)
+
+// CrashDetection makes the others take the Lease of a leader whose container has ended as soon as the kubelet reports that,
+// a second after the end or less, instead of LeaseDuration after its last renewal. See Crash detection in the package
+// comment for what it needs and what it costs. All replicas should have the same settings.
+type CrashDetection struct {
+	// TerminationLog is the path of the container's termination log, its terminationMessagePath. Default: it is
+	// found among the mounts, if this process ends with its container, as PID 1 of a PID namespace of its own does, and
+	// what that starts. Whoever sets it vouches for that. The Elector overwrites the file, so nothing else must write to
+	// it.
+	TerminationLog string
+	// Grace is how long a replica leaves the Lease alone after it has seen the report. Requests that the former leader
+	// had sent may still be carried out when it is dead. 0 means LeaseDuration minus RenewDeadline, the time that they
+	// have after any other end. Negative means none: only safe if such requests do no harm, because every receiver
+	// refuses a lower Token, or the network never holds requests back. The Lease is never left alone for longer than
+	// without CrashDetection.
+	Grace time.Duration
+	// Fenced, if set, is called when Grace would have to be waited. It reports whether whatever the dead leader may
+	// still have under way is refused where it arrives, so that the wait is needless. It must return when ctx ends,
+	// which is after Grace. Calls come one at a time, concurrently to the Callbacks.
+	Fenced func(ctx context.Context) bool
+}
+
+// grace returns the effective Grace.
+func (c Config) grace() time.Duration {
+	if grace := c.CrashDetection.Grace; grace != 0 {
+		return max(0, grace)
+	}
+	return c.LeaseDuration - c.RenewDeadline
+}
+
+func (c Config) crashFaults() []error {
+	d := c.CrashDetection
+	if d == nil {
+		return nil
+	}
+	var faults []error
+	if d.TerminationLog != "" && !filepath.IsAbs(d.TerminationLog) {
+		faults = append(faults, fmt.Errorf("CrashDetection.TerminationLog: %q: must be an absolute path", d.TerminationLog))
+	}
+	if tooShort(d.Grace) {
+		faults = append(faults, fmt.Errorf("CrashDetection.Grace: %v: must be at least %v, or negative for none%s", d.Grace, MinDuration, unitHint(d.Grace)))
+	}
+	return faults
+}
+
+// crashDetector ties this process to its container, and learns when that of another leader has ended. A nil one does
+// neither.
+type crashDetector struct {
+	e       *Elector
+	log     *crash.Log // nil if why says why there is none
+	why     error
+	watcher *podWatcher
+
+	unsigned, unwatched once
+}
+
+// once keeps a line that lasts from being logged again, until its reason has gone.
+type once struct{ said atomic.Bool }
+
+// say reports whether it must be logged.
+func (o *once) say() bool { return !o.said.Swap(true) }
+
+// gone reports whether it was logged, and is gone now.
+func (o *once) gone() bool { return o.said.Swap(false) }
+
+func newCrashDetector(e *Elector, clientset kubernetes.Interface) *crashDetector {
+	d := &crashDetector{e: e}
+	d.log, d.why = crash.Find(e.config.CrashDetection.TerminationLog)
+	d.watcher = &podWatcher{
+		e:     e,
+		pods:  func(namespace string) corev1client.PodInterface { return clientset.CoreV1().Pods(namespace) },
+		pace:  lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: e.config.slow()},
+		found: d.ended, failed: d.failed, worked: d.worked,
+		silent: make(chan struct{}, 1),
+	}
+	return d
+}
+
+// signature returns what the Lease must say of this process, "" if nothing. It makes sure that it is true.
+func (d *crashDetector) signature(ctx context.Context) string {
+	if d == nil {
+		return ""
+	}
+	err := d.why
+	if err == nil {
+		var own crash.Instance
+		if own, err = d.log.Sign(); err == nil {
+			d.unsigned.gone()
+			return own.Encode()
+		}
+	}
+	if d.unsigned.say() {
+		d.e.logger.InfoContext(ctx, "crash detection is off for this replica: if it crashes, the others wait for LeaseDuration", "err", err)
+	}
+	return ""
+}
+
+// holderSilent says that the holder of the Lease should have renewed it.
+func (d *crashDetector) holderSilent(obs lease.Observation) {
+	if d != nil {
+		d.watcher.holderSilent(obs)
+	}
+}
+
+// failed takes in that the Pod of the holder cannot be read or watched.
+func (d *crashDetector) failed(ctx context.Context, err error) {
+	level := slog.LevelDebug
+	if refused(err) && d.unwatched.say() {
+		level = slog.LevelInfo
+	}
+	d.e.logger.Log(ctx, level, "cannot watch the leader's Pod, so its crash is noticed after LeaseDuration", "err", err)
+}
+
+// worked takes in that the Pod is watched.
+func (d *crashDetector) worked(ctx context.Context) {
+	if d.unwatched.gone() {
+		d.e.logger.InfoContext(ctx, "watching the leader's Pod works again")
+	}
+}
+
+// ended takes in that the container of the process that holds the Lease has ended.
+func (d *crashDetector) ended(ctx context.Context, process string, i crash.Instance, end crash.End) {
+	e, grace := d.e, d.e.config.grace()
+	if !e.view.Ended(process, end.String(), grace) {
+		return
+	}
+	if fenced := e.config.CrashDetection.Fenced; grace > 0 && fenced != nil {
+		bounded, cancel := context.WithTimeout(ctx, grace)
+		if fenced(bounded) {
+			grace = 0
+			e.view.Ended(process, end.String(), grace)
+		}
+		cancel()
+	}
+	e.logger.InfoContext(ctx, "the leader's container has ended", "pod", i.Name(), "exitCode", end.ExitCode, "reason", end.Reason, "grace", grace)
+}
