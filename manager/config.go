@@ -46,6 +46,10 @@ func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config.LeaseName = o.LeaderElectionID
 	config.LeaseNamespace = cmp.Or(o.LeaderElectionNamespace, podNamespace())
 	config.Labels, config.Annotations = o.LeaderElectionLabels, s.tells
+	var err error
+	if config.CrashDetection, err = s.crash.config(); err != nil {
+		faults = append(faults, err)
+	}
 	config.ReleaseOnCancel = !s.keepLease
 	faults = append(faults, unsupported(o, s)...)
 	faults = append(faults, serviceFaults(s.services)...)

@@ -162,6 +162,9 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 	checking, stop := context.WithCancel(ctx)
 	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, shards: m.shards != nil, log: m.gate.log}
 	group.Go(func() { p.preflight(checking) })
+	if m.config.CrashDetection != nil {
+		group.Go(func() { p.checkPods(checking) })
+	}
 	group.Go(func() { m.events.run(running) })
 	if m.services != nil {
 		group.Go(func() { m.services.run(running) })

@@ -28,6 +28,7 @@ type settings struct {
 	fencing   *fencing.Settings
 	fences    []FenceOption
 	shards    shardSettings
+	crash     crashSettings
 
 	reElection, cold, electedAsProbe bool
 }

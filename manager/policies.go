@@ -102,7 +102,7 @@ func (m *Manager) setUpFencing(cfg *rest.Config) error {
 	}
 	m.fencer = &fencer{settings: s, objects: objects, client: c}
 	m.settings.callbacks = m.installing(m.settings.callbacks)
-	return nil
+	return m.fenceCrashes()
 }
 
 // checkFencing returns fencing.ErrMismatch if the policies would refuse this

@@ -134,7 +134,7 @@ func (m *Manager) newShards() (err error) {
 	}
 	m.gate.divide(d, m.settings.shards.callbacks)
 	config := m.config
-	config.Annotations = nil // are about the leader
+	config.Annotations, config.CrashDetection = nil, nil // are about the leader
 	// Where requests do not return, ending the session takes this time once more, up to LeaseDuration-RenewDeadline.
 	config.DrainTimeout = max(config.DrainTimeout-(config.LeaseDuration-config.RenewDeadline), config.DrainTimeout/2)
 	m.shards, err = shards.New(&config, m.settings.shards.n, m.clientset, m.gate.shards(), m.gate.log)

@@ -123,6 +123,9 @@ func extras(o options, reporter *report.Reporter, logger *slog.Logger) ([]manage
 	if o.shards > 0 {
 		more = append(more, manager.WithShards(o.shards))
 	}
+	if o.crashDetection {
+		more = append(more, manager.WithCrashDetection(o.crash))
+	}
 	if o.fencing {
 		more = append(more, manager.WithFencing(fencingSettings(o)))
 	}
@@ -146,6 +149,8 @@ type options struct {
 	shards                       int
 	fencing, printFencing        bool
 	leaderService                bool
+	crashDetection               bool
+	crash                        elector.CrashDetection
 }
 
 func parseFlags(args []string) (options, error) {
@@ -160,6 +165,9 @@ func parseFlags(args []string) (options, error) {
 	flags.DurationVar(&o.reportInterval, "report-interval", 0, "say in the log so often what this replica is doing; 0 for never")
 	flags.IntVar(&o.shards, "shards", 0, "divide the Beacons into so many shards, which all replicas share; 0 leaves all of them to the leader")
 	flags.BoolVar(&o.fencing, "fencing", false, "have the API server refuse writes of replicas that do not lead; needs $POD_UID and $POD_SERVICE_ACCOUNT")
+	flags.BoolVar(&o.crashDetection, "crash-detection", false, "take over as soon as the leader's container has ended; needs $POD_NAME, $POD_NAMESPACE and $POD_UID")
+	flags.StringVar(&o.crash.TerminationLog, "termination-log", "", "for --crash-detection, where the container's termination log is; found among the mounts by default")
+	flags.DurationVar(&o.crash.Grace, "crash-grace", 0, "for --crash-detection, how long to wait after the report; negative for not at all. Default: lease duration minus renew deadline")
 	flags.BoolVar(&o.leaderService, "leader-service", false, "make the Service "+operatorconfig.LeaderService+" point at the leader's /metrics")
 	flags.BoolVar(&o.printFencing, "print-fencing", false, "print the policies of --fencing, for $POD_NAMESPACE and $POD_SERVICE_ACCOUNT, and do no more")
 	if err := flags.Parse(args); err != nil {

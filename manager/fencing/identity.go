@@ -49,7 +49,7 @@ func mismatch(user authenticationv1.UserInfo, s Settings, identity string) error
 	}
 	name, uid := first(user.Extra[podName]), first(user.Extra[podUID])
 	switch {
-	case !s.has(Holder) && !s.has(Guard):
+	case !s.Has(Holder) && !s.Has(Guard):
 	case name == "" || uid == "":
 		fault("the token of %q is bound to no pod: use the one that the kubelet mounts at /var/run/secrets/kubernetes.io/serviceaccount, or one from a TokenRequest with the pod as its boundObjectRef", user.Username)
 	case identity != podIdentity(name, uid):

@@ -28,7 +28,7 @@ func Objects(s Settings) ([]client.Object, error) {
 	add := func(name string, spec admissionv1.ValidatingAdmissionPolicySpec, params *admissionv1.ParamRef) {
 		objects = append(objects, policy(name, spec), binding(name, params))
 	}
-	if s.has(Holder) {
+	if s.Has(Holder) {
 		add(KeeperName, keeper(), &admissionv1.ParamRef{
 			Name: "none", Namespace: metav1.NamespaceDefault, ParameterNotFoundAction: ptr.To(admissionv1.AllowAction),
 		})
@@ -40,10 +40,10 @@ func Objects(s Settings) ([]client.Object, error) {
 			Name: s.Lease.Name, Namespace: s.Lease.Namespace, ParameterNotFoundAction: &missing,
 		})
 	}
-	if s.has(Epoch) {
+	if s.Has(Epoch) {
 		add(s.name(Epoch), s.epoch(), nil)
 	}
-	if s.has(Guard) {
+	if s.Has(Guard) {
 		add(s.name(Guard), s.guard(), nil)
 	}
 	return objects, nil

@@ -36,7 +36,7 @@ func (s Settings) Stamped(resource schema.GroupResource) (statusToken string, ok
 			return base == resource.Resource && (sub == "" || sub == "*" || sub == "status")
 		})
 	}
-	if !s.has(Epoch) || !slices.ContainsFunc(s.Resources, named) {
+	if !s.Has(Epoch) || !slices.ContainsFunc(s.Resources, named) {
 		return "", false
 	}
 	if builtin().IsGroupRegistered(resource.Group) {
@@ -49,7 +49,7 @@ func (s Settings) Stamped(resource schema.GroupResource) (statusToken string, ok
 // useless as one that never matches a request.
 func (s Settings) resourceFaults() faults {
 	var f faults
-	if len(s.Resources) == 0 && (s.has(Holder) || s.has(Epoch)) {
+	if len(s.Resources) == 0 && (s.Has(Holder) || s.Has(Epoch)) {
 		f.add("Resources", []string{}, "at least one is required by the policies holder and epoch")
 	}
 	for i, rule := range s.Resources {
@@ -117,7 +117,7 @@ func (s Settings) resourceFault(group, name string) string {
 	if plural, ok := singular(group, base); ok {
 		return fmt.Sprintf("must be the plural, %q", plural)
 	}
-	if s.has(Epoch) && !s.has(Holder) && hasSub && sub != "status" && sub != "*" {
+	if s.Has(Epoch) && !s.Has(Holder) && hasSub && sub != "status" && sub != "*" {
 		return "cannot be fenced by the policy epoch alone: a subresource other than status carries no annotations"
 	}
 	return ""

@@ -66,8 +66,8 @@ type Settings struct {
 	Policies []Policy
 }
 
-// has reports whether the settings include the policy.
-func (s Settings) has(p Policy) bool { return len(s.Policies) == 0 || slices.Contains(s.Policies, p) }
+// Has reports whether the Settings include the policy.
+func (s Settings) Has(p Policy) bool { return len(s.Policies) == 0 || slices.Contains(s.Policies, p) }
 
 // suffix ends the names of all policies, to tell their refusals from those of other policies.
 const suffix = "fencing.kube-elector.io"

@@ -87,6 +87,25 @@ func TestRoleAllowsTheEndpointSlicesOfTheLeaderService(t *testing.T) {
 	t.Errorf("no rule allows the EndpointSlices of %s: %+v", LeaderService, role.Rules)
 }
 
+func TestRoleAndDeploymentAllowCrashDetection(t *testing.T) {
+	role := document[rbacv1.Role](t, "rbac/leader_election_role.yaml", "Role")
+	if !slices.ContainsFunc(role.Rules, func(rule rbacv1.PolicyRule) bool {
+		return slices.Equal(rule.Resources, []string{"pods"}) && len(rule.ResourceNames) == 0 && slices.Equal(rule.Verbs, []string{"get", "watch"})
+	}) {
+		t.Errorf("no rule allows to get and watch Pods: %+v", role.Rules)
+	}
+	pod := document[appsv1.Deployment](t, "manager/manager.yaml", "Deployment").Spec.Template.Spec
+	uid := ""
+	for _, env := range pod.Containers[0].Env {
+		if env.Name == "POD_UID" {
+			uid = env.ValueFrom.FieldRef.FieldPath
+		}
+	}
+	if uid != "metadata.uid" || !slices.Contains(pod.Containers[0].Args, "--crash-detection") || pod.HostPID || pod.ShareProcessNamespace != nil {
+		t.Errorf("POD_UID is %q, the arguments %q", uid, pod.Containers[0].Args)
+	}
+}
+
 func TestDeploymentTellsEachOfThreeReplicasItsNameAndNamespace(t *testing.T) {
 	deployment := document[appsv1.Deployment](t, "manager/manager.yaml", "Deployment")
 	if n := *deployment.Spec.Replicas; n != 3 {
