@@ -54,13 +54,13 @@ var mutations = []mutation{
 		"	recorded := time.Duration(*spec.LeaseDurationSeconds) * time.Second\n", "	recorded := d.own\n",
 	}, {
 		"waits for any duration an administrator has written", "internal/lease/observation.go",
-		"	if recorded <= d.longest || renewing {\n", "	if true {\n",
+		"	if recorded <= r.longest || renewing {\n", "	if true {\n",
 	}, {
 		"takes a deleted Lease for free", "internal/lease/observation.go",
 		"		// have noticed yet, so its time must pass all the same.\n		return keep()\n", "",
 	}, {
 		"forgets the validity of a record that was replaced", "internal/lease/observation.go",
-		"max(d.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))", "d.validity(&lease.Spec, next.renewing, m)",
+		"max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))", "r.validity(&lease.Spec, next.renewing, m)",
 	}, {
 		"believes an old copy of its own record", "internal/lease/writes.go",
 		"		case wrote && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
@@ -99,8 +99,8 @@ var mutations = []mutation{
 		"	case o.Known && (!same || o.Holder() == \"\"):\n", "	case o.Known && !same:\n",
 	}, {
 		"takes an hour's lease after ten minutes", "internal/lease/observation.go",
-		"	if recorded <= d.longest || renewing {\n",
-		"	if recorded > d.longest {\n		return d.longest\n	} else {\n",
+		"	if recorded <= r.longest || renewing {\n",
+		"	if recorded > r.longest {\n		return r.longest\n	} else {\n",
 	}, {
 		"releases while a hold is open", "termstate.go",
 		"	if t.holds == 0 {\n", "	if t.holds >= 0 {\n",
