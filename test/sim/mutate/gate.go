@@ -22,10 +22,10 @@ var gateMutations = []mutation{
 		"	ts.change(func(current map[shard]*tenure) { current[t.shard] = t })\n",
 		"	defer ts.change(func(current map[shard]*tenure) { current[t.shard] = t })\n",
 	}, {
-		"flushes only the first", "flush.go",
+		"flushes only the first", "unpark.go",
 		"		for n := flushedAtOnce; n == flushedAtOnce; {\n", "		for n := flushedFirst; n == flushedAtOnce; {\n",
 	}, {
-		"flushes on when the tenure is over", "flush.go",
+		"flushes on when the tenure is over", "unpark.go",
 		"	if t.over() {\n		return nil\n	}\n", "",
 	}, {
 		"does not cancel the context of a tenure that is closed", "tenure.go",
