@@ -9,9 +9,8 @@ import (
 	"sync"
 )
 
-// announcer calls OnNewLeader, one call at a time and in order. It keeps only
-// the latest leader that has not been announced, so a slow callback costs no
-// memory.
+// announcer calls OnNewLeader, one call at a time and in order. It keeps only the latest leader that has not been
+// announced, so a slow callback costs no memory.
 type announcer struct {
 	call func(identity string)
 	wake chan struct{} // holds one: there is something to announce; nil if nobody wants to know
@@ -31,8 +30,8 @@ func newAnnouncer(call func(identity string)) *announcer {
 	return a
 }
 
-// tell takes in who leads now, and reports whether that is another than before.
-// It is given a function so that no two callers can tell in the wrong order.
+// tell takes in who leads now, and reports whether that is another than before. It is given a function so that no two
+// callers can tell in the wrong order.
 func (a *announcer) tell(leader func() string) (string, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,8 +51,7 @@ func (a *announcer) tell(leader func() string) (string, bool) {
 	return identity, true
 }
 
-// run announces until ctx ends. If a call panics or ends this goroutine there are no more, and run
-// calls broke.
+// run announces until ctx ends. If a call panics or ends this goroutine there are no more, and run calls broke.
 func (a *announcer) run(ctx context.Context, broke func()) {
 	if a.call == nil {
 		return

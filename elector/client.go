@@ -14,8 +14,7 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// NewClientset makes a clientset for lease traffic only, of what RESTConfig
-// makes of cfg and config.
+// NewClientset makes a clientset for lease traffic only, of what RESTConfig makes of cfg and config.
 func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error) {
 	own, err := RESTConfig(cfg, config)
 	if err != nil {
@@ -43,13 +42,11 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 //     and 2 that open a watch; the others wait. A thousand watches opened at once
 //     keep an API server from renewals.
 //
-// config gives the durations; its zero ones have their defaults. It returns an
-// error if cfg is nil or cannot be used, or config is invalid. Requests are
-// bounded by their contexts, as the Elector's are. Their user agent is that of
-// cfg, or client-go's default, with "/leader-election" after it. When Start of the
-// last Elector that uses the connections returns, they are closed. It is for those who make a
-// smaller clientset than the whole of Kubernetes' API, which adds some 8 MB to a
-// binary.
+// config gives the durations; its zero ones have their defaults. It returns an error if cfg is nil or cannot be used,
+// or config is invalid. Requests are bounded by their contexts, as the Elector's are. Their user agent is that of cfg,
+// or client-go's default, with "/leader-election" after it. When Start of the last Elector that uses the connections
+// returns, they are closed. It is for those who make a smaller clientset than the whole of Kubernetes' API, which adds
+// some 8 MB to a binary.
 func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if cfg == nil {
 		return nil, errors.New("elector: rest.Config: must not be nil")
@@ -65,9 +62,9 @@ func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	return own, nil
 }
 
-// KeepConnections returns a context for requests that are made beside an Elector's on its
-// clientset, if that is from [NewClientset]. The connections are closed when nothing uses them any
-// more, which is when the last Elector's Start has returned and done was called.
+// KeepConnections returns a context for requests that are made beside an Elector's on its clientset, if that is from
+// [NewClientset]. The connections are closed when nothing uses them any more, which is when the last Elector's Start
+// has returned and done was called.
 func KeepConnections(ctx context.Context) (_ context.Context, done func()) {
 	u := new(lease.Usage)
 	return u.In(ctx), u.End

@@ -34,8 +34,8 @@ type api struct {
 	requests []*http.Request
 }
 
-// serve answers every request with a Lease, unless handle, if not nil, returns
-// true for having answered it. Real time passes here, none is waited for.
+// serve answers every request with a Lease, unless handle, if not nil, returns true for having answered it. Real time
+// passes here, none is waited for.
 func serve(t *testing.T, handle func(http.ResponseWriter, *http.Request) bool) *api {
 	t.Helper()
 	s := &api{}

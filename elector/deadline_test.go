@@ -10,8 +10,7 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// at returns the moment when the clocks have run for mono and show wall more than at their
-// beginning.
+// at returns the moment when the clocks have run for mono and show wall more than at their beginning.
 func at(mono, wall time.Duration) lease.Moment {
 	return lease.Moment{Mono: mono, Wall: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC).Add(wall)}
 }
@@ -40,9 +39,8 @@ func TestNoClockAloneGivesTheLeaderTime(t *testing.T) {
 	}
 }
 
-// overlap looks at every instant of 30 s for one when the holder of a Lease
-// believes it leads and a standby that saw its last renewal in the instant it
-// was sent may claim. The clocks run so much faster than time.
+// overlap looks at every instant of 30 s for one when the holder of a Lease believes it leads and a standby that saw
+// its last renewal in the instant it was sent may claim. The clocks run so much faster than time.
 func overlap(leader, standby float64) (overlaps bool, led, claimed time.Duration) {
 	run := func(rate float64, since time.Duration) lease.Moment {
 		d := time.Duration(rate * float64(since))

@@ -26,9 +26,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// The tests in this file run on this Elector and on client-go's LeaderElector
-// as it is. They demand that the defects measured in client-go are found there,
-// which shows that the tests can find them, and are not found here.
+// The tests in this file run on this Elector and on client-go's LeaderElector as it is. They demand that the defects
+// measured in client-go are found there, which shows that the tests can find them, and are not found here.
 
 // replica is a candidate of either kind.
 type replica struct {
@@ -69,8 +68,7 @@ func (r *replica) works() bool {
 	return len(r.terms) > 0 && r.terms[len(r.terms)-1].Err() == nil
 }
 
-// start runs the replica, again and again, until the test ends or the
-// returned function is called, which waits for it.
+// start runs the replica, again and again, until the test ends or the returned function is called, which waits for it.
 func (r *replica) start(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logr.Discard()))
 	done := make(chan struct{})

@@ -14,9 +14,8 @@ import (
 // slowWork is after how long work that outlasts its context is logged.
 const slowWork = time.Second
 
-// drain waits for the work to end and, in a voluntary end, for open holds.
-// Meanwhile the Lease goes on being renewed, unless it has been lost. Released or
-// left to lapse while the work is still running, it would give us two leaders.
+// drain waits for the work to end and, in a voluntary end, for open holds. Meanwhile the Lease goes on being renewed,
+// unless it has been lost. Released or left to lapse while the work is still running, it would give us two leaders.
 // Once it has been lost the wait must be over before another can lead.
 func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	timer := time.NewTimer(slowWork)
@@ -61,8 +60,8 @@ func (e *Elector) drain(c *campaign, t *term, w *work) error {
 	}
 }
 
-// drainLeft returns how long the end of the term may still take, and when to look at that again. A
-// timer alone does not suffice, since it stands still while the machine is suspended.
+// drainLeft returns how long the end of the term may still take, and when to look at that again. A timer alone does not
+// suffice, since it stands still while the machine is suspended.
 func (e *Elector) drainLeft(t *term, m lease.Moment, warn bool) (left, wake time.Duration) {
 	ended, lost := t.ends()
 	past := m.StandbySince(ended)

@@ -19,9 +19,8 @@ type duplicates struct {
 	reported *lease.Moment
 }
 
-// found reports whether the Lease shows another process with our Identity. It does so once per reminder, for the log.
-// A record that an earlier process of that name left does not change. One that changes has a living
-// writer.
+// found reports whether the Lease shows another process with our Identity. It does so once per reminder, for the log. A
+// record that an earlier process of that name left does not change. One that changes has a living writer.
 func (d *duplicates) found(obs lease.Observation, identity string) bool {
 	if obs.Holder() != identity || obs.Ours || obs.Lease.Spec.RenewTime == nil {
 		return false

@@ -16,8 +16,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// leading returns an Elector that has won its Lease for ten minutes, with the lock it was won by.
-// It was not started, so that nothing goes on beside what is measured.
+// leading returns an Elector that has won its Lease for ten minutes, with the lock it was won by. It was not started,
+// so that nothing goes on beside what is measured.
 func leading(tb testing.TB) (*Elector, *lock) {
 	tb.Helper()
 	config := testConfig("me")
@@ -88,8 +88,7 @@ func BenchmarkTerm(b *testing.B) {
 	}
 }
 
-// BenchmarkRenewal measures what a leader does every RetryPeriod, without the network and a real
-// API server.
+// BenchmarkRenewal measures what a leader does every RetryPeriod, without the network and a real API server.
 func BenchmarkRenewal(b *testing.B) {
 	e, l := leading(b)
 	renewed, version := l.renewed, ""

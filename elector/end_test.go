@@ -143,8 +143,7 @@ func TestGuarantee4ATermCancelledRightAfterTheWinHasNoUnpairedCallback(t *testin
 				calls--
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			// Cancelled from within the winning write, before its reply, after
-			// it, or a moment later.
+			// Cancelled from within the winning write, before its reply, after it, or a moment later.
 			switch i % 4 {
 			case 0:
 				a.client.Intercept(func(op leasetest.Op) leasetest.Fault {

@@ -56,8 +56,8 @@ func (e *Elector) watchRestarted(err error) {
 	}
 }
 
-// reasonElection is the reason of client-go's own Events, which dashboards and
-// alerts look for, as they do for "became leader" and "stopped leading".
+// reasonElection is the reason of client-go's own Events, which dashboards and alerts look for, as they do for "became
+// leader" and "stopped leading".
 const reasonElection = "LeaderElection"
 
 // event puts an Event on the Lease.

@@ -16,8 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// recorder is a FakeRecorder whose lines have the action and the kind, too. It
-// remembers what the last Event was about.
+// recorder is a FakeRecorder whose lines have the action and the kind, too. It remembers what the last Event was about.
 type recorder struct {
 	*events.FakeRecorder
 	about *corev1.ObjectReference

@@ -11,10 +11,10 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// BindFlags adds the flags that Kubernetes' own components have for leader election. Their defaults
-// are the Config's present values, and a zero duration shows the value that [New] would fill in.
-// Parse refuses a duration below [MinDuration], and a resource lock other than "leases". Call it
-// before flags.Parse, and New after that. With pflag, pass the flags on by AddGoFlagSet.
+// BindFlags adds the flags that Kubernetes' own components have for leader election. Their defaults are the Config's
+// present values, and a zero duration shows the value that [New] would fill in. Parse refuses a duration below
+// [MinDuration], and a resource lock other than "leases". Call it before flags.Parse, and New after that. With pflag,
+// pass the flags on by AddGoFlagSet.
 func (c *Config) BindFlags(flags *flag.FlagSet) {
 	c.setDurations()
 	flags.BoolVar(&c.Enabled, "leader-elect", c.Enabled,
@@ -34,9 +34,8 @@ func (c *Config) BindFlags(flags *flag.FlagSet) {
 		"Namespace of the Lease. Default: the pod's own.")
 }
 
-// durationValue is a flag of a Config's duration. In a Config 0 means the default. On a command
-// line it is a mistake, like any other duration that is too short, since a user who writes it does
-// not expect 15 seconds.
+// durationValue is a flag of a Config's duration. In a Config 0 means the default. On a command line it is a mistake,
+// like any other duration that is too short, since a user who writes it does not expect 15 seconds.
 type durationValue time.Duration
 
 // Set implements flag.Value.

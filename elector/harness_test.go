@@ -111,8 +111,7 @@ func (c *candidate) start() *candidate {
 	return c
 }
 
-// leads waits until the candidate leads, and fails the test if it takes longer
-// than limit of virtual time.
+// leads waits until the candidate leads, and fails the test if it takes longer than limit of virtual time.
 func (c *candidate) leads(limit time.Duration) time.Duration {
 	c.w.t.Helper()
 	return c.w.until(limit, c.id+" leads", c.IsLeader)
@@ -210,8 +209,7 @@ func (h *history) String() string {
 	return text
 }
 
-// wantOrder fails the test unless the events happened, each after the one
-// before; others may stand between them.
+// wantOrder fails the test unless the events happened, each after the one before; others may stand between them.
 func (w *world) wantOrder(events ...string) {
 	w.t.Helper()
 	i := 0

@@ -34,11 +34,10 @@ func (h *health) get() error {
 // errPanicked is what Healthz tells when Start was left by a panic.
 var errPanicked = errors.New("a callback panicked")
 
-// Healthz returns an error if the process should be restarted. It has the signature of the liveness
-// checks of controller-runtime (healthz.Checker) and of k8s.io/apiserver. It fails when Start has
-// ended with an error or a panic, and when the work of a lost term is still running although
-// another replica may lead. It does not fail before Start, after a clean stop, on a standby, nor
-// while the API server is away.
+// Healthz returns an error if the process should be restarted. It has the signature of the liveness checks of
+// controller-runtime (healthz.Checker) and of k8s.io/apiserver. It fails when Start has ended with an error or a panic,
+// and when the work of a lost term is still running although another replica may lead. It does not fail before Start,
+// after a clean stop, on a standby, nor while the API server is away.
 func (e *Elector) Healthz(*http.Request) error {
 	if err := e.health.get(); err != nil {
 		return fmt.Errorf("elector ended: %w", err)

@@ -12,8 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
-// controller-runtime's manager runs client-go's LeaderElector, so what holds
-// for the one holds for the other.
+// controller-runtime's manager runs client-go's LeaderElector, so what holds for the one holds for the other.
 
 func TestWeTakeOverFromPlainClientGoAtOnceAfterItsRelease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -75,8 +74,8 @@ func TestPlainClientGoTakesOverFromUs(t *testing.T) {
 
 func TestAMixedCrowdNeverHasTwoLeaders(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		// Labels are edited, ours are cut off and healed and step down. client-go
-		// is only restarted: its own defects are not the matter here.
+		// Labels are edited, ours are cut off and healed and step down. client-go is only restarted: its own defects are not
+		// the matter here.
 		a, b := w.candidate("a").start(), w.candidate("b").start()
 		plain := clientGo(t, w.server.Client("plain"), "plain")
 		stop := plain.start(t)

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// lead takes a term from its beginning to its end, which comes voluntarily with
-// that of waiting. It returns an error when the Elector must end with it.
+// lead takes a term from its beginning to its end, which comes voluntarily with that of waiting. It returns an error
+// when the Elector must end with it.
 func (e *Elector) lead(ctx, waiting context.Context, c *campaign, t *term) error {
 	var watchdog sync.WaitGroup
 	stop := make(chan struct{})
 	if c != nil {
 		watchdog.Go(func() { t.watchdog(stop, e.config.tick()) })
 	}
-	// Whatever happens here, a panic included: no Lease is renewed without a
-	// leader, and what waits for the end is told of it.
+	// Whatever happens here, a panic included: no Lease is renewed without a leader, and what waits for the end is told of
+	// it.
 	defer func() {
 		t.retire()
 		t.cancel(ErrStopped)

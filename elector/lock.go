@@ -21,17 +21,17 @@ import (
 
 var _ resourcelock.Interface = (*lock)(nil)
 
-// errCampaignOver keeps client-go from going on after the campaign has been decided. Otherwise it
-// would retry a lost race at its own pace, or create a deleted Lease again and lead on.
+// errCampaignOver keeps client-go from going on after the campaign has been decided. Otherwise it would retry a lost
+// race at its own pace, or create a deleted Lease again and lead on.
 var errCampaignOver = errors.New("campaign is over")
 
 // errLostRace is why a claim fails on a normal day.
 var errLostRace = errors.New("another candidate was faster")
 
-// lock is the Lease as one run of client-go's LeaderElector sees it. Until a term has begun it
-// shows the Lease as it was when it became claimable, without its lapsed holder, so that client-go
-// claims at once. The write succeeds only if nothing has changed since. Afterwards it shows the
-// Lease as long as it is ours. client-go calls it from one goroutine.
+// lock is the Lease as one run of client-go's LeaderElector sees it. Until a term has begun it shows the Lease as it
+// was when it became claimable, without its lapsed holder, so that client-go claims at once. The write succeeds only if
+// nothing has changed since. Afterwards it shows the Lease as long as it is ours. client-go calls it from one
+// goroutine.
 type lock struct {
 	identity, namespace, name string
 
@@ -49,8 +49,7 @@ type lock struct {
 	failure   error         // of the last renewal
 }
 
-// Get implements client-go's lock. It is the first step of a claim, and what client-go does after a
-// failed renewal.
+// Get implements client-go's lock. It is the first step of a claim, and what client-go does after a failed renewal.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	var stored *coordinationv1.Lease
 	if l.term == nil {
@@ -72,8 +71,8 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return record, raw, err
 }
 
-// Create claims where there is no Lease. It never replaces a deleted one, since in a term Get
-// reports that the campaign is over, and not that there is no Lease.
+// Create claims where there is no Lease. It never replaces a deleted one, since in a term Get reports that the campaign
+// is over, and not that there is no Lease.
 func (l *lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	return l.claim(ctx, r)
 }
@@ -106,8 +105,8 @@ func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	return err
 }
 
-// renew renews the term. If that fails and the deadline is so near that client-go's next try might
-// come too late, it tries again itself, unless the API server has given an answer that stands.
+// renew renews the term. If that fails and the deadline is so near that client-go's next try might come too late, it
+// tries again itself, unless the API server has given an answer that stands.
 func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	for {
 		left, began := l.term.held(), lease.Now()
@@ -124,19 +123,18 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 	}
 }
 
-// share returns how much of the time left until the deadline one request may take. The rest is for
-// another one: an eighth of RenewDeadline, while there is twice as much.
+// share returns how much of the time left until the deadline one request may take. The rest is for another one: an
+// eighth of RenewDeadline, while there is twice as much.
 func (l *lock) share(left time.Duration) time.Duration {
 	return max(left/2, left-l.term.renewDeadline/8)
 }
 
-// renewWithin renews the term by one request that takes no longer than d, so that another is possible
-// before the deadline.
+// renewWithin renews the term by one request that takes no longer than d, so that another is possible before the
+// deadline.
 func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.LeaderElectionRecord) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d, lease.LateError(d))
 	defer cancel()
-	// The newest version seen, which may carry other people's labels, or a
-	// renewal of ours whose reply was lost.
+	// The newest version seen, which may carry other people's labels, or a renewal of ours whose reply was lost.
 	stored, err := l.ours()
 	if err != nil {
 		return err
@@ -160,8 +158,8 @@ func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.
 	return nil
 }
 
-// again returns the Lease for another try at a renewal that met a newer version. After other failures
-// client-go must wait for its next try.
+// again returns the Lease for another try at a renewal that met a newer version. After other failures client-go must
+// wait for its next try.
 func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
 	if l.failure != nil && !apierrors.IsConflict(l.failure) {
 		return nil, l.failure
@@ -178,8 +176,8 @@ func (l *lock) again(ctx context.Context) (*coordinationv1.Lease, error) {
 // ours returns the Lease as last seen, if the term still holds it.
 func (l *lock) ours() (*coordinationv1.Lease, error) {
 	obs, _ := l.leases.View.Get()
-	// The observer may not have ended the term yet. Then another's record would be overwritten, and
-	// a Lease that is gone created again.
+	// The observer may not have ended the term yet. Then another's record would be overwritten, and a Lease that is gone
+	// created again.
 	l.term.observed(obs)
 	if l.term.held() == 0 {
 		return nil, errCampaignOver

@@ -12,14 +12,13 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// newClientLogger returns the logger that client-go takes from the context of
-// everything that the Elector asks of it.
+// newClientLogger returns the logger that client-go takes from the context of everything that the Elector asks of it.
 func newClientLogger(logger *slog.Logger) logr.Logger {
 	return logr.FromSlogHandler(clientHandler{logger.Handler()})
 }
 
-// clientHandler logs what client-go says as Debug at most. The Elector logs the same in its own
-// words, once, at the level that it deserves.
+// clientHandler logs what client-go says as Debug at most. The Elector logs the same in its own words, once, at the
+// level that it deserves.
 type clientHandler struct{ slog.Handler }
 
 // Enabled implements slog.Handler.
@@ -27,8 +26,7 @@ func (h clientHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.Handler.Enabled(ctx, min(level, slog.LevelDebug))
 }
 
-// Handle implements slog.Handler. It leaves out client-go's name of the Lease,
-// which the Elector's logger has already.
+// Handle implements slog.Handler. It leaves out client-go's name of the Lease, which the Elector's logger has already.
 func (h clientHandler) Handle(ctx context.Context, r slog.Record) error {
 	level := min(r.Level, slog.LevelDebug)
 	if !h.Handler.Enabled(ctx, level) {
@@ -54,8 +52,8 @@ func (h clientHandler) WithGroup(name string) slog.Handler {
 	return clientHandler{h.Handler.WithGroup(name)}
 }
 
-// logAttrs returns what every line of an Elector with this Config says. Without an election there may
-// be no Lease, or only part of its name.
+// logAttrs returns what every line of an Elector with this Config says. Without an election there may be no Lease, or
+// only part of its name.
 func (c Config) logAttrs() []any {
 	attrs := []any{"identity", c.Identity}
 	if c.LeaseName != "" {

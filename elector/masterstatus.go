@@ -13,12 +13,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// statuses keeps client-go's metric leader_election_master_status true for
-// this process. Its only label is the Lease's name, and client-go sets it to 0
-// whenever a LeaderElector is made, as one is for every claim. That would tell
-// that nobody here leads a Lease of that name in another namespace, whose leader
-// sets it to 1 only once. So what may have set it to 0 sets it to 1 again
-// while another Elector of this process leads.
+// statuses keeps client-go's metric leader_election_master_status true for this process. Its only label is the Lease's
+// name, and client-go sets it to 0 whenever a LeaderElector is made, as one is for every claim. That would tell that
+// nobody here leads a Lease of that name in another namespace, whose leader sets it to 1 only once. So what may have
+// set it to 0 sets it to 1 again while another Elector of this process leads.
 var statuses = statusKeeper{leading: map[string]int{}}
 
 type statusKeeper struct {
@@ -26,8 +24,7 @@ type statusKeeper struct {
 	leading map[string]int // terms of this process by the Lease's name
 }
 
-// newLeaderElector makes client-go's LeaderElector without a change of the
-// metric, but that it is there from now on.
+// newLeaderElector makes client-go's LeaderElector without a change of the metric, but that it is there from now on.
 func (s *statusKeeper) newLeaderElector(config leaderelection.LeaderElectionConfig) (*leaderelection.LeaderElector, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,8 +39,8 @@ func (s *statusKeeper) begun(name string) {
 	s.leading[name]++
 }
 
-// ended takes in a term's end. A LeaderElector that is stopped between two
-// renewals leaves the metric at 1, and making one sets it to 0.
+// ended takes in a term's end. A LeaderElector that is stopped between two renewals leaves the metric at 1, and making
+// one sets it to 0.
 func (s *statusKeeper) ended(config leaderelection.LeaderElectionConfig) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +51,8 @@ func (s *statusKeeper) ended(config leaderelection.LeaderElectionConfig) {
 	s.restoreLocked(config.Name)
 }
 
-// restoreLocked sets the metric to 1 if a term of this process lasts. Only a
-// LeaderElector that acquires can do that. This one acquires nothing.
+// restoreLocked sets the metric to 1 if a term of this process lasts. Only a LeaderElector that acquires can do that.
+// This one acquires nothing.
 func (s *statusKeeper) restoreLocked(name string) {
 	if s.leading[name] == 0 {
 		return
@@ -93,8 +90,7 @@ func (noLock) Create(context.Context, resourcelock.LeaderElectionRecord) error {
 // Update does nothing.
 func (noLock) Update(context.Context, resourcelock.LeaderElectionRecord) error { return nil }
 
-// RecordEvent implements client-go's lock. client-go calls it when it has acquired the lock, before
-// any renewal.
+// RecordEvent implements client-go's lock. client-go calls it when it has acquired the lock, before any renewal.
 func (l noLock) RecordEvent(string) { l.acquired() }
 
 // Identity returns a name, as there must be one.

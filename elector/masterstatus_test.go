@@ -16,9 +16,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// masterStatus is the metric leader_election_master_status, as a metrics
-// provider like controller-runtime's would keep it. client-go takes a provider
-// once in a process, hence one for all tests.
+// masterStatus is the metric leader_election_master_status, as a metrics provider like controller-runtime's would keep
+// it. client-go takes a provider once in a process, hence one for all tests.
 type masterStatus struct {
 	mu     sync.Mutex // guards status
 	status map[string]bool

@@ -78,9 +78,8 @@ func (e *Elector) metrics() *metrics {
 	return e.madeMetrics
 }
 
-// Collector gives the Elector's metrics, for any registry; it registers nothing
-// itself. Electors of different Leases may share a registry, two of one Lease
-// may not.
+// Collector gives the Elector's metrics, for any registry; it registers nothing itself. Electors of different Leases
+// may share a registry, two of one Lease may not.
 func (e *Elector) Collector() prometheus.Collector { return e.metrics() }
 
 // kept returns the metrics that keep their values themselves.
@@ -88,8 +87,8 @@ func (m *metrics) kept() []prometheus.Collector {
 	return []prometheus.Collector{m.terms, m.watches, m.failedRenewals, m.failedClaims, m.renewals, m.drains, m.handOver}
 }
 
-// Describe implements prometheus.Collector. It describes all that Collect may
-// ever give: what is known of a registered Collector must not change.
+// Describe implements prometheus.Collector. It describes all that Collect may ever give: what is known of a registered
+// Collector must not change.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range m.kept() {
 		c.Describe(ch)
@@ -123,8 +122,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.cannotLead, cannot)
 }
 
-// acquired takes in a claim. After a release of its own a replica leaves the Lease to others for a
-// while, and where a leader's record was wiped out its time must pass. Neither is a hand-over.
+// acquired takes in a claim. After a release of its own a replica leaves the Lease to others for a while, and where a
+// leader's record was wiped out its time must pass. Neither is a hand-over.
 func (m *metrics) acquired(base lease.Observation) {
 	if base.Lease != nil && base.Holder() == "" && !base.Left && base.Validity == 0 {
 		m.handOver.Observe((lease.Now().Mono - base.Changed.Mono).Seconds())

@@ -28,8 +28,7 @@ func (c *candidate) wantLeading(t *testing.T, want int) {
 	}
 }
 
-// gather returns what a scrape gives, which is the values of counters and gauges, and counts and
-// sums of histograms.
+// gather returns what a scrape gives, which is the values of counters and gauges, and counts and sums of histograms.
 func (c *candidate) gather(t *testing.T) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()

@@ -14,9 +14,8 @@ import (
 
 // sighted runs after every new observation of the Lease, on the goroutine of the observer.
 func (e *Elector) sighted() {
-	// The term before the view: what is seen then is no older than the write that
-	// began the term. The other way round, the Lease as it was before that write
-	// could be taken for a loss.
+	// The term before the view: what is seen then is no older than the write that began the term. The other way round, the
+	// Lease as it was before that write could be taken for a loss.
 	t := e.term.Load()
 	obs, _ := e.view.Get()
 	if t != nil {
@@ -63,8 +62,8 @@ func (e *Elector) heard(kind lease.Kind, err error) {
 		return
 	}
 	e.worked(context.Background(), what)
-	// With a watch nothing may be read for a long time to come. But its bookmarks come, too, while
-	// reads are tried in vain.
+	// With a watch nothing may be read for a long time to come. But its bookmarks come, too, while reads are tried in
+	// vain.
 	if what == cannotWatch && e.trouble.untried(cannotRead, lease.Now(), e.config.slow()) {
 		e.worked(context.Background(), cannotRead)
 	}

@@ -130,8 +130,8 @@ func TestAnOldCopyOfOurRecordIsNotOurs(t *testing.T) {
 	}
 }
 
-// A label says nothing about who held the Lease before it: the record may have been put back, after another
-// holder's. Nor is the Lease free.
+// A label says nothing about who held the Lease before it: the record may have been put back, after another holder's.
+// Nor is the Lease free.
 func TestAnEditThatWasNotSeenKeepsTheRecordInOurName(t *testing.T) {
 	for name, end := range map[string]func(c *candidate) error{
 		"stop":      func(c *candidate) error { c.stop(); return c.result(time.Second) },

@@ -10,16 +10,13 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// A Part is a share of a term's work that a Lease of its own stands for, such as
-// a shard of package shards. Its term is worth no more than the term it is a part
-// of, and may end before that. All methods may be called concurrently.
+// A Part is a share of a term's work that a Lease of its own stands for, such as a shard of package shards. Its term is
+// worth no more than the term it is a part of, and may end before that. All methods may be called concurrently.
 type Part struct{ term *term }
 
-// Part returns a part of the term, which info describes by the Token,
-// Transitions, AcquiredAt and Resumed of the part's own Lease. The part's context
-// has ctx's values, and ends with ctx and with the term. Its cause says why. Part
-// reads and writes no Lease: it is for packages that claim Leases themselves, and
-// release them after [Part.Close] only.
+// Part returns a part of the term, which info describes by the Token, Transitions, AcquiredAt and Resumed of the part's
+// own Lease. The part's context has ctx's values, and ends with ctx and with the term. Its cause says why. Part reads
+// and writes no Lease: it is for packages that claim Leases themselves, and release them after [Part.Close] only.
 func (t Term) Part(ctx context.Context, info Term) *Part {
 	info.Identity = t.Identity
 	p := newTerm(ctx, info, "", 0, lease.Now())
@@ -67,7 +64,6 @@ func (p *Part) Wait() {
 	}
 }
 
-// Complete returns a copy of the config with its zero fields filled in, as [New]
-// does it: durations, Identity and LeaseNamespace. Each call makes another default
-// Identity. It returns an error if a default cannot be found.
+// Complete returns a copy of the config with its zero fields filled in, as [New] does it: durations, Identity and
+// LeaseNamespace. Each call makes another default Identity. It returns an error if a default cannot be found.
 func (c Config) Complete() (Config, error) { return c.withDefaults() }

@@ -16,9 +16,9 @@ import (
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-// podWatcher watches the Pod of the process that holds the Lease, as long as that is another process which has tied itself
-// to its container. There is nothing to watch otherwise. A watch always begins with the present state, so it does not
-// matter what the one before has missed.
+// podWatcher watches the Pod of the process that holds the Lease, as long as that is another process which has tied
+// itself to its container. There is nothing to watch otherwise. A watch always begins with the present state, so it
+// does not matter what the one before has missed.
 type podWatcher struct {
 	e     *Elector
 	pods  func(namespace string) corev1client.PodInterface

@@ -11,18 +11,17 @@ import (
 )
 
 const (
-	// raceLeast is how long a candidate stands back at most after one lost race, about the time of
-	// two claims. It doubles with each further one in a row, up to raceMost.
+	// raceLeast is how long a candidate stands back at most after one lost race, about the time of two claims. It doubles
+	// with each further one in a row, up to raceMost.
 	raceLeast = 8 * time.Millisecond
 	raceMost  = 64 * time.Millisecond
 	// raceMemory is for how long a lost race counts.
 	raceMemory = 10 * time.Minute
 )
 
-// races makes candidates that lose many races for a free Lease claim a little later, by chance. Where
-// many contend, claims that are sent at once only delay the one that wins. Those that have just joined
-// or led go first, so one nearly always claims at once, and the others follow if none does. Only
-// Start's goroutine uses it.
+// races makes candidates that lose many races for a free Lease claim a little later, by chance. Where many contend,
+// claims that are sent at once only delay the one that wins. Those that have just joined or led go first, so one nearly
+// always claims at once, and the others follow if none does. Only Start's goroutine uses it.
 type races struct {
 	lost int          // in a row
 	last lease.Moment // when the last of them was lost
@@ -45,8 +44,8 @@ func (r *races) in(changed <-chan struct{}, m lease.Moment) time.Duration {
 	return max(0, r.begins-m.Mono)
 }
 
-// seen takes in what is known until changed. If another has the Lease now, the race under way was lost
-// before this candidate took part in it.
+// seen takes in what is known until changed. If another has the Lease now, the race under way was lost before this
+// candidate took part in it.
 func (r *races) seen(obs lease.Observation, changed <-chan struct{}) {
 	if r.current == nil || r.current == changed {
 		return

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// handOvers makes the Lease change hands among standbys, each of which a request costs some
-// milliseconds, and returns how many claims were sent and how long nobody led, on average. The winner
-// also renews at once.
+// handOvers makes the Lease change hands among standbys, each of which a request costs some milliseconds, and returns
+// how many claims were sent and how long nobody led, on average. The winner also renews at once.
 func handOvers(w *world, candidates []*candidate, n int) (claims float64, gap time.Duration) {
 	w.t.Helper()
 	for range n {

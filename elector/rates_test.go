@@ -73,8 +73,8 @@ func eachLastingFault(t *testing.T, test func(t *testing.T, w *world, role strin
 	}
 }
 
-// underFault starts a candidate that is a standby beside a healthy leader, leads, or is alone when
-// the fault begins. An heir is a standby whose leader crashes then. It returns that leader and the candidate.
+// underFault starts a candidate that is a standby beside a healthy leader, leads, or is alone when the fault begins. An
+// heir is a standby whose leader crashes then. It returns that leader and the candidate.
 func (w *world) underFault(role string, fault faultOn) (a, b *candidate, log *memoryLog) {
 	a = w.candidate("a").start()
 	a.leads(time.Second)

@@ -14,16 +14,15 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// A Record is what a Lease says, by the clocks of those who wrote it. It may be of any holder:
-// an Elector, client-go or a Kubernetes component.
+// A Record is what a Lease says, by the clocks of those who wrote it. It may be of any holder: an Elector, client-go or
+// a Kubernetes component.
 type Record struct {
 	// Holder is the holder's Identity, "" if nobody holds the Lease.
 	Holder string
-	// Acquired and Renewed are when the holder claimed and last renewed the Lease. On a Lease
-	// without a holder Renewed is when it was released. They are zero if the Lease does not say.
+	// Acquired and Renewed are when the holder claimed and last renewed the Lease. On a Lease without a holder Renewed is
+	// when it was released. They are zero if the Lease does not say.
 	Acquired, Renewed time.Time
-	// Duration is how long the others must leave the Lease alone after a renewal, 0 if the Lease
-	// does not say.
+	// Duration is how long the others must leave the Lease alone after a renewal, 0 if the Lease does not say.
 	Duration time.Duration
 	// Transitions is the Lease's leaseTransitions.
 	Transitions int
@@ -31,21 +30,21 @@ type Record struct {
 	// Elector reports whether an Elector wrote the record. Such a leader obeys
 	// [StepDownAnnotation]. The fields below are zero otherwise, except for LastTerm.
 	Elector bool
-	// Token is the token of the holder's term. It is "" while it is not known, as when another tool
-	// has removed the annotation; the next renewal then says it again. An edit of the Lease in the
-	// milliseconds between a claim and its first renewal makes it too high until that renewal.
+	// Token is the token of the holder's term. It is "" while it is not known, as when another tool has removed the
+	// annotation; the next renewal then says it again. An edit of the Lease in the milliseconds between a claim and its
+	// first renewal makes it too high until that renewal.
 	Token Token
 	// Annotations are the holder's [Config.Annotations].
 	Annotations map[string]string
 	// StepDown is the token of the term that somebody has asked to end, "" if nobody has.
 	StepDown Token
-	// LastTerm says how the term before this record ended, nil if the Lease does not say. On a Lease
-	// without a holder that is the last term.
+	// LastTerm says how the term before this record ended, nil if the Lease does not say. On a Lease without a holder that
+	// is the last term.
 	LastTerm *LastTerm
 }
 
-// ReadLease returns what a Lease says, whatever is in it. It trusts an annotation only if it was
-// written with the present record.
+// ReadLease returns what a Lease says, whatever is in it. It trusts an annotation only if it was written with the
+// present record.
 func ReadLease(l *coordinationv1.Lease) Record {
 	if l == nil {
 		return Record{}

@@ -14,8 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// reasonOf returns the reason of a failure without what differs from one try to
-// the next: ports, times, identifiers, all words with a digit.
+// reasonOf returns the reason of a failure without what differs from one try to the next: ports, times, identifiers,
+// all words with a digit.
 func reasonOf(err error) string {
 	const limit = 1 << 10
 	text := err.Error()
@@ -50,8 +50,7 @@ func unreached(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// refused reports whether the API server has refused a request for a reason that
-// lasts, such as missing permissions.
+// refused reports whether the API server has refused a request for a reason that lasts, such as missing permissions.
 func refused(err error) bool {
 	switch code := statusCode(err); code {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:

@@ -18,12 +18,10 @@ import (
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-// relinquish releases the Lease when the work has ended, if StepDown or
-// ReleaseOnCancel asks for it, and a claim whose work never ran in any case. t is
-// the term that has ended; between terms it is nil, and what may be released is
-// the record of a lost term, or of a claim whose reply was lost. began is when the
-// end began. Releasing is tried until DrainTimeout after that, and for one short
-// attempt at least. An error is ErrNotReleased.
+// relinquish releases the Lease when the work has ended, if StepDown or ReleaseOnCancel asks for it, and a claim whose
+// work never ran in any case. t is the term that has ended; between terms it is nil, and what may be released is the
+// record of a lost term, or of a claim whose reply was lost. began is when the end began. Releasing is tried until
+// DrainTimeout after that, and for one short attempt at least. An error is ErrNotReleased.
 func (e *Elector) relinquish(ctx context.Context, t *term, began lease.Moment) error {
 	resigned := e.stepDowns.take()
 	err := error(nil)
@@ -42,8 +40,8 @@ func (e *Elector) relinquish(ctx context.Context, t *term, began lease.Moment) e
 	return err
 }
 
-// releaseTime returns how long releasing is tried: for what is left, and not for
-// longer than the others leave the Lease alone.
+// releaseTime returns how long releasing is tried: for what is left, and not for longer than the others leave the Lease
+// alone.
 func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 	if t != nil {
 		if held := t.held(); held > 0 {
@@ -56,15 +54,14 @@ func (e *Elector) releaseTime(t *term, left time.Duration) time.Duration {
 	return min(left, max(obs.LapsesIn(m, e.config.LeaseDuration), e.doubt.lastsFor(obs, m, e.config.LeaseDuration)))
 }
 
-// release writes a blank record over one of this process, as it was last seen,
-// within the time that is left, and how its term ended. Another holder's record is
-// never touched, whatever happened since.
+// release writes a blank record over one of this process, as it was last seen, within the time that is left, and how
+// its term ended. Another holder's record is never touched, whatever happened since.
 func (e *Elector) release(parent context.Context, left time.Duration, end LastTerm) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(parent), left, errNoTimeLeft)
 	defer cancel()
 	var failure error
-	// Also after a conflict there is a pause: what refuses this write may refuse
-	// all, and nothing else would slow the tries.
+	// Also after a conflict there is a pause: what refuses this write may refuse all, and nothing else would slow the
+	// tries.
 	for pause := time.Duration(0); ; pause = min(max(2*pause, lease.FirstPause), e.config.RetryPeriod) {
 		wait.Sleep(ctx, pause)
 		obs, _ := e.view.Get()
@@ -113,19 +110,17 @@ func (e *Elector) writeBlank(ctx context.Context, obs lease.Observation, end Las
 	return nil
 }
 
-// A doubt is a claim that failed although the API server may have carried it out,
-// or may still do so.
+// A doubt is a claim that failed although the API server may have carried it out, or may still do so.
 type doubt struct {
 	base string // the version that it replaces, "" for none
 	sent lease.Moment
-	// open is until when, by the monotonic clock, this claim or one of base before it,
-	// which got no answer, may still be carried out. After that, and if the API server
-	// has answered, a read shows what it did.
+	// open is until when, by the monotonic clock, this claim or one of base before it, which got no answer, may still be
+	// carried out. After that, and if the API server has answered, a read shows what it did.
 	open time.Duration
 }
 
-// after returns the doubt that follows d when a claim of base, sent at sent, has
-// failed with err. It is d if the claim was refused.
+// after returns the doubt that follows d when a claim of base, sent at sent, has failed with err. It is d if the claim
+// was refused.
 func (d *doubt) after(base lease.Observation, sent lease.Moment, err error, renewDeadline time.Duration) *doubt {
 	next := &doubt{base: base.Version(), sent: sent, open: sent.Mono}
 	if d != nil && d.base == next.base {
@@ -143,8 +138,8 @@ func (d *doubt) after(base lease.Observation, sent lease.Moment, err error, rene
 	return next
 }
 
-// lastsFor returns how long, as of m, the doubt still matters: until the record that
-// it may have left has lapsed, unless the Lease is seen to have changed.
+// lastsFor returns how long, as of m, the doubt still matters: until the record that it may have left has lapsed,
+// unless the Lease is seen to have changed.
 func (d *doubt) lastsFor(obs lease.Observation, m lease.Moment, leaseDuration time.Duration) time.Duration {
 	if d == nil || obs.Version() != d.base {
 		return 0

@@ -21,9 +21,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// Found by the simulator: a watch's event may be looked at while the claim that
-// it gave rise to succeeds. The observer is stopped here after it has read the term and before it has read the
-// view, by the view's mutex.
+// Found by the simulator: a watch's event may be looked at while the claim that it gave rise to succeeds. The observer
+// is stopped here after it has read the term and before it has read the view, by the view's mutex.
 func TestWhatWasSeenBeforeATermBeganDoesNotEndIt(t *testing.T) {
 	client := leasetest.NewServer().Client("me")
 	e, err := New(&Config{Enabled: true, Identity: "me", LeaseName: "lease", LeaseNamespace: "ns"},
@@ -56,8 +55,8 @@ func TestWhatWasSeenBeforeATermBeganDoesNotEndIt(t *testing.T) {
 	term.cancel(nil)
 }
 
-// Between the watch's taking in an event and its ending the term for it, a
-// renewal may come. It must not write over what was seen.
+// Between the watch's taking in an event and its ending the term for it, a renewal may come. It must not write over
+// what was seen.
 func TestARenewalDoesNotOverwriteWhatWasSeenAMomentAgo(t *testing.T) {
 	for name, c := range map[string]struct {
 		seen  func(*leasetest.Server) *coordinationv1.Lease

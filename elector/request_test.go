@@ -18,8 +18,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// ignoring makes all requests of these verbs hang, whatever their contexts say,
-// until Heal. It returns a function that counts them by verb.
+// ignoring makes all requests of these verbs hang, whatever their contexts say, until Heal. It returns a function that
+// counts them by verb.
 func (c *candidate) ignoring(verbs ...string) (hung func() map[string]int) {
 	var mu sync.Mutex // guards n
 	n := map[string]int{}

@@ -19,8 +19,8 @@ import (
 
 func TestARenewalWhoseReplyWasLostIsMadeAnewByTheNextTry(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		// With these durations an attempt's time, half of RenewDeadline, is more
-		// than LeaseDuration leaves beyond RenewDeadline.
+		// With these durations an attempt's time, half of RenewDeadline, is more than LeaseDuration leaves beyond
+		// RenewDeadline.
 		slow := func(c *Config) {
 			c.LeaseDuration, c.RenewDeadline, c.RetryPeriod = 137*time.Second, 107*time.Second, 26*time.Second
 		}

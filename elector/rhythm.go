@@ -9,16 +9,15 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// rhythm is how often a holder renews, as far as it was seen. Its RetryPeriod may be another than
-// ours.
+// rhythm is how often a holder renews, as far as it was seen. Its RetryPeriod may be another than ours.
 type rhythm struct {
 	holder  string
 	changed lease.Moment
 	every   time.Duration
 }
 
-// saw takes in what is known of the Lease. Times between renewals are learned only from a watch that
-// is trusted, since reads show only some of them.
+// saw takes in what is known of the Lease. Times between renewals are learned only from a watch that is trusted, since
+// reads show only some of them.
 func (r *rhythm) saw(obs lease.Observation, trusted bool) {
 	name := obs.Holder()
 	if name != r.holder {

@@ -42,8 +42,7 @@ func TestStandbyClaimsAtOnceWhenTheLeaseIsReleased(t *testing.T) {
 	})
 }
 
-// crash cuts a candidate off as the death of its process does; what it still
-// does can no longer be seen.
+// crash cuts a candidate off as the death of its process does; what it still does can no longer be seen.
 func (c *candidate) crash() { c.client.Partition() }
 
 func TestStandbyClaimsExactlyWhenACrashedHoldersTimeHasPassed(t *testing.T) {

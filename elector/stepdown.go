@@ -13,22 +13,19 @@ import (
 	"sync"
 )
 
-// StepDown ends the current term. Its work is stopped and awaited, the Lease is
-// released, and it is left to another candidate for a while (three RetryPeriods,
-// or until one has it) before this replica stands by as before. StepDown releases
-// whatever ReleaseOnCancel says.
+// StepDown ends the current term. Its work is stopped and awaited, the Lease is released, and it is left to another
+// candidate for a while (three RetryPeriods, or until one has it) before this replica stands by as before. StepDown
+// releases whatever ReleaseOnCancel says.
 //
-// It returns nil when the Lease has been released, or if this replica did not hold
-// it. During a claim it waits for the claim's outcome. After a lost term, whose
-// record may still stand, it releases that. It returns an error that is
+// It returns nil when the Lease has been released, or if this replica did not hold it. During a claim it waits for the
+// claim's outcome. After a lost term, whose record may still stand, it releases that. It returns an error that is
 // [ErrNotReleased] when the Lease must lapse; this replica then waits until it has
-// lapsed for the others, and for three RetryPeriods more. If ctx ends first,
-// StepDown returns an error with the cause of ctx, and the stepping down goes on.
+// lapsed for the others, and for three RetryPeriods more. If ctx ends first, StepDown returns an error with the cause
+// of ctx, and the stepping down goes on.
 //
-// It may be called concurrently; all calls wait for the same end. It does not wait
-// when it is called by the goroutine of OnStartedLeading or OnStoppedLeading: it
-// returns an error that is [ErrSteppedDown] at once, and the term ends when they
-// have returned.
+// It may be called concurrently; all calls wait for the same end. It does not wait when it is called by the goroutine
+// of OnStartedLeading or OnStoppedLeading: it returns an error that is [ErrSteppedDown] at once, and the term ends when
+// they have returned.
 //
 // It is an error if the election is not Enabled, as nobody else could lead.
 func (e *Elector) StepDown(ctx context.Context) error {
@@ -53,8 +50,8 @@ func (e *Elector) StepDown(ctx context.Context) error {
 	}
 }
 
-// goroutine returns the number of the calling goroutine, by which it is told from
-// others. Go shows it only in stack traces.
+// goroutine returns the number of the calling goroutine, by which it is told from others. Go shows it only in stack
+// traces.
 func goroutine() uint64 {
 	var buffer [64]byte
 	text := buffer[:runtime.Stack(buffer[:], false)] // goroutine 1 [running]: …
@@ -85,8 +82,7 @@ type stepDowns struct {
 	final *resignation            // Start has ended
 }
 
-// ask returns what to wait for, nil if nothing is held, and whether Start has
-// ended.
+// ask returns what to wait for, nil if nothing is held, and whether Start has ended.
 func (s *stepDowns) ask() (r *resignation, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +112,7 @@ func (s *stepDowns) begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-// take returns the resignation that must be answered now, nil if nobody has asked.
-// Later callers get another one.
+// take returns the resignation that must be answered now, nil if nobody has asked. Later callers get another one.
 func (s *stepDowns) take() *resignation {
 	s.mu.Lock()
 	defer s.mu.Unlock()

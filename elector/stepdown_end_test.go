@@ -18,8 +18,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// released fails the test if StepDown says that the Lease is released although it
-// names the candidate.
+// released fails the test if StepDown says that the Lease is released although it names the candidate.
 func (c *candidate) released(err error) {
 	c.w.t.Helper()
 	if named := lease.Holder(c.w.lease()) == c.id; named == (err == nil) || err != nil && !errors.Is(err, ErrNotReleased) {

@@ -13,8 +13,7 @@ import (
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-// lastWait is how long the end of what has been cancelled is waited for when
-// there is no time left.
+// lastWait is how long the end of what has been cancelled is waited for when there is no time left.
 const lastWait = 100 * time.Millisecond
 
 // noteStop keeps when Start's context ended.
@@ -23,15 +22,14 @@ func (e *Elector) noteStop() {
 	e.stopped.CompareAndSwap(nil, &m)
 }
 
-// stopLeft returns how much of DrainTimeout is left after the end of Start's
-// context, which it takes to have ended.
+// stopLeft returns how much of DrainTimeout is left after the end of Start's context, which it takes to have ended.
 func (e *Elector) stopLeft() time.Duration {
 	e.noteStop() // in case that nobody has come to it yet
 	return max(0, e.config.DrainTimeout-lease.Now().StandbySince(*e.stopped.Load()))
 }
 
-// overtime returns how long the last tries may still take after the end of Start's context. They have
-// until DrainTimeout, and one short attempt in all after that.
+// overtime returns how long the last tries may still take after the end of Start's context. They have until
+// DrainTimeout, and one short attempt in all after that.
 func (e *Elector) overtime() time.Duration {
 	e.noteStop()
 	return max(lastWait, e.config.DrainTimeout+e.config.shortAttempt()-lease.Now().StandbySince(*e.stopped.Load()))
@@ -46,8 +44,7 @@ func (e *Elector) endStepDowns(err error) {
 	e.stepDowns.end(held, err)
 }
 
-// finish waits for the helpers, which have been cancelled, and for requests that
-// were given up.
+// finish waits for the helpers, which have been cancelled, and for requests that were given up.
 func (e *Elector) finish(announcing, watching *sync.WaitGroup) error {
 	var faults []error
 	if !wait.For(watching, max(e.stopLeft(), lastWait)) {

@@ -71,8 +71,7 @@ func TestGuarantee8APlainClientGoCandidateWithOurIdentityIsFoundOut(t *testing.T
 		a.start().leads(time.Second)
 		time.Sleep(700 * time.Millisecond) // or both would write the very same, at the very same time
 		clientGo(t, w.server.Client("plain"), "same").start(t)
-		// client-go takes the Lease for its own and rewrites it at once; we must
-		// see that it is not our writing.
+		// client-go takes the Lease for its own and rewrites it at once; we must see that it is not our writing.
 		w.until(10*time.Second, "our term ends", func() bool { return !a.IsLeader() })
 		w.wantOrder("same started", "same stopped")
 		for range 120 {

@@ -252,8 +252,8 @@ func TestGuarantee3RemainingIsCountedFromTheSendingOfTheRenewal(t *testing.T) {
 	})
 }
 
-// asleep returns a term as a process finds it that was stopped right after its last renewal and
-// continued later, before any timer has fired.
+// asleep returns a term as a process finds it that was stopped right after its last renewal and continued later, before
+// any timer has fired.
 func asleep(t *testing.T, mono, wall time.Duration) *term {
 	m := lease.Now()
 	sent := lease.Moment{Mono: m.Mono - mono, Wall: m.Wall.Add(-wall)}

@@ -15,10 +15,9 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// term is the state behind a Term. Three things may end separately, in this
-// order: its context (the work is to stop), its leadership (IsLeader says no),
-// and its hold on the Lease (nothing is renewed or released any more). When the
-// hold is lost first, all three end at once.
+// term is the state behind a Term. Three things may end separately, in this order: its context (the work is to stop),
+// its leadership (IsLeader says no), and its hold on the Lease (nothing is renewed or released any more). When the hold
+// is lost first, all three end at once.
 type term struct {
 	Term
 	uid           types.UID
@@ -62,8 +61,7 @@ func newTerm(ctx context.Context, info Term, uid types.UID, renewDeadline time.D
 	return t
 }
 
-// ends returns when the context ended, now if it has not, and when the hold on
-// the Lease was lost, nil if it was not.
+// ends returns when the context ended, now if it has not, and when the hold on the Lease was lost, nil if it was not.
 func (t *term) ends() (ended lease.Moment, lost *lease.Moment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,8 +71,7 @@ func (t *term) ends() (ended lease.Moment, lost *lease.Moment) {
 	return *t.ended, t.lostAt
 }
 
-// held returns how long the Lease is still certain to be ours. If that time has passed, it ends the
-// term.
+// held returns how long the Lease is still certain to be ours. If that time has passed, it ends the term.
 func (t *term) held() time.Duration {
 	t.mu.Lock()
 	left := t.heldLocked(lease.Now())
@@ -109,8 +106,8 @@ func (t *term) remaining() time.Duration {
 	return t.held()
 }
 
-// extend extends the term by a write sent at sent that was just acknowledged.
-// An acknowledgement that comes after the deadline revives nothing.
+// extend extends the term by a write sent at sent that was just acknowledged. An acknowledgement that comes after the
+// deadline revives nothing.
 func (t *term) extend(sent lease.Moment) {
 	t.mu.Lock()
 	inTime := t.heldLocked(lease.Now()) > 0
@@ -123,8 +120,7 @@ func (t *term) extend(sent lease.Moment) {
 	}
 }
 
-// observed ends the term if the Lease is not, or no longer, the one this
-// process wrote.
+// observed ends the term if the Lease is not, or no longer, the one this process wrote.
 func (t *term) observed(obs lease.Observation) {
 	switch {
 	case t.renewDeadline == 0:
@@ -181,8 +177,7 @@ func (t *term) unhold() {
 	}
 }
 
-// unheld returns a channel that is closed when no hold is open. It is meant for
-// a retired term, which gets no new ones.
+// unheld returns a channel that is closed when no hold is open. It is meant for a retired term, which gets no new ones.
 func (t *term) unheld() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,9 +206,8 @@ func (t *term) lastSent() lease.Moment {
 	return t.sent
 }
 
-// watchdog ends the term at its deadline, until the term is lost or stop is
-// closed. It looks at the clocks at least every tick: its timer stands still
-// while the machine is suspended, the wall clock does not.
+// watchdog ends the term at its deadline, until the term is lost or stop is closed. It looks at the clocks at least
+// every tick: its timer stands still while the machine is suspended, the wall clock does not.
 func (t *term) watchdog(stop <-chan struct{}, tick time.Duration) {
 	timer := time.NewTimer(tick)
 	defer timer.Stop()

@@ -15,12 +15,12 @@ import (
 const (
 	// reminder is how often a trouble that lasts is logged again.
 	reminder = 10 * time.Minute
-	// settled is how long a reason that was logged before must have been the only
-	// one before it is logged again, because the log names another one. An operation
-	// whose trouble comes and goes must work as long before that is logged as its end.
+	// settled is how long a reason that was logged before must have been the only one before it is logged again, because
+	// the log names another one. An operation whose trouble comes and goes must work as long before that is logged as its
+	// end.
 	settled = 20 * time.Second
-	// Each trouble is one line when it comes and one when it goes. No more than
-	// troubleBurst may come at once, and then one each troubleSpacing.
+	// Each trouble is one line when it comes and one when it goes. No more than troubleBurst may come at once, and then
+	// one each troubleSpacing.
 	troubleBurst   = 3
 	troubleSpacing = 40 * time.Second
 )
@@ -46,8 +46,8 @@ var over = map[failure]string{
 	cannotWatch: "watching the Lease works again",
 }
 
-// troubled logs a failure that will be tried again. The log always names the
-// present reason, and stays short: the same reason is a line each reminder.
+// troubled logs a failure that will be tried again. The log always names the present reason, and stays short: the same
+// reason is a line each reminder.
 func (e *Elector) troubled(ctx context.Context, what failure, err error) {
 	switch what {
 	case cannotClaim:
@@ -150,9 +150,8 @@ func (t *trouble) mayTellLeader(m lease.Moment) bool {
 	return t.changes.spend(m)
 }
 
-// worked takes in that an operation succeeded. It returns for how long it had
-// failed, and whether the log must say that this is over. It may be called for as
-// long as the operation works.
+// worked takes in that an operation succeeded. It returns for how long it had failed, and whether the log must say that
+// this is over. It may be called for as long as the operation works.
 func (t *trouble) worked(what failure, m lease.Moment) (lasted time.Duration, told bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -188,9 +187,8 @@ func (t *trouble) failing(what failure) bool {
 	return a != nil && a.failing
 }
 
-// untried reports whether the operation has not failed for longer than pause, and what the API server
-// asked for, so that nobody tries it any more. Of one that was refused for a reason that lasts it
-// says no.
+// untried reports whether the operation has not failed for longer than pause, and what the API server asked for, so
+// that nobody tries it any more. Of one that was refused for a reason that lasts it says no.
 func (t *trouble) untried(what failure, m lease.Moment, pause time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -198,8 +196,7 @@ func (t *trouble) untried(what failure, m lease.Moment, pause time.Duration) boo
 	return a != nil && (!a.failing || !a.refused && m.StandbySince(a.until) > pause)
 }
 
-// refused reports whether it failed because the API server refused it, for a
-// reason that lasts.
+// refused reports whether it failed because the API server refused it, for a reason that lasts.
 func (t *trouble) refused(what failure) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

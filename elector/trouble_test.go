@@ -27,8 +27,8 @@ var (
 	errConflict  = apierrors.NewConflict(schema.GroupResource{Resource: "leases"}, testLease, errors.New("webhook says no"))
 )
 
-// warned returns the errors that are logged when failure after failure comes, one
-// each interval, for as long as a duration.
+// warned returns the errors that are logged when failure after failure comes, one each interval, for as long as a
+// duration.
 func warned(interval, duration time.Duration, failure func(n int) error) (lines []string) {
 	var t trouble
 	for n, at := 0, time.Duration(0); at < duration; n, at = n+1, at+interval {

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// work is the goroutine that runs the callbacks of one term, one after the
-// other, which is what keeps them in pairs and in order.
+// work is the goroutine that runs the callbacks of one term, one after the other, which is what keeps them in pairs and
+// in order.
 type work struct {
 	done     chan struct{}
 	stopping atomic.Bool // OnStartedLeading has returned, and OnStoppedLeading follows
@@ -52,8 +52,7 @@ func (e *Elector) startWork(ctx context.Context, t *term) *work {
 			f(t.ctx)
 		}
 		<-t.ctx.Done()
-		// From here on this replica's work is done. Retiring any later would
-		// make IsLeader return true in OnStoppedLeading.
+		// From here on this replica's work is done. Retiring any later would make IsLeader return true in OnStoppedLeading.
 		t.retire()
 		w.stopping.Store(true)
 		if f := e.callbacks.OnStoppedLeading; f != nil {
@@ -79,8 +78,8 @@ func goexitError(callback string) error {
 	return fmt.Errorf("%s ended its goroutine (runtime.Goexit)", callback)
 }
 
-// panicError is what Start panics with when a callback has panicked. It wraps the
-// value that was thrown, if that is an error.
+// panicError is what Start panics with when a callback has panicked. It wraps the value that was thrown, if that is an
+// error.
 type panicError struct {
 	callback string
 	value    any

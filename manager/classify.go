@@ -17,15 +17,14 @@ type hasCache interface {
 	GetCache() cache.Cache
 }
 
-// warmable is controller-runtime's optional interface of runnables that do
-// something before their replica leads. Wrapping a runnable would hide it.
+// warmable is controller-runtime's optional interface of runnables that do something before their replica leads.
+// Wrapping a runnable would hide it.
 type warmable interface {
 	Warmup(context.Context) error
 }
 
-// leaderGated tells whether controller-runtime would run r on the leader only.
-// The order of the cases is controller-runtime's, and matters: a webhook server
-// that says it needs leader election runs everywhere all the same.
+// leaderGated tells whether controller-runtime would run r on the leader only. The order of the cases is
+// controller-runtime's, and matters: a webhook server that says it needs leader election runs everywhere all the same.
 func leaderGated(r manager.Runnable) bool {
 	switch r := r.(type) {
 	case *manager.Server:
@@ -38,8 +37,8 @@ func leaderGated(r manager.Runnable) bool {
 	return true
 }
 
-// everywhere is a runnable for every replica. controller-runtime starts those
-// once the caches have synced, and stops them before anything else.
+// everywhere is a runnable for every replica. controller-runtime starts those once the caches have synced, and stops
+// them before anything else.
 type everywhere func(context.Context) error
 
 func (e everywhere) Start(ctx context.Context) error { return e(ctx) }

@@ -14,8 +14,8 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// leaseClientset has the groups of the API that the Elector, its preflight and
-// the leader's Services use. kubernetes.NewForConfig would link the code of all the others too.
+// leaseClientset has the groups of the API that the Elector, its preflight and the leader's Services use.
+// kubernetes.NewForConfig would link the code of all the others too.
 type leaseClientset struct {
 	kubernetes.Interface // nil: none of the others is ever asked for
 

@@ -21,8 +21,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// election returns the options that controller-runtime has for leader election, all set except for
-// the two that are refused.
+// election returns the options that controller-runtime has for leader election, all set except for the two that are
+// refused.
 func election() ctrl.Options {
 	return ctrl.Options{
 		LeaderElection:                true,
@@ -64,8 +64,8 @@ func TestCleanStopReleasesUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
-// Every option of controller-runtime that is about the election must be looked
-// at here: a new one fails this test until it is.
+// Every option of controller-runtime that is about the election must be looked at here: a new one fails this test until
+// it is.
 func TestInnerManagerGetsNoElectionOption(t *testing.T) {
 	cleared := reflect.ValueOf(withoutElection(election()))
 	for i := range cleared.NumField() {

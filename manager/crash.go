@@ -20,8 +20,8 @@ import (
 // WithCrashDetection sets [elector.Config.CrashDetection]: when the container of the leader has ended, another replica
 // takes over within a second or so, instead of LeaseDuration after the last renewal. By default it waits for
 // LeaseDuration−RenewDeadline after the kubelet has reported the end, because requests that the former leader had sent
-// may still be carried out. With [WithFencing] and its policy [fencing.Epoch] it does not wait, if the policy is found in
-// the cluster: that refuses them. detection changes the defaults, and may be left out.
+// may still be carried out. With [WithFencing] and its policy [fencing.Epoch] it does not wait, if the policy is found
+// in the cluster: that refuses them. detection changes the defaults, and may be left out.
 //
 // The Deployment must set POD_NAME, POD_NAMESPACE and POD_UID by fieldRef, and the replicas need the permissions to get
 // and watch Pods in their namespace. Without LeaderElection it does nothing. With [WithShards] it is about the leader

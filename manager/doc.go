@@ -6,8 +6,8 @@
 //
 //	mgr, err := manager.New(ctrl.GetConfigOrDie(), ctrl.Options{…}) // was ctrl.NewManager
 //
-// The pages in examples/over say what becomes of each of the options, and how operators move over that elect their leader
-// by operator-lib's leader-for-life or by knative's leader-aware reconcilers.
+// The pages in examples/over say what becomes of each of the options, and how operators move over that elect their
+// leader by operator-lib's leader-for-life or by knative's leader-aware reconcilers.
 //
 // Controllers live as long as the process. Their requests are gated: handed out in a term of this replica, and kept
 // otherwise. See [Gate] for the same with a manager and an Elector of your own.

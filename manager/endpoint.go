@@ -13,12 +13,11 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// sliceManager is what an EndpointSlice of ours is managed by, so that Kubernetes' controllers leave
-// it alone.
+// sliceManager is what an EndpointSlice of ours is managed by, so that Kubernetes' controllers leave it alone.
 const sliceManager = "kube-elector.io"
 
-// endpointSlice returns the EndpointSlice that follows base, or nil for none: with this replica's
-// address, or without one.
+// endpointSlice returns the EndpointSlice that follows base, or nil for none: with this replica's address, or without
+// one.
 func (p *publisher) endpointSlice(base *discoveryv1.EndpointSlice, at place, token elector.Token, ready bool) *discoveryv1.EndpointSlice {
 	next := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: p.name}, AddressType: p.family}
 	if base != nil {
@@ -67,8 +66,8 @@ func (p LeaderPort) endpointPort() discoveryv1.EndpointPort {
 	return port
 }
 
-// sameEndpoint reports whether both say the same as far as it is ours to say. Hints and labels of
-// others are left alone.
+// sameEndpoint reports whether both say the same as far as it is ours to say. Hints and labels of others are left
+// alone.
 func sameEndpoint(a, b *discoveryv1.EndpointSlice) bool {
 	content := func(s *discoveryv1.EndpointSlice) any {
 		type endpoint struct {
@@ -87,8 +86,8 @@ func sameEndpoint(a, b *discoveryv1.EndpointSlice) bool {
 	return equality.Semantic.DeepEqual(content(a), content(b))
 }
 
-// later reports whether the EndpointSlice was written in a later term than that of the token. A
-// token that is higher than the object's version is from another cluster.
+// later reports whether the EndpointSlice was written in a later term than that of the token. A token that is higher
+// than the object's version is from another cluster.
 func later(s *discoveryv1.EndpointSlice, token elector.Token) bool {
 	if s == nil {
 		return false

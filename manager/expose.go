@@ -17,8 +17,8 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// exposeMetrics puts the metrics of the Elector, the shards and the Gate into controller-runtime's registry, and returns
-// the function that takes them out.
+// exposeMetrics puts the metrics of the Elector, the shards and the Gate into controller-runtime's registry, and
+// returns the function that takes them out.
 func (m *Manager) exposeMetrics() func() {
 	collectors := []prometheus.Collector{m.elector.Collector(), m.gate.parkedRequests(m.config)}
 	if m.shards != nil {
@@ -27,8 +27,8 @@ func (m *Manager) exposeMetrics() func() {
 	var served []prometheus.Collector
 	for _, c := range collectors {
 		if err := metrics.Registry.Register(c); err != nil {
-			// Another replica in this very process contends for the same Lease. Without
-			// an election they are alike, and what the other one serves is true of both.
+			// Another replica in this very process contends for the same Lease. Without an election they are alike, and what the
+			// other one serves is true of both.
 			level := slog.LevelDebug
 			if m.config.Enabled {
 				level = slog.LevelWarn
@@ -91,9 +91,8 @@ func exposeMissing(namespace, name string, verbs, missing []string) {
 	}
 }
 
-// AddHealthzCheck adds a liveness check, as controller-runtime's manager does. It
-// refuses the name given to [WithHealthzCheck]: the later check of a name
-// replaces the earlier one, and the Elector's would be gone unnoticed.
+// AddHealthzCheck adds a liveness check, as controller-runtime's manager does. It refuses the name given to
+// [WithHealthzCheck]: the later check of a name replaces the earlier one, and the Elector's would be gone unnoticed.
 func (m *Manager) AddHealthzCheck(name string, check healthz.Checker) error {
 	if name == m.settings.healthz && name != "" {
 		return fmt.Errorf("manager: AddHealthzCheck: %q: is the name of the Elector's check (WithHealthzCheck): choose another", name)

@@ -39,12 +39,11 @@ func (f fence) of(subresource string) *fence {
 	return &f
 }
 
-// lag is how long a refusal may mean that the API server has not seen yet who leads. On a healthy one
-// that takes milliseconds. It adds up to 2.6s.
+// lag is how long a refusal may mean that the API server has not seen yet who leads. On a healthy one that takes
+// milliseconds. It adds up to 2.6s.
 var lag = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 10}
 
-// write does a write, and repeats it while it is refused only because the API server has not heard of
-// the new leader.
+// write does a write, and repeats it while it is refused only because the API server has not heard of the new leader.
 func (f *fence) write(ctx context.Context, do func(context.Context) error) error {
 	for backoff := lag; ; {
 		err := f.attempt(ctx, do)

@@ -20,8 +20,7 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// inTerm has f called in a bubble, in a term of an Elector that is stopped
-// afterwards, with the term's context.
+// inTerm has f called in a bubble, in a term of an Elector that is stopped afterwards, with the term's context.
 func inTerm(t *testing.T, f func(t *testing.T, ctx context.Context, e *elector.Elector)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,38 +14,31 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// WriteTime is how long a term must still be certain for a fenced client to
-// send a write: more than a healthy API server takes for one. A term that is
-// being renewed never comes near it, as long as RenewDeadline-RetryPeriod is
-// well above.
+// WriteTime is how long a term must still be certain for a fenced client to send a write: more than a healthy API
+// server takes for one. A term that is being renewed never comes near it, as long as RenewDeadline-RetryPeriod is well
+// above.
 const WriteTime = 250 * time.Millisecond
 
-// Leadership is what a fence asks: an *elector.Elector, for which any of its
-// terms will do, or one elector.Term.
+// Leadership is what a fence asks: an *elector.Elector, for which any of its terms will do, or one elector.Term.
 type Leadership interface {
 	// Remaining is how long leadership is still certain.
 	Remaining() time.Duration
 }
 
-// Fenced returns a client whose writes, to objects and subresources, are sent
-// only while they are covered by a term: WriteTime of it must remain. Which
-// term: the one the request's context descends from, as that of Reconcile does
-// in a gated controller; and lead, unless it is nil. With neither, nothing is
-// written. Otherwise the write fails with ErrNotLeading. If its context's own
-// term is over for good, the error is a reconcile.TerminalError too, so that a
+// Fenced returns a client whose writes, to objects and subresources, are sent only while they are covered by a term:
+// WriteTime of it must remain. Which term: the one the request's context descends from, as that of Reconcile does in a
+// gated controller; and lead, unless it is nil. With neither, nothing is written. Otherwise the write fails with
+// ErrNotLeading. If its context's own term is over for good, the error is a reconcile.TerminalError too, so that a
 // controller does not try again.
 //
-// A write is cut off when the term's remaining time has passed. It may then
-// have been done or not, as after any timeout; the error is ErrNotLeading and
-// context.DeadlineExceeded.
+// A write is cut off when the term's remaining time has passed. It may then have been done or not, as after any
+// timeout; the error is ErrNotLeading and context.DeadlineExceeded.
 //
-// Reads are not fenced. The fence is this side's alone: a process that is
-// stopped between the check and the sending still writes when it continues.
-// That is what package fencing is for. A write that one of its policies refuses
-// fails with fencing.ErrRefused, and is counted; in a term that is over, the
-// error is a reconcile.TerminalError too. As the policy fencing.Holder hears of
-// a new leader a little late, a write that it refuses is tried again for up to
-// 3s, while the term covers it.
+// Reads are not fenced. The fence is this side's alone: a process that is stopped between the check and the sending
+// still writes when it continues. That is what package fencing is for. A write that one of its policies refuses fails
+// with fencing.ErrRefused, and is counted; in a term that is over, the error is a reconcile.TerminalError too. As the
+// policy fencing.Holder hears of a new leader a little late, a write that it refuses is tried again for up to 3s, while
+// the term covers it.
 func Fenced(c client.Client, lead Leadership, options ...FenceOption) client.Client {
 	f := &fence{lead: lead, c: c}
 	for _, option := range options {
@@ -56,8 +49,7 @@ func Fenced(c client.Client, lead Leadership, options ...FenceOption) client.Cli
 	return &fencedClient{Reader: c, c: c, fence: f}
 }
 
-// fencedClient does not embed the client: a method added to client.Client must
-// not pass by the fence.
+// fencedClient does not embed the client: a method added to client.Client must not pass by the fence.
 type fencedClient struct {
 	client.Reader
 	c     client.Client

@@ -60,8 +60,7 @@ var writes = map[string]func(context.Context, client.Client) error{
 	},
 }
 
-// recordingClient has write called for every write instead of doing it, and
-// lets no read through.
+// recordingClient has write called for every write instead of doing it, and lets no read through.
 func recordingClient(write func(context.Context) error) client.Client {
 	read := errors.New("read")
 	return interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
@@ -180,8 +179,7 @@ func TestWithoutAnyTermNothingIsWritten(t *testing.T) {
 	}
 }
 
-// A request of an earlier term must not pass because a later term has begun in
-// the same process.
+// A request of an earlier term must not pass because a later term has begun in the same process.
 func TestWriteNeedsTheTermOfItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		terms := make(chan context.Context, 2)

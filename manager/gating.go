@@ -23,8 +23,8 @@ type Gating interface {
 func (g *Gate) gating() (*tenures, bool) { return g.tenures, !g.settings.cold }
 
 // GatedOptions returns the options of a controller whose requests by gates, for request types other than
-// reconcile.Request. Those of reconcile.Request need no such thing. The controller must be added to the same Manager
-// or Gate, as ctrl.NewTypedControllerManagedBy(mgr) does.
+// reconcile.Request. Those of reconcile.Request need no such thing. The controller must be added to the same Manager or
+// Gate, as ctrl.NewTypedControllerManagedBy(mgr) does.
 //
 // The options must have the Reconciler. The builder wants it apart: give what is returned as Reconciler to Complete,
 // and the rest, without it, to WithOptions. Options with NeedLeaderElection false are returned as they are.

@@ -56,8 +56,8 @@ func (g *group) start(name string, f func(context.Context) error) bool {
 	return true
 }
 
-// returned treats an error as controller-runtime does: it ends the manager,
-// unless it comes from work that has been told to stop.
+// returned treats an error as controller-runtime does: it ends the manager, unless it comes from work that has been
+// told to stop.
 func (g *group) returned(name string, err error) {
 	switch {
 	case err == nil:
@@ -90,8 +90,8 @@ func (g *group) names() []string {
 	return names
 }
 
-// describe names a runnable for people: by its Name field if it has one, as
-// controllers and servers do, or by the name of its function.
+// describe names a runnable for people: by its Name field if it has one, as controllers and servers do, or by the name
+// of its function.
 func describe(r manager.Runnable) string {
 	name, _, _ := strings.Cut(fmt.Sprintf("%T", r), "[") // type arguments tell nothing
 	v := reflect.Indirect(reflect.ValueOf(r))

@@ -43,8 +43,8 @@ func fromControllerRuntime(t reflect.Type) bool {
 	return strings.HasPrefix(t.PkgPath(), controllerRuntime+"/")
 }
 
-// lacking returns the first field that a controller's type lacks, or has with another type. The types of a controller of
-// reconcile.Requests are known exactly, those of others in part.
+// lacking returns the first field that a controller's type lacks, or has with another type. The types of a controller
+// of reconcile.Requests are known exactly, those of others in part.
 func lacking(t reflect.Type, ofRequests bool) string {
 	for _, field := range []struct {
 		name  string

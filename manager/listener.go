@@ -18,8 +18,8 @@ import (
 // informer has, which is how a new leader hears of what there is. A standby would only collect requests for objects
 // that are gone by the time it leads.
 //
-// With shards the Gate always listens. What the handlers hear matters only for the shards that this replica has, and for
-// each that it gets they replay: see [listeners.replay].
+// With shards the Gate always listens. What the handlers hear matters only for the shards that this replica has, and
+// for each that it gets they replay: see [listeners.replay].
 type listeners struct {
 	log        *slog.Logger
 	accepts    func(shard) bool // whether this replica has a shard; nil without shards

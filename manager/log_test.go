@@ -18,8 +18,8 @@ import (
 	"github.com/go-logr/logr/funcr"
 )
 
-// logged collects what is logged. It may be read while others write: a manager
-// logs for a moment longer than Start takes.
+// logged collects what is logged. It may be read while others write: a manager logs for a moment longer than Start
+// takes.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder // guarded by mu

@@ -160,18 +160,17 @@ func WithReElection() Option {
 	return func(s *settings) { s.reElection = true }
 }
 
-// WithColdStandby makes controllers start their sources at the first election, as controller-runtime's do. By default
-// a standby has its caches and sources ready, unless a controller's own EnableWarmup says otherwise. A standby that is
+// WithColdStandby makes controllers start their sources at the first election, as controller-runtime's do. By default a
+// standby has its caches and sources ready, unless a controller's own EnableWarmup says otherwise. A standby that is
 // cold needs less memory, makes fewer watches and polls, and does not notice what it lacks, such as a CRD. It takes
 // over more slowly.
 func WithColdStandby() Option {
 	return func(s *settings) { s.cold = true }
 }
 
-// WithElectedAsProbe says that callers of [Manager.Elected] only look at the channel, as a
-// readiness check does, and do nothing that must end when this replica no longer leads. Without it,
-// the first call of Elected makes every lost lease end the process at once, because the channel
-// stays closed.
+// WithElectedAsProbe says that callers of [Manager.Elected] only look at the channel, as a readiness check does, and do
+// nothing that must end when this replica no longer leads. Without it, the first call of Elected makes every lost lease
+// end the process at once, because the channel stays closed.
 func WithElectedAsProbe() Option {
 	return func(s *settings) { s.electedAsProbe = true }
 }

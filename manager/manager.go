@@ -48,15 +48,13 @@ type Manager struct {
 	started bool
 }
 
-// New makes a Manager as ctrl.NewManager makes one, from the same options.
-// Those about leader election become the Elector's Config; what it cannot
-// honour is refused by name, all in one error. The options are not modified,
-// and the API server is not talked to about the Lease before Start.
+// New makes a Manager as ctrl.NewManager makes one, from the same options. Those about leader election become the
+// Elector's Config; what it cannot honour is refused by name, all in one error. The options are not modified, and the
+// API server is not talked to about the Lease before Start.
 //
-// GracefulShutdownTimeout bounds the stopping of everything. Gated work gets
-// all of it but a tenth (a second at most), which is kept for the release and
-// what stops after. It is also the time gated work has to stop after a lost
-// term; if it is 0, that is elector.DefaultDrainTimeout.
+// GracefulShutdownTimeout bounds the stopping of everything. Gated work gets all of it but a tenth (a second at most),
+// which is kept for the release and what stops after. It is also the time gated work has to stop after a lost term; if
+// it is 0, that is elector.DefaultDrainTimeout.
 func New(cfg *rest.Config, options ctrl.Options, more ...Option) (*Manager, error) {
 	if cfg == nil {
 		return nil, errors.New("manager: must specify Config")
@@ -185,9 +183,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 }
 
-// assemble adds the Gate, the Elector and the shards to the inner manager as runnables of
-// every replica: started when the caches have synced, stopped before anything
-// else, and waited for before the caches, the webhooks and the servers stop.
+// assemble adds the Gate, the Elector and the shards to the inner manager as runnables of every replica: started when
+// the caches have synced, stopped before anything else, and waited for before the caches, the webhooks and the servers
+// stop.
 func (m *Manager) assemble(ctx context.Context) error {
 	var errs []error
 	runnables := []everywhere{m.gate.Start, m.campaign}
@@ -197,8 +195,7 @@ func (m *Manager) assemble(ctx context.Context) error {
 	for _, f := range runnables {
 		errs = append(errs, m.managed.Manager.Add(everywhere(func(inner context.Context) error {
 			if ctx.Err() != nil {
-				// The inner manager starts everything, even if it was stopped
-				// while it waited for the caches.
+				// The inner manager starts everything, even if it was stopped while it waited for the caches.
 				return nil
 			}
 			return f(inner)
@@ -226,7 +223,8 @@ func (m *Manager) campaign(ctx context.Context) error {
 	return m.conclude(electing, m.elector.Start(electing), "the election did not end cleanly")
 }
 
-// conclude returns what the runnable returns whose Elector or shards returned err. unclean is logged if ctx ended first.
+// conclude returns what the runnable returns whose Elector or shards returned err. unclean is logged if ctx ended
+// first.
 func (m *Manager) conclude(ctx context.Context, err error, unclean string) error {
 	switch {
 	case errors.Is(err, elector.ErrDrainTimeout):

@@ -24,8 +24,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// controller-runtime starts everything else when the caches have synced, even if
-// its context has ended by then.
+// controller-runtime starts everything else when the caches have synced, even if its context has ended by then.
 func TestManagerStoppedWhileStartingRunsNoGatedWork(t *testing.T) {
 	for _, elect := range []bool{true, false} {
 		var j journal

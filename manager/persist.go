@@ -24,8 +24,8 @@ const (
 	hungHint = "look at the token source, exec plugin or transport wrapper"
 )
 
-// persist calls do until it returns nil or an error that will not change, or ctx ends. It waits for no
-// request that ignores its context, so do must not write to what others use.
+// persist calls do until it returns nil or an error that will not change, or ctx ends. It waits for no request that
+// ignores its context, so do must not write to what others use.
 func (m *Manager) persist(ctx context.Context, failure string, do func(context.Context) error) error {
 	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 10 * time.Second}
 	calls := make(chan struct{}, maxHung)
@@ -43,8 +43,7 @@ func (m *Manager) persist(ctx context.Context, failure string, do func(context.C
 	}
 }
 
-// attempt returns what do returns, or an error that is [elector.ErrRequestHung] if do goes on after its
-// time is up.
+// attempt returns what do returns, or an error that is [elector.ErrRequestHung] if do goes on after its time is up.
 func attempt(ctx context.Context, calls chan struct{}, do func(context.Context) error) error {
 	select {
 	case calls <- struct{}{}:

@@ -83,8 +83,8 @@ type place struct {
 // errNotOurs is why a Pod of the expected name is not this replica's.
 var errNotOurs = errors.New("the Pod of this name is another one: by its addresses, or by $POD_UID")
 
-// find asks the API server for this replica's Pod. If it is not there, or must not be read, the
-// environment's addresses do. unowned then says why.
+// find asks the API server for this replica's Pod. If it is not there, or must not be read, the environment's addresses
+// do. unowned then says why.
 func (e podEnvironment) find(ctx context.Context, pods corev1client.PodInterface) (p place, unowned, err error) {
 	pod, err := pods.Get(ctx, e.name, metav1.GetOptions{})
 	if err == nil {

@@ -41,10 +41,9 @@ type permissions struct {
 	told            bool // the log says that some are missing
 }
 
-// preflight logs which permissions on the Lease are missing, and when they have
-// been granted: a replica without them would stand by for ever and never say why.
-// It never keeps a replica from trying. It returns when nothing is missing, or
-// when ctx ends.
+// preflight logs which permissions on the Lease are missing, and when they have been granted: a replica without them
+// would stand by for ever and never say why. It never keeps a replica from trying. It returns when nothing is missing,
+// or when ctx ends.
 func (p *permissions) preflight(ctx context.Context) {
 	checkPermissions(ctx, p.log, p.check, func(missing []string) { p.tell(ctx, missing) })
 }
@@ -112,8 +111,8 @@ func missingShardVerbs(ctx context.Context, clientset kubernetes.Interface, name
 	return missing, nil
 }
 
-// missingVerbs asks the API server what this replica may do to the Lease. To
-// create it is needed only as long as there is none, as far as can be seen.
+// missingVerbs asks the API server what this replica may do to the Lease. To create it is needed only as long as there
+// is none, as far as can be seen.
 func missingVerbs(ctx context.Context, clientset kubernetes.Interface, namespace, name string) ([]string, error) {
 	var missing []string
 	lease := resource{"coordination.k8s.io", "leases", namespace, name}

@@ -198,8 +198,7 @@ func TestPreflightWithShardsAsksAboutAllLeases(t *testing.T) {
 	})
 }
 
-// A server that does not answer such questions, or at all, keeps nobody from
-// leading and does not raise a false alarm.
+// A server that does not answer such questions, or at all, keeps nobody from leading and does not raise a false alarm.
 func TestPreflightThatCannotAskRaisesNoAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buffer logged

@@ -23,8 +23,7 @@ import (
 const (
 	// sliceTimeout bounds one request about an EndpointSlice.
 	sliceTimeout = 5 * time.Second
-	// removalTimeout is how long the removal of an address is tried, and so how much it can delay a
-	// release.
+	// removalTimeout is how long the removal of an address is tried, and so how much it can delay a release.
 	removalTimeout = 500 * time.Millisecond
 	// sliceTries is how many versions in a row are met before there is a pause.
 	sliceTries = 4
@@ -35,8 +34,7 @@ const (
 // errLaterTerm is returned for an EndpointSlice that a later leader has written.
 var errLaterTerm = errors.New("a later leader has written the EndpointSlice")
 
-// A publisher keeps one EndpointSlice: that of a Service and an IP family. Only the goroutine of
-// keep writes it.
+// A publisher keeps one EndpointSlice: that of a Service and an IP family. Only the goroutine of keep writes it.
 type publisher struct {
 	client  discoveryclient.EndpointSliceInterface
 	service leaderService
@@ -82,8 +80,8 @@ func (p *publisher) turnLocked(slice *discoveryv1.EndpointSlice, known bool) {
 	p.changed = make(chan struct{})
 }
 
-// keep makes the EndpointSlice name this replica until ctx, that of a term's work, ends. Then it
-// removes the address, unless the API server cannot be reached.
+// keep makes the EndpointSlice name this replica until ctx, that of a term's work, ends. Then it removes the address,
+// unless the API server cannot be reached.
 func (p *publisher) keep(ctx context.Context, at place, token elector.Token) {
 	pace, told, written := newPace(), false, time.Time{}
 	for ctx.Err() == nil {
@@ -146,8 +144,8 @@ func (p *publisher) remove(ctx context.Context, at place, token elector.Token) {
 	}
 }
 
-// vacate removes the address that a former leader may have left in the EndpointSlice of an IP family
-// which this replica does not have. Nobody watches it.
+// vacate removes the address that a former leader may have left in the EndpointSlice of an IP family which this replica
+// does not have. Nobody watches it.
 func (p *publisher) vacate(ctx context.Context, at place, token elector.Token) {
 	for pace, told := newPace(), false; ctx.Err() == nil; pause(ctx, pace.Step()) {
 		err := p.tryVacate(ctx, at, token)
@@ -214,8 +212,8 @@ func (p *publisher) tryPut(ctx context.Context, at place, token elector.Token, r
 	case base != nil && sameEndpoint(base, next) && ready:
 		return false, nil // a write without a reply has landed
 	}
-	// After a write without a reply an empty EndpointSlice is written even if there seems to be none
-	// to empty: that write may still arrive, and fails then.
+	// After a write without a reply an empty EndpointSlice is written even if there seems to be none to empty: that write
+	// may still arrive, and fails then.
 	var stored *discoveryv1.EndpointSlice
 	var err error
 	if base == nil {

@@ -22,8 +22,8 @@ import (
 // Delays and back-offs are the inner queue's and go on between tenures: a key that becomes due then is parked by Get.
 // workqueue_depth and Len count what the inner queue has, not what is parked.
 //
-// A request costs about 0.3 µs more than on the inner queue alone, and 0.25 µs and 48 bytes for its context. A parked key
-// costs 63 bytes beside its strings. BenchmarkRequest and BenchmarkParked measure that.
+// A request costs about 0.3 µs more than on the inner queue alone, and 0.25 µs and 48 bytes for its context. A parked
+// key costs 63 bytes beside its strings. BenchmarkRequest and BenchmarkParked measure that.
 type gatedQueue[T comparable] struct {
 	inner   priorityqueue.PriorityQueue[T]
 	name    string // the controller's

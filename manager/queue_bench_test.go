@@ -33,8 +33,7 @@ func requests(n int) []reconcile.Request {
 	return all
 }
 
-// BenchmarkRequest measures Add, Get and Done of one key, and for gated queues also the context of
-// Reconcile.
+// BenchmarkRequest measures Add, Get and Done of one key, and for gated queues also the context of Reconcile.
 func BenchmarkRequest(b *testing.B) {
 	keys := requests(1000)
 	for name, make := range benchQueues {
@@ -76,8 +75,8 @@ func BenchmarkRequest(b *testing.B) {
 	})
 }
 
-// BenchmarkParked measures the memory of 100,000 parked keys, without their strings, and the time
-// from the election until the first of them is handed out.
+// BenchmarkParked measures the memory of 100,000 parked keys, without their strings, and the time from the election
+// until the first of them is handed out.
 func BenchmarkParked(b *testing.B) {
 	const n = 100_000
 	keys := requests(n)

@@ -29,8 +29,8 @@ const (
 	modelCheck     = 5000 // steps between two looks for what was lost
 )
 
-// model drives a gated queue and its reconciler at random, with workers that do what controller-runtime's do, and
-// looks for requests that run outside a tenure or are lost.
+// model drives a gated queue and its reconciler at random, with workers that do what controller-runtime's do, and looks
+// for requests that run outside a tenure or are lost.
 type model struct {
 	t       *testing.T
 	rand    *rand.Rand // the driver's

@@ -161,8 +161,8 @@ func (g *Gate) fail(err error) {
 	g.log.Error("gated work failed while stopping", "err", err)
 }
 
-// onFailure makes the Gate call f before a term in which it fails ends, so that no other term is sought. If it has failed
-// already, f is called at once.
+// onFailure makes the Gate call f before a term in which it fails ends, so that no other term is sought. If it has
+// failed already, f is called at once.
 func (g *Gate) onFailure(f func()) {
 	g.mu.Lock()
 	g.failing = f

@@ -24,27 +24,25 @@ type LeaderPort struct {
 	AppProtocol string
 }
 
-// WithLeaderService makes a Service point at the leader. Create the Service without a selector, in
-// the namespace and the cluster of the Lease. The Manager does not read it. Give WithLeaderService
-// more than once for more Services. Without leader election it does nothing.
+// WithLeaderService makes a Service point at the leader. Create the Service without a selector, in the namespace and
+// the cluster of the Lease. The Manager does not read it. Give WithLeaderService more than once for more Services.
+// Without leader election it does nothing.
 //
-// The leader writes an EndpointSlice when its gated work has been started, and keeps it as long as
-// the work may run: it repairs what somebody edits or deletes. There is one for each IP family of
-// the pod, NAME-ipv4 and NAME-ipv6, with one ready address at most. From the one of a family that
-// the pod lacks it removes what a former leader has left. That is not the pod's readiness: the
-// address is there for as long as the pod leads.
+// The leader writes an EndpointSlice when its gated work has been started, and keeps it as long as the work may run: it
+// repairs what somebody edits or deletes. There is one for each IP family of the pod, NAME-ipv4 and NAME-ipv6, with one
+// ready address at most. From the one of a family that the pod lacks it removes what a former leader has left. That is
+// not the pod's readiness: the address is there for as long as the pod leads.
 //
-// When the work is told to stop, the leader removes its address, and the Lease is released after
-// that, or half a second later at most. A leader that crashes or cannot reach the API server can
-// remove nothing. Its address stays until the next leader replaces it, which is as long as a
-// takeover takes. Writes are compare-and-swap and carry the term's token, so that a former leader
-// never replaces a later one's address.
+// When the work is told to stop, the leader removes its address, and the Lease is released after that, or half a second
+// later at most. A leader that crashes or cannot reach the API server can remove nothing. Its address stays until the
+// next leader replaces it, which is as long as a takeover takes. Writes are compare-and-swap and carry the term's
+// token, so that a former leader never replaces a later one's address.
 //
-// The address is that of the environment's POD_IPS or POD_IP (status.podIPs, status.podIP by
-// valueFrom.fieldRef) or else that of the Pod named $POD_NAME, or like the host. The EndpointSlice
-// is owned by this Pod, so that garbage collection removes it when the last leader's Pod is deleted.
-// If the Pod cannot be read, or the Lease is not in its namespace and cluster, it has no owner and
-// stays. Every replica watches the EndpointSlices. The README has the Role that this needs.
+// The address is that of the environment's POD_IPS or POD_IP (status.podIPs, status.podIP by valueFrom.fieldRef) or
+// else that of the Pod named $POD_NAME, or like the host. The EndpointSlice is owned by this Pod, so that garbage
+// collection removes it when the last leader's Pod is deleted. If the Pod cannot be read, or the Lease is not in its
+// namespace and cluster, it has no owner and stays. Every replica watches the EndpointSlices. The README has the Role
+// that this needs.
 func WithLeaderService(name string, ports ...LeaderPort) Option {
 	return func(s *settings) {
 		s.services = append(s.services, leaderService{name: name, ports: slices.Clone(ports)})

@@ -47,8 +47,8 @@ func newLeaderServices(clientset kubernetes.Interface, namespace string, service
 	}
 }
 
-// run finds out where this replica can be reached, and watches the EndpointSlices until ctx ends.
-// When it returns, what it and lead have started has ended.
+// run finds out where this replica can be reached, and watches the EndpointSlices until ctx ends. When it returns, what
+// it and lead have started has ended.
 func (s *leaderServices) run(ctx context.Context) {
 	ctx, done := elector.KeepConnections(ctx)
 	defer done()
@@ -108,8 +108,8 @@ func (s *leaderServices) find(ctx context.Context) (at place, unowned, err error
 	return s.pod.find(ctx, s.clientset.CoreV1().Pods(s.namespace))
 }
 
-// follow shows the publisher what the API server has, so that a new leader need not read it, and a
-// leader learns what others do to it.
+// follow shows the publisher what the API server has, so that a new leader need not read it, and a leader learns what
+// others do to it.
 func (s *leaderServices) follow(ctx context.Context, p *publisher) {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, p.name).String()
 	informer := cache.NewSharedIndexInformer(&cache.ListWatch{
@@ -145,8 +145,8 @@ func (s *leaderServices) follow(ctx context.Context, p *publisher) {
 // unlogged returns ctx without client-go's log lines. What matters is logged by keep.
 func unlogged(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
-// lead makes the Services point at this replica until ctx, that of a term's work, ends. The function
-// it returns waits until they do no more, for a bounded time.
+// lead makes the Services point at this replica until ctx, that of a term's work, ends. The function it returns waits
+// until they do no more, for a bounded time.
 func (s *leaderServices) lead(ctx context.Context) (end func()) {
 	term, _ := elector.TermFromContext(ctx)
 	ended := make(chan struct{})

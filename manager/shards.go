@@ -22,8 +22,8 @@ import (
 // [github.com/kube-elector/elector/elector/shards] promises that.
 //
 // A request is reconciled only by the replica that has its shard. When a replica gets a shard, every object of it that
-// exists is reconciled once. The context of Reconcile ends when its shard is given back or lost, and carries the term of
-// the shard: the Manager's client, [Fenced] and [Stamping] go by it. A shard is released after its requests have
+// exists is reconciled once. The context of Reconcile ends when its shard is given back or lost, and carries the term
+// of the shard: the Manager's client, [Fenced] and [Stamping] go by it. A shard is released after its requests have
 // returned. If they do not return within GracefulShutdownTimeout, less its tenth and LeaseDuration-RenewDeadline, the
 // other shards are given back and Start returns an error that names them.
 //
@@ -43,9 +43,10 @@ import (
 // A replica takes part once its controllers have warmed up: unless it has [WithColdStandby], it has all objects then.
 //
 // It costs each replica a second Lease to renew, named LeaderElectionID-replica-…, and a watch on the set's Leases, and
-// a Lease named LeaderElectionID-shard-N for each shard. It needs the permissions to get, list, watch, create and update
-// Leases in the namespace, and should have that to delete them. Of package fencing's policies only [fencing.Epoch] can
-// be combined with it, as the others compare with one Lease. Without LeaderElection this replica has all shards.
+// a Lease named LeaderElectionID-shard-N for each shard. It needs the permissions to get, list, watch, create and
+// update Leases in the namespace, and should have that to delete them. Of package fencing's policies only
+// [fencing.Epoch] can be combined with it, as the others compare with one Lease. Without LeaderElection this replica
+// has all shards.
 func WithShards(n int) Option {
 	return func(s *settings) { s.shards.given, s.shards.n = true, n }
 }
@@ -71,9 +72,9 @@ func ShardBy(key func(reconcile.Request) string) Option {
 // ShardCallbacks are called for each shard in pairs and in order, and for several shards concurrently. Both are
 // optional.
 type ShardCallbacks struct {
-	// OnAcquired is called when this replica has got a shard, before the first of its requests is handed out: forget
-	// what you remember of its keys ([Manager.ShardOf]) unless the term in ctx is Resumed. Requests wait until it
-	// returns, and so does the release of the shard. It must return when ctx ends, at the latest.
+	// OnAcquired is called when this replica has got a shard, before the first of its requests is handed out: forget what
+	// you remember of its keys ([Manager.ShardOf]) unless the term in ctx is Resumed. Requests wait until it returns, and
+	// so does the release of the shard. It must return when ctx ends, at the latest.
 	OnAcquired func(ctx context.Context, shard int)
 	// OnLost is called when the requests of a shard have returned after its end, before its Lease is released.
 	OnLost func(shard int)
@@ -145,8 +146,8 @@ func (m *Manager) newShards() (err error) {
 	return nil
 }
 
-// Shards returns this replica's part in the set of shards, for Held, Term and the like. It is Start that starts it. It is
-// nil without [WithShards].
+// Shards returns this replica's part in the set of shards, for Held, Term and the like. It is Start that starts it. It
+// is nil without [WithShards].
 func (m *Manager) Shards() *shards.Shards { return m.shards }
 
 // ShardOf returns the shard that a request is in, and 0 without [WithShards].
@@ -157,9 +158,9 @@ func (m *Manager) ShardOf(r reconcile.Request) int {
 	return int(shardOf[reconcile.Request](m.gate.tenures.division)(r))
 }
 
-// share takes part in the set of shards, once the controllers are warm. Before that a shard would be taken from a replica
-// that serves it, for nothing. What a controller's sources are told first, while no shard is held, is dropped, and the
-// replay of a shard would come on top of it.
+// share takes part in the set of shards, once the controllers are warm. Before that a shard would be taken from a
+// replica that serves it, for nothing. What a controller's sources are told first, while no shard is held, is dropped,
+// and the replay of a shard would come on top of it.
 func (m *Manager) share(ctx context.Context) error {
 	select {
 	case <-m.gate.warmed:

@@ -93,7 +93,8 @@ func TestWhatIsNotAControllerRunsOnTheLeaderOnly(t *testing.T) {
 	})
 }
 
-// Neither the loss of shards nor that of the session ends a process, even if another replica has had the shards meanwhile.
+// Neither the loss of shards nor that of the session ends a process, even if another replica has had the shards
+// meanwhile.
 func TestLosingShardsDoesNotEndTheProcess(t *testing.T) {
 	inFleet(t, 8, 20, func(f *fleet) {
 		a, b := f.replica("a", controller.Options{}).launch(), f.replica("b", controller.Options{}).launch()

@@ -22,25 +22,23 @@ import (
 // FenceOption changes what Fenced makes.
 type FenceOption func(*fence)
 
-// Stamping makes a fenced client write the token of the request's term, for the policy [fencing.Epoch],
-// into the annotation [fencing.TokenAnnotation] of objects of these types when it creates, updates,
-// patches or applies them or their status. Nothing is read from the fields of types. The token is that
-// of the term in the request's context, or else of the Elector or Term that [Fenced] was given. A request
-// without a token is not stamped.
+// Stamping makes a fenced client write the token of the request's term, for the policy [fencing.Epoch], into the
+// annotation [fencing.TokenAnnotation] of objects of these types when it creates, updates, patches or applies them or
+// their status. Nothing is read from the fields of types. The token is that of the term in the request's context, or
+// else of the Elector or Term that [Fenced] was given. A request without a token is not stamped.
 //
-// The annotation stays in the object that was passed in, even if the write fails. Numbers and all else
-// are sent as they were given. Patches that cannot carry the annotation, JSON patches among them, fail
-// with errors.ErrUnsupported. A client.RawPatch in which the annotations are null leaves those that
-// there are; client.MergeFrom removes them.
+// The annotation stays in the object that was passed in, even if the write fails. Numbers and all else are sent as they
+// were given. Patches that cannot carry the annotation, JSON patches among them, fail with errors.ErrUnsupported. A
+// client.RawPatch in which the annotations are null leaves those that there are; client.MergeFrom removes them.
 //
-// All field owners of an object apply the same annotation, and in a new term its value is another. An
-// apply that conflicts over the token is therefore sent again, once a patch has written the token and
-// thereby taken it from the other owners. That patch may stay when the apply then fails. No other field
-// is forced. If another owner still applies an object without this client, it must leave the annotation out.
+// All field owners of an object apply the same annotation, and in a new term its value is another. An apply that
+// conflicts over the token is therefore sent again, once a patch has written the token and thereby taken it from the
+// other owners. That patch may stay when the apply then fails. No other field is forced. If another owner still applies
+// an object without this client, it must leave the annotation out.
 //
-// Subresources other than status are not stamped, because their bodies (such as a Scale or an Eviction)
-// do not carry an object's annotations. The API server drops the annotation from what is written to the
-// status of a custom resource: see [fencing.Settings.StatusToken] and [StampingEpoch].
+// Subresources other than status are not stamped, because their bodies (such as a Scale or an Eviction) do not carry an
+// object's annotations. The API server drops the annotation from what is written to the status of a custom resource:
+// see [fencing.Settings.StatusToken] and [StampingEpoch].
 func Stamping(types ...client.Object) FenceOption {
 	return func(f *fence) {
 		for _, obj := range types {
@@ -51,10 +49,9 @@ func Stamping(types ...client.Object) FenceOption {
 	}
 }
 
-// StampingEpoch makes a fenced client stamp, as [Stamping] does, the types of all resources whose
-// tokens the policy [fencing.Epoch] compares under these settings. In writes of a custom resource's
-// status it writes the token into the field [fencing.Settings.StatusToken], too. A typed object must
-// have that field, or it is not written.
+// StampingEpoch makes a fenced client stamp, as [Stamping] does, the types of all resources whose tokens the policy
+// [fencing.Epoch] compares under these settings. In writes of a custom resource's status it writes the token into the
+// field [fencing.Settings.StatusToken], too. A typed object must have that field, or it is not written.
 func StampingEpoch(s fencing.Settings) FenceOption {
 	return func(f *fence) { f.epochs = append(f.epochs, s) }
 }
@@ -129,8 +126,8 @@ func (s stamp) configuration(obj runtime.ApplyConfiguration) error {
 	return unstructured.SetNestedField(u.UnstructuredContent(), string(s.token), "status", s.status)
 }
 
-// patch returns the patch with the stamp in it. A difference to an old copy of the object would not
-// contain the token if the copy has it already, and that is the write to refuse.
+// patch returns the patch with the stamp in it. A difference to an old copy of the object would not contain the token
+// if the copy has it already, and that is the write to refuse.
 func (s stamp) patch(obj client.Object, patch client.Patch) (client.Patch, error) {
 	if s.token == "" {
 		return patch, nil
@@ -188,8 +185,8 @@ func stampJSON(data []byte, token elector.Token) (_ []byte, err error) {
 	return with(data, string(token), "metadata", "annotations", fencing.TokenAnnotation)
 }
 
-// with returns the JSON object with the value at a path, on which null counts as empty. All else is
-// left undecoded, so that no number changes.
+// with returns the JSON object with the value at a path, on which null counts as empty. All else is left undecoded, so
+// that no number changes.
 func with(data []byte, value string, path ...string) ([]byte, error) {
 	if len(path) == 0 {
 		return json.Marshal(value)

@@ -141,8 +141,7 @@ func (f *fence) patch(ctx context.Context, obj client.Object, patch client.Patch
 	return f.apply(ctx, s, t, dryRun, func(ctx context.Context, force bool) error { return send(ctx, patch, force) })
 }
 
-// configuration sends a write of body by server-side apply; body is obj or what is applied to its
-// subresource instead.
+// configuration sends a write of body by server-side apply; body is obj or what is applied to its subresource instead.
 func (f *fence) configuration(ctx context.Context, obj, body runtime.ApplyConfiguration, dryRun bool, send func(_ context.Context, force bool) error) error {
 	t := targetOf(obj)
 	s, err := f.stampFor(ctx, t)
@@ -155,10 +154,10 @@ func (f *fence) configuration(ctx context.Context, obj, body runtime.ApplyConfig
 	return f.apply(ctx, s, t, dryRun, send)
 }
 
-// apply sends a patch. If the field owners of an earlier term own another token, a server-side apply
-// conflicts with them. A patch that is no apply takes the token from all of them without a conflict,
-// and is refused like any write if a later leader wrote the token. The apply then finds its own value.
-// To force the apply would take other fields as well if somebody applied them in between.
+// apply sends a patch. If the field owners of an earlier term own another token, a server-side apply conflicts with
+// them. A patch that is no apply takes the token from all of them without a conflict, and is refused like any write if
+// a later leader wrote the token. The apply then finds its own value. To force the apply would take other fields as
+// well if somebody applied them in between.
 func (f *fence) apply(ctx context.Context, s stamp, t target, dryRun bool, send func(_ context.Context, force bool) error) error {
 	unforced := func(ctx context.Context) error { return send(ctx, false) }
 	err := f.write(ctx, unforced)

@@ -18,8 +18,8 @@ type shard int
 const everything shard = -1
 
 // A tenure is a time during which this replica may work on the keys of one shard: its term, for the shard of
-// leadership. The tenure is over when its context ends. It is idle when it has been sealed and no request that began
-// in it is still running.
+// leadership. The tenure is over when its context ends. It is idle when it has been sealed and no request that began in
+// it is still running.
 type tenure struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc

@@ -12,9 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A serverClock tells the time of the API server, by the Date of its replies. The times in Leases
-// come from machines of the cluster. Those are mostly in step with the API server's, while the
-// clock of somebody's laptop may be minutes off.
+// A serverClock tells the time of the API server, by the Date of its replies. The times in Leases come from machines of
+// the cluster. Those are mostly in step with the API server's, while the clock of somebody's laptop may be minutes off.
 type serverClock struct {
 	mu     sync.Mutex // guards all below
 	offset time.Duration
@@ -30,8 +29,8 @@ func (c *serverClock) ahead() time.Duration {
 	return c.offset
 }
 
-// read takes in the Date of a reply to a request that was sent and answered at these times. The Date
-// has whole seconds, and is from some instant between the two.
+// read takes in the Date of a reply to a request that was sent and answered at these times. The Date has whole seconds,
+// and is from some instant between the two.
 func (c *serverClock) read(date string, sent, answered time.Time) {
 	t, err := http.ParseTime(date)
 	if err != nil {

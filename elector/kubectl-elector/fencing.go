@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/pager"
 )
 
-// The admission policies of package manager/fencing, which this package does not import because it
-// would bring controller-runtime. Each has the name POLICY.LEASE.NAMESPACE and this suffix.
+// The admission policies of package manager/fencing, which this package does not import because it would bring
+// controller-runtime. Each has the name POLICY.LEASE.NAMESPACE and this suffix.
 var fencingPolicies = []string{"holder", "epoch", "guard"}
 
 const fencingSuffix = ".fencing.kube-elector.io"

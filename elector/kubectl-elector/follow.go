@@ -31,8 +31,8 @@ type follower struct {
 	trouble func(error)
 }
 
-// follow reads and watches the Lease until see ends it, ctx ends, or the API server refuses it for
-// good. A watch that ends, as each does after some time, is followed by another.
+// follow reads and watches the Lease until see ends it, ctx ends, or the API server refuses it for good. A watch that
+// ends, as each does after some time, is followed by another.
 func (f *follower) follow(ctx context.Context) error {
 	for {
 		done, err := f.once(ctx)
@@ -92,8 +92,8 @@ func (f *follower) once(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// drain takes in what a watch delivers, to its end. goOn reports whether the next watch may begin at
-// the version that it returns, without a read.
+// drain takes in what a watch delivers, to its end. goOn reports whether the next watch may begin at the version that
+// it returns, without a read.
 func (f *follower) drain(ctx context.Context, stream watch.Interface, version string) (last string, goOn, done bool, err error) {
 	for {
 		select {

@@ -26,8 +26,7 @@ type event struct {
 	Event  string        `json:"event"`
 	Holder string        `json:"holder,omitempty"`
 	Token  elector.Token `json:"token,omitempty"`
-	// GapSeconds is how long nobody led. It counts from the event that GapFrom names: release, renewal
-	// or deletion.
+	// GapSeconds is how long nobody led. It counts from the event that GapFrom names: release, renewal or deletion.
 	GapSeconds *float64 `json:"gapSeconds,omitempty"`
 	GapFrom    string   `json:"gapFrom,omitempty"`
 	// Before is the holder before, and Reason why its term ended, if the Lease says so.
@@ -114,8 +113,8 @@ func (h *history) alive(was bool, what string, at time.Time) {
 	}
 }
 
-// past returns when the record was written: now, unless it was there when the Lease was first seen.
-// Then there is only the time in it.
+// past returns when the record was written: now, unless it was there when the Lease was first seen. Then there is only
+// the time in it.
 func (h *history) past(seen bool, now time.Time) time.Time {
 	if seen || h.record.Renewed.IsZero() {
 		return now
@@ -123,8 +122,8 @@ func (h *history) past(seen bool, now time.Time) time.Time {
 	return now.Add(-max(0, h.clock().Sub(h.record.Renewed)))
 }
 
-// await reports once that the holder did not renew in time. If its time is not up yet, it sets the
-// timer, which makes the follower read the Lease again.
+// await reports once that the holder did not renew in time. If its time is not up yet, it sets the timer, which makes
+// the follower read the Lease again.
 func (h *history) await(now time.Time, lease *coordinationv1.Lease) {
 	h.lapse.Stop()
 	if h.record.Holder == "" || h.record.Duration == 0 || h.told || kindOf(lease, h.record) == ofShard {

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/pager"
 )
 
-// leasesOf reads the Leases of a namespace, or of all if it is "": 500 in a request. Of all
-// namespaces, the API server leaves out that of the nodes' heartbeats unless they are wanted.
+// leasesOf reads the Leases of a namespace, or of all if it is "": 500 in a request. Of all namespaces, the API server
+// leaves out that of the nodes' heartbeats unless they are wanted.
 func leasesOf(ctx context.Context, client kubernetes.Interface, namespace, labels string, heartbeats bool) ([]coordinationv1.Lease, error) {
 	options := metav1.ListOptions{LabelSelector: labels}
 	if namespace == metav1.NamespaceAll && !heartbeats {

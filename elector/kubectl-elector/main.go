@@ -1,17 +1,15 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Kubectl-elector is a plugin of kubectl. It shows who leads and why the leader changed, by the
-// Leases of a cluster, and asks a leader to step down. kubectl finds it on the PATH and runs it for
-// "kubectl elector":
+// Kubectl-elector is a plugin of kubectl. It shows who leads and why the leader changed, by the Leases of a cluster,
+// and asks a leader to step down. kubectl finds it on the PATH and runs it for "kubectl elector":
 //
 //	kubectl elector status
 //	kubectl elector watch NAME
 //	kubectl elector step-down NAME
 //
-// It uses the kubeconfig that kubectl uses. It shows the Leases of other programs, too, which say less
-// than those of package elector. The output is for people, and with -o json for scripts. Remarks and
-// errors go to standard error.
+// It uses the kubeconfig that kubectl uses. It shows the Leases of other programs, too, which say less than those of
+// package elector. The output is for people, and with -o json for scripts. Remarks and errors go to standard error.
 package main
 
 import (

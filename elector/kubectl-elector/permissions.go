@@ -33,8 +33,8 @@ func (p permissions) consequence() string {
 	return "it cannot lead"
 }
 
-// account returns the namespace and the name of a ServiceAccount: NAME, NAMESPACE:NAME,
-// NAMESPACE/NAME or system:serviceaccount:NAMESPACE:NAME.
+// account returns the namespace and the name of a ServiceAccount: NAME, NAMESPACE:NAME, NAMESPACE/NAME or
+// system:serviceaccount:NAMESPACE:NAME.
 func account(text, namespace string) (ns, name string, err error) {
 	rest := strings.TrimPrefix(text, "system:serviceaccount:")
 	ns, name, found := strings.Cut(strings.Replace(rest, "/", ":", 1), ":")
@@ -49,8 +49,8 @@ func account(text, namespace string) (ns, name string, err error) {
 	return ns, name, nil
 }
 
-// check asks the API server what a ServiceAccount may do to a Lease. It may need to create the Lease
-// only if that does not exist.
+// check asks the API server what a ServiceAccount may do to a Lease. It may need to create the Lease only if that does
+// not exist.
 func check(ctx context.Context, client kubernetes.Interface, ns, name string, lease report) (*permissions, error) {
 	p := &permissions{ServiceAccount: ns + ":" + name, Missing: []string{}}
 	verbs := []string{"get", "update", "watch"}

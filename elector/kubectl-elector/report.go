@@ -26,8 +26,8 @@ const (
 	unknown state = "unknown" // it names a holder, but not for how long
 )
 
-// A report is what the plugin says about one Lease. Its JSON is for scripts: fields may be added,
-// but do not change. What is not known is left out.
+// A report is what the plugin says about one Lease. Its JSON is for scripts: fields may be added, but do not change.
+// What is not known is left out.
 type report struct {
 	Namespace            string            `json:"namespace"`
 	Name                 string            `json:"name"`

@@ -23,8 +23,8 @@ import (
 	"github.com/kube-elector/elector/elector/shards"
 )
 
-// asked runs step-down on a Lease that a leads with the token 1, and calls lead when something
-// was asked of it. It returns what was printed.
+// asked runs step-down on a Lease that a leads with the token 1, and calls lead when something was asked of it. It
+// returns what was printed.
 func asked(t *testing.T, lease *coordinationv1.Lease, lead func(*leasetest.Server)) (string, error) {
 	t.Helper()
 	server := leasetest.NewServer()

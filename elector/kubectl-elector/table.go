@@ -13,11 +13,10 @@ import (
 // A column of a table.
 type column struct {
 	title string
-	// floor is how narrow the column may become before others are left out. A column with the floor 0
-	// is not narrowed.
+	// floor is how narrow the column may become before others are left out. A column with the floor 0 is not narrowed.
 	floor int
-	// drop is the order in which columns are left out where there is no room, the highest first. A
-	// column with 0 is never left out.
+	// drop is the order in which columns are left out where there is no room, the highest first. A column with 0 is never
+	// left out.
 	drop int
 }
 
@@ -109,8 +108,8 @@ func (t table) widths(show []int, short bool) []int {
 // narrowest is the floor of all columns that have one, where there is nothing to leave out.
 const narrowest = 6
 
-// fit returns the widths of the columns, shrunk as far as needed and possible. The widest shrinks
-// first, to its floor or the one given.
+// fit returns the widths of the columns, shrunk as far as needed and possible. The widest shrinks first, to its floor
+// or the one given.
 func (t table) fit(show []int, width, between, floor int) []int {
 	widths := t.widths(show, true)
 	for total(widths, between) > width {

@@ -16,9 +16,9 @@ import (
 
 const ellipsis = "…"
 
-// clean returns s in a form that is safe to print on a terminal, in one line. Anybody with access to
-// a Lease may put anything into it. So control characters, escape sequences, invalid UTF-8, combining
-// marks and characters that change the direction of the text are escaped as in Go.
+// clean returns s in a form that is safe to print on a terminal, in one line. Anybody with access to a Lease may put
+// anything into it. So control characters, escape sequences, invalid UTF-8, combining marks and characters that change
+// the direction of the text are escaped as in Go.
 func clean(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
@@ -40,8 +40,7 @@ func clean(s string) string {
 	return out.String()
 }
 
-// show returns clean text of 500 columns at most. A Lease may hold a megabyte of text. JSON has all
-// of it.
+// show returns clean text of 500 columns at most. A Lease may hold a megabyte of text. JSON has all of it.
 func show(text string) string {
 	const limit = 500
 	if len(text) > 10*limit {
@@ -59,8 +58,8 @@ func harmless(r rune) bool {
 	return class != bidi.R && class != bidi.AL
 }
 
-// ascii returns the JSON with everything escaped that is not ASCII. It means the same to a program,
-// and is safe to print on a terminal.
+// ascii returns the JSON with everything escaped that is not ASCII. It means the same to a program, and is safe to
+// print on a terminal.
 func ascii(json []byte) []byte {
 	out := make([]byte, 0, len(json))
 	for _, r := range string(json) {
@@ -93,8 +92,8 @@ func columnsOf(r rune) int {
 	return 1
 }
 
-// elide returns the text in at most limit columns. It leaves out the middle, because what tells one
-// name from another is mostly at an end.
+// elide returns the text in at most limit columns. It leaves out the middle, because what tells one name from another
+// is mostly at an end.
 func elide(text string, limit int) string {
 	if columns(text) <= limit {
 		return text
@@ -125,8 +124,7 @@ func take(runes []rune, limit int, end bool) (n int) {
 	return n
 }
 
-// wrap returns the text as lines of at most limit columns. A word that is longer stays whole, so
-// that it can be copied.
+// wrap returns the text as lines of at most limit columns. A word that is longer stays whole, so that it can be copied.
 func wrap(text string, limit int) []string {
 	var lines []string
 	line := ""

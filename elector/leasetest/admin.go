@@ -21,11 +21,12 @@ func (s *Server) Get(namespace, name string) *coordinationv1.Lease {
 	return s.read(types.NamespacedName{Namespace: namespace, Name: name}).DeepCopy()
 }
 
-// Put stores the Lease under its namespace and name in place of what is there, and returns a copy of what it
-// stored. The resourceVersion is the server's next; an empty UID or creationTimestamp is taken from the Lease
-// that was there, or made.
+// Put stores the Lease under its namespace and name in place of what is there, and returns a copy of what it stored.
+// The resourceVersion is the server's next; an empty UID or creationTimestamp is taken from the Lease that was there,
+// or made.
 //
-// Put stores what JSON can express, as a client of the Server does. It panics if a time is outside of the years 0 to 9999.
+// Put stores what JSON can express, as a client of the Server does. It panics if a time is outside of the years 0 to
+// 9999, as those of RFC 3339 are.
 func (s *Server) Put(lease *coordinationv1.Lease) *coordinationv1.Lease {
 	next := storable(lease)
 	at := types.NamespacedName{Namespace: next.Namespace, Name: next.Name}
@@ -45,9 +46,9 @@ func (s *Server) Put(lease *coordinationv1.Lease) *coordinationv1.Lease {
 	return stored.DeepCopy()
 }
 
-// Edit changes the Lease in place and returns a copy of what it stored, nil when there is no such Lease. change
-// is called again with the newer Lease when another write came between. Its changes of namespace, name and
-// resourceVersion are ignored; when it changes nothing, nothing is written. It stores as Put does.
+// Edit changes the Lease in place and returns a copy of what it stored, nil when there is no such Lease. change is
+// called again with the newer Lease when another write came between. Its changes of namespace, name and resourceVersion
+// are ignored; when it changes nothing, nothing is written. It stores as Put does.
 func (s *Server) Edit(namespace, name string, change func(*coordinationv1.Lease)) *coordinationv1.Lease {
 	at := types.NamespacedName{Namespace: namespace, Name: name}
 	for {
@@ -91,8 +92,8 @@ func (s *Server) Delete(namespace, name string) bool {
 	return existed
 }
 
-// Reapply puts the labels, annotations and spec of an old copy in place of what is there, as a backup tool or
-// somebody with an old manifest does, and returns a copy of what it stored. It makes the Lease if there is none.
+// Reapply puts the labels, annotations and spec of an old copy in place of what is there, as a backup tool or somebody
+// with an old manifest does, and returns a copy of what it stored. It makes the Lease if there is none.
 func (s *Server) Reapply(copied *coordinationv1.Lease) *coordinationv1.Lease {
 	next := copied.DeepCopy()
 	next.ObjectMeta = metav1.ObjectMeta{

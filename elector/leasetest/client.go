@@ -17,8 +17,8 @@ var _ kubernetes.Interface = (*Client)(nil)
 
 // Client is one replica's connection to a Server, with faults of its own. As a kubernetes.Interface it serves
 // CoordinationV1().Leases(…), and of CoreV1().Pods(…) get, list and watch; everything else answers with an error that
-// says so. Get it from Server.Client.
-// All methods may be called concurrently, those that set faults while requests are under way as well.
+// says so. Get it from Server.Client. All methods may be called concurrently, those that set faults while requests are
+// under way as well.
 type Client struct {
 	otherGroups
 	server *Server
@@ -68,22 +68,22 @@ func (c *Client) Intercept(fault func(Op) Fault) {
 	c.setNetwork(func(n *network) { n.intercept = fault })
 }
 
-// Latency makes each request take the time to reach the server, and each reply the time to come back. A request
-// arrives even when its caller has given up. Watch events are not touched; see DelayWatches.
+// Latency makes each request take the time to reach the server, and each reply the time to come back. A request arrives
+// even when its caller has given up. Watch events are not touched; see DelayWatches.
 func (c *Client) Latency(request, reply time.Duration) {
 	c.setNetwork(func(n *network) { n.delay, n.replyDelay = request, reply })
 }
 
-// Fail answers the next n requests with err instead of carrying them out; all of them when n is negative.
-// Errors as the server gives them are made by k8s.io/apimachinery/pkg/api/errors. Unlike a real clientset, the
-// client never tries again by itself, whatever the error says.
+// Fail answers the next n requests with err instead of carrying them out; all of them when n is negative. Errors as the
+// server gives them are made by k8s.io/apimachinery/pkg/api/errors. Unlike a real clientset, the client never tries
+// again by itself, whatever the error says.
 func (c *Client) Fail(err error, n int) {
 	c.setNetwork(func(network *network) { network.err, network.errCount = err, n })
 }
 
-// Partition cuts the network both ways: requests are lost and last until their contexts end, replies under way
-// are lost too, and watches go silent but stay open. What they miss is kept and delivered after Heal, as TCP
-// does; for connections that do not survive, call StallWatches or CutWatches before Heal.
+// Partition cuts the network both ways: requests are lost and last until their contexts end, replies under way are lost
+// too, and watches go silent but stay open. What they miss is kept and delivered after Heal, as TCP does; for
+// connections that do not survive, call StallWatches or CutWatches before Heal.
 func (c *Client) Partition() {
 	c.setNetwork(func(n *network) { n.loseRequests, n.loseReplies = true, true })
 }
@@ -93,8 +93,8 @@ func (c *Client) DropRequests() {
 	c.setNetwork(func(n *network) { n.loseRequests = true })
 }
 
-// DropReplies loses what comes from the server, as Partition does: requests are carried out, and their callers
-// do not hear of it.
+// DropReplies loses what comes from the server, as Partition does: requests are carried out, and their callers do not
+// hear of it.
 func (c *Client) DropReplies() {
 	c.setNetwork(func(n *network) { n.loseReplies = true })
 }
@@ -105,15 +105,15 @@ func (c *Client) IgnoreContexts() {
 	c.setNetwork(func(n *network) { n.ignoreContext = true })
 }
 
-// DelayWatches makes each watch event arrive that long after its write, in open and in later watches. It may be
-// changed at any time; the order of events stays.
+// DelayWatches makes each watch event arrive that long after its write, in open and in later watches. It may be changed
+// at any time; the order of events stays.
 func (c *Client) DelayWatches(d time.Duration) {
 	c.setNetwork(func(n *network) { n.delayWatching = d })
 }
 
-// Heal takes away all faults set by the methods above, the interceptor included. Requests that were lost stay
-// lost, delayed ones stay on their way, and stalled watches stay stalled. A lost request that has ignored the end
-// of its context fails now.
+// Heal takes away all faults set by the methods above, the interceptor included. Requests that were lost stay lost,
+// delayed ones stay on their way, and stalled watches stay stalled. A lost request that has ignored the end of its
+// context fails now.
 func (c *Client) Heal() {
 	c.setNetwork(func(n *network) {
 		*n = network{}
@@ -122,8 +122,8 @@ func (c *Client) Heal() {
 	})
 }
 
-// StallWatches lets the watches that are open now die silently: they stay open and never deliver again, not
-// even their timeout. Later watches work. Without resources ("leases", "pods") it means all.
+// StallWatches lets the watches that are open now die silently: they stay open and never deliver again, not even their
+// timeout. Later watches work. Without resources ("leases", "pods") it means all.
 func (c *Client) StallWatches(resources ...string) {
 	for _, w := range c.openStreams(resources...) {
 		w.stall()
@@ -138,8 +138,8 @@ func (c *Client) CutWatches(resources ...string) {
 	}
 }
 
-// ExpireWatches ends the watches that are open now with an error event 410 Expired, after the events before it.
-// Without resources ("leases", "pods") it means all.
+// ExpireWatches ends the watches that are open now with an error event 410 Expired, after the events before it. Without
+// resources ("leases", "pods") it means all.
 func (c *Client) ExpireWatches(resources ...string) {
 	for _, w := range c.openStreams(resources...) {
 		w.expire()

@@ -34,33 +34,35 @@
 // [Client.IgnoreContexts], [Client.Latency], [Client.DelayWatches] and [Client.Fail] last until [Client.Heal].
 // [Client.StallWatches], [Client.CutWatches] and [Client.ExpireWatches] affect the watches that are open at the moment.
 // [Client.Intercept] can do what these cannot, request by request. In a call, the request is first lost or delayed, then
-// carried out or answered by an error, and then its reply is delayed or lost. A call whose request or reply is lost lasts
-// until its context ends, or for ever without a deadline. Some calls in real programs outlast their contexts, which
-// Fault.IgnoreContext simulates.
+// carried out or answered by an error, and then its reply is delayed or lost. A call whose request or reply is lost
+// lasts until its context ends, or for ever without a deadline. Some calls in real programs outlast their contexts,
+// which Fault.IgnoreContext simulates.
 //
-// A delayed request arrives even when its caller has given up meanwhile. That is how writes land late. A timer carries it
-// out then, in no caller's goroutine. Fault.LostWithCaller does the opposite.
+// A delayed request arrives even when its caller has given up meanwhile. That is how writes land late. A timer carries
+// it out then, in no caller's goroutine. Fault.LostWithCaller does the opposite.
 //
 // # Containers that end
 //
-// For tests of crash detection the Server has Pods, too. [Server.RunContainer] plays a Pod with one container and the kubelet
-// that runs it: give its Environment and TerminationLog to the candidate "in" it. [Container.Report] then writes into the
-// Pod what a kubelet would about the container's end, truly ([TrueReports], [Exited]) or not ([FalseReports]). Clients read
-// and watch Pods, and [Server.PutPod], [Server.EditPod] and [Server.DeletePod] write any others.
+// For tests of crash detection the Server has Pods, too. [Server.RunContainer] plays a Pod with one container and the
+// kubelet that runs it: give its Environment and TerminationLog to the candidate "in" it. [Container.Report] then
+// writes into the Pod what a kubelet would about the container's end, truly ([TrueReports], [Exited]) or not
+// ([FalseReports]). Clients read and watch Pods, and [Server.PutPod], [Server.EditPod] and [Server.DeletePod] write any
+// others.
 //
 // # Beside fake.NewClientset
 //
-// The fake clientset of client-go accepts any resourceVersion and stores it as it comes, gives no UIDs, validates nothing
-// and ignores contexts. Its watches ignore selectors and begin with the present state, whichever version they name. An
-// election on it proves nothing. It does serve all kinds, while leasetest serves Leases, and Pods to be read.
+// The fake clientset of client-go accepts any resourceVersion and stores it as it comes, gives no UIDs, validates
+// nothing and ignores contexts. Its watches ignore selectors and begin with the present state, whichever version they
+// name. An election on it proves nothing. It does serve all kinds, while leasetest serves Leases, and Pods to be read.
 //
 // # What it does not do
 //
-// There is no other API group, no server-side apply, no dry run (all of which return an error) and no paging. There are no
-// namespaces to create, and no quotas, authorization or priority and fairness. Give their answers with [Client.Fail] or
+// There is no other API group, no server-side apply, no dry run (all of which return an error) and no paging. There are
+// no namespaces to create, and no quotas, authorization or priority and fairness. Give their answers with [Client.Fail]
+// or
 // [Client.Intercept], and those of admission with [Server.Admit]. Reads always return the newest state, also from "0".
 // There is one server, not three, and it does not restart. managedFields are not kept. Garbage is not collected, so
-// ownerReferences and propagation policies do nothing. A Client lacks what a clientset of client-go does by itself. It has
-// no rate limiter, makes no further attempt after a Retry-After, and does not wrap errors as net/url does. The server never
-// cuts off a watch that is not read.
+// ownerReferences and propagation policies do nothing. A Client lacks what a clientset of client-go does by itself. It
+// has no rate limiter, makes no further attempt after a Retry-After, and does not wrap errors as net/url does. The
+// server never cuts off a watch that is not read.
 package leasetest

@@ -33,8 +33,8 @@ func candidate(server *leasetest.Server, name string) (leads chan struct{}, stop
 	}
 }
 
-// Two replicas in one process. The second leads when the first has stopped. A test gives testing/synctest's virtual time
-// to what takes longer, such as a Lease that lapses: see TestTheCleanerCleansWhileItsReplicaLeads in this package.
+// Two replicas in one process. The second leads when the first has stopped. A test gives testing/synctest's virtual
+// time to what takes longer, such as a Lease that lapses: see TestTheCleanerCleansWhileItsReplicaLeads in this package.
 func Example() {
 	server := leasetest.NewServer()
 	firstLeads, stopFirst := candidate(server, "first")

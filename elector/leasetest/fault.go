@@ -20,13 +20,13 @@ type Op struct {
 	Lease     *coordinationv1.Lease // a copy of what a create or update sends, or else nil
 }
 
-// A Fault is what the network or the server does to one request. The zero Fault is none. The parts happen in
-// the order of the fields, so that Delay, an Err and ReplyDelay make an error that takes its time both ways.
+// A Fault is what the network or the server does to one request. The zero Fault is none. The parts happen in the order
+// of the fields, so that Delay, an Err and ReplyDelay make an error that takes its time both ways.
 type Fault struct {
 	// Hang loses the request on its way: it is never carried out, and the call lasts until its context ends.
 	Hang bool
-	// Delay is the time until the request reaches the server. It arrives even when its caller has given up by
-	// then, as a packet does: a write lands late.
+	// Delay is the time until the request reaches the server. It arrives even when its caller has given up by then, as a
+	// packet does: a write lands late.
 	Delay time.Duration
 	// LostWithCaller makes a request that is still under Delay when its context ends never arrive.
 	LostWithCaller bool
@@ -36,9 +36,9 @@ type Fault struct {
 	ReplyDelay time.Duration
 	// LoseReply loses the reply. The request is carried out, and the call lasts until its context ends.
 	LoseReply bool
-	// IgnoreContext makes the call outlast its context, as one does that waits for a token source, an exec plugin
-	// or a hung wrapper. It takes all its delays, and can succeed after its context has ended. With Hang or
-	// LoseReply it lasts until Heal. With LostWithCaller it fails after Delay if its context has ended by then.
+	// IgnoreContext makes the call outlast its context, as one does that waits for a token source, an exec plugin or a
+	// hung wrapper. It takes all its delays, and can succeed after its context has ended. With Hang or LoseReply it lasts
+	// until Heal. With LostWithCaller it fails after Delay if its context has ended by then.
 	IgnoreContext bool
 }
 
@@ -63,8 +63,8 @@ type answer[T any] struct {
 	err   error
 }
 
-// call carries one request over the client's network and back. serve does the server's part. If the request
-// lands late, serve runs after call has returned. The error is the context's own once the context has ended.
+// call carries one request over the client's network and back. serve does the server's part. If the request lands late,
+// serve runs after call has returned. The error is the context's own once the context has ended.
 func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -96,8 +96,8 @@ func call[T any](ctx context.Context, c *Client, op Op, serve func() (T, error))
 	return got.value, got.err
 }
 
-// send calls serve after the fault's delay. It reports false if the context ended first or the request was lost
-// on its way. In the first case it may still arrive.
+// send calls serve after the fault's delay. It reports false if the context ended first or the request was lost on its
+// way. In the first case it may still arrive.
 func send[T any](ctx context.Context, c *Client, fault Fault, serve func() answer[T]) (got answer[T], arrived bool) {
 	if fault.Delay <= 0 {
 		return serve(), true

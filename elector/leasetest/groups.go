@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// otherGroups is a real clientset whose every request fails with a clear error, under a name that keeps the
-// embedded field out of Client's documentation.
+// otherGroups is a real clientset whose every request fails with a clear error, under a name that keeps the embedded
+// field out of Client's documentation.
 type otherGroups = kubernetes.Interface
 
 var errNotServed = errors.New("leasetest serves nothing but Leases of coordination.k8s.io/v1, and get, list and watch of Pods")

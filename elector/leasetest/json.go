@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// throughJSON returns the Lease as the server decodes it from a JSON request. Bytes that are not UTF-8 have become U+FFFD,
-// and a pointer to a zero time has become nil. It returns an error for a time outside of the years 0 to 9999, which JSON
-// cannot express. It may return in itself.
+// throughJSON returns the Lease as the server decodes it from a JSON request. Bytes that are not UTF-8 have become
+// U+FFFD, and a pointer to a zero time has become nil. It returns an error for a time outside of the years 0 to 9999,
+// which JSON cannot express. It may return in itself.
 func throughJSON(in *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	if survivesJSON(in) {
 		return in, nil
@@ -35,8 +35,8 @@ func encoded(in *coordinationv1.Lease) (*coordinationv1.Lease, error) {
 	return out, nil
 }
 
-// survivesJSON reports whether JSON is known not to change the Lease, except for what [clean] does anyway. What candidates
-// write survives, and encoding takes many times as long as the rest of a request.
+// survivesJSON reports whether JSON is known not to change the Lease, except for what [clean] does anyway. What
+// candidates write survives, and encoding takes many times as long as the rest of a request.
 func survivesJSON(in *coordinationv1.Lease) bool {
 	spec := &in.Spec
 	if len(in.OwnerReferences)+len(in.Finalizers)+len(in.ManagedFields) > 0 || in.DeletionTimestamp != nil ||

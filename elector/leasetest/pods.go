@@ -82,14 +82,14 @@ func (s *Server) GetPod(namespace, name string) *corev1.Pod {
 }
 
 // PutPod stores the Pod, spec and status, in place of what is there, and returns a copy of what it stored. An empty UID
-// is taken from the Pod that was there, or made; with another UID, watches see the deletion of the old Pod. It validates
-// nothing.
+// is taken from the Pod that was there, or made; with another UID, watches see the deletion of the old Pod. It
+// validates nothing.
 func (s *Server) PutPod(pod *corev1.Pod) *corev1.Pod {
 	return s.writePod(pod.Namespace, pod.Name, func(*corev1.Pod) *corev1.Pod { return pod.DeepCopy() })
 }
 
-// EditPod changes the Pod in place, spec or status, and returns a copy of what it stored, nil when there is no such Pod.
-// It is called with the server locked, so change must not call the server or its clients.
+// EditPod changes the Pod in place, spec or status, and returns a copy of what it stored, nil when there is no such
+// Pod. It is called with the server locked, so change must not call the server or its clients.
 func (s *Server) EditPod(namespace, name string, change func(*corev1.Pod)) *corev1.Pod {
 	return s.writePod(namespace, name, func(old *corev1.Pod) *corev1.Pod {
 		next := old.DeepCopy()

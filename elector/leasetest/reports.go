@@ -55,8 +55,8 @@ func TrueReports() []Report {
 	return all
 }
 
-// FalseReports returns reports that are also made of a process that lives, or that anybody can write. Nobody may take the
-// process for dead because of one.
+// FalseReports returns reports that are also made of a process that lives, or that anybody can write. Nobody may take
+// the process for dead because of one.
 func FalseReports() []Report {
 	return []Report{
 		ended("shim killed", func(t *corev1.ContainerStateTerminated) { t.ExitCode = 255 }),

@@ -19,8 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// These are the rules by which kube-apiserver turns a request and the stored Lease into the next Lease. They
-// are pure functions except for the clock. They may change the Lease of the request, and never the stored one.
+// These are the rules by which kube-apiserver turns a request and the stored Lease into the next Lease. They are pure
+// functions except for the clock. They may change the Lease of the request, and never the stored one.
 
 var (
 	resource = coordinationv1.Resource("leases")
@@ -47,9 +47,8 @@ func created(in, old *coordinationv1.Lease, namespace string, revision uint64) (
 	return in, nil
 }
 
-// updated returns the Lease that a PUT stores. That is the old one itself when nothing changes, and gone when
-// the update took the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one
-// with a UID.
+// updated returns the Lease that a PUT stores. That is the old one itself when nothing changes, and gone when the
+// update took the last finalizer of a Lease that is being deleted. A PUT may create a Lease, but never one with a UID.
 func updated(in, old *coordinationv1.Lease, valid bool, namespace string, revision uint64) (*coordinationv1.Lease, error) {
 	if err := inNamespace(in, namespace); err != nil {
 		return nil, err
@@ -125,8 +124,7 @@ func deleted(old *coordinationv1.Lease, name string, only *metav1.Preconditions)
 	return marked, nil
 }
 
-// matchesVersion compares an update with the resourceVersion it was made from. Leases have no unconditional
-// update.
+// matchesVersion compares an update with the resourceVersion it was made from. Leases have no unconditional update.
 func matchesVersion(in, old *coordinationv1.Lease) error {
 	revision, err := parseVersion(in.ResourceVersion)
 	switch {
@@ -151,8 +149,8 @@ func inNamespace(in *coordinationv1.Lease, namespace string) error {
 	return nil
 }
 
-// newborn returns what the server gives to a new Lease. UIDs are made from the revision, so that a simulation
-// repeats them.
+// newborn returns what the server gives to a new Lease. UIDs are made from the revision, so that a simulation repeats
+// them.
 func newborn(revision uint64) (types.UID, metav1.Time) {
 	return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012x", revision)), metav1.Unix(time.Now().Unix(), 0)
 }

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Server is one API server's worth of Leases and Pods, all namespaces of it. Make it with NewServer. It has no goroutine
-// and needs no closing. All methods may be called concurrently.
+// Server is one API server's worth of Leases and Pods, all namespaces of it. Make it with NewServer. It has no
+// goroutine and needs no closing. All methods may be called concurrently.
 type Server struct {
 	mu sync.Mutex // guards the fields below; never held while waiting or calling out
 

@@ -214,8 +214,8 @@ func TestWhatIsNotServedSaysSo(t *testing.T) {
 	})
 }
 
-// An informer relies on more of the watch protocol than an elector. It needs the state first, resuming, and
-// starting again.
+// An informer relies on more of the watch protocol than an elector. It needs the state first, resuming, and starting
+// again.
 func TestAnInformerFollowsThroughCutAndExpiredWatches(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		stop := make(chan struct{})

@@ -27,9 +27,9 @@ type Write struct {
 	ResourceVersion string                // given by this write; a deletion has one too
 }
 
-// OnWrite adds a function that is called after every write from now on. Calls are made one at a time, in the
-// order of the writes, by the goroutine that wrote, before its reply. Watchers may hear of the write earlier.
-// The function may read from the server but must not write to it, since the write would wait for its own turn.
+// OnWrite adds a function that is called after every write from now on. Calls are made one at a time, in the order of
+// the writes, by the goroutine that wrote, before its reply. Watchers may hear of the write earlier. The function may
+// read from the server but must not write to it, since the write would wait for its own turn.
 func (s *Server) OnWrite(observe func(Write)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,10 +75,10 @@ func included[T object](stored map[types.NamespacedName]T, want selection) (foun
 	return found
 }
 
-// write replaces the Lease at the given name by what decide makes of it and of the revision the write will
-// have, all in one step. decide gets the stored Lease, or nil, and returns a new one, the same one for no
-// change, or gone to delete it. It is called with the server locked. The result is the stored Lease, not a
-// copy, or nil if there is none any more.
+// write replaces the Lease at the given name by what decide makes of it and of the revision the write will have, all in
+// one step. decide gets the stored Lease, or nil, and returns a new one, the same one for no change, or gone to delete
+// it. It is called with the server locked. The result is the stored Lease, not a copy, or nil if there is none any
+// more.
 func (s *Server) write(
 	client string, at types.NamespacedName,
 	decide func(old *coordinationv1.Lease, revision uint64) (*coordinationv1.Lease, error),
@@ -123,8 +123,8 @@ func storeLocked[T any, P interface {
 	}
 }
 
-// observationLocked takes the write's turn among the observations and returns the function that waits for the
-// turn and calls the observers. Turns are taken with the server locked, so they come in the order of the writes.
+// observationLocked takes the write's turn among the observations and returns the function that waits for the turn and
+// calls the observers. Turns are taken with the server locked, so they come in the order of the writes.
 func (s *Server) observationLocked(client string, old, next *coordinationv1.Lease) func() {
 	if len(s.observers) == 0 {
 		return func() {}

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// A stream is one open watch. Writers append to its queue and never wait. Its only goroutine, pump, hands the
-// queue to the reader.
+// A stream is one open watch. Writers append to its queue and never wait. Its only goroutine, pump, hands the queue to
+// the reader.
 type stream struct {
 	client *Client
 	want   selection
@@ -60,8 +60,8 @@ func (w *stream) ResultChan() <-chan watch.Event { return w.result }
 // Stop ends the watch. The result channel is closed soon after. More calls do nothing.
 func (w *stream) Stop() { w.stop() }
 
-// offer queues the change if the watch is about it. An object that begins or ceases to match the selection is
-// added or deleted in this watch's eyes. The server is locked, so events come in the order of the writes.
+// offer queues the change if the watch is about it. An object that begins or ceases to match the selection is added or
+// deleted in this watch's eyes. The server is locked, so events come in the order of the writes.
 func (w *stream) offer(done change) {
 	if done.revision <= w.after || done.kind != w.want.kind {
 		return
@@ -116,8 +116,7 @@ func (w *stream) pump(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		// This comes first, since a select takes any case that is ready. Once it has ended, a watch delivers
-		// nothing more.
+		// This comes first, since a select takes any case that is ready. Once it has ended, a watch delivers nothing more.
 		select {
 		case <-w.done:
 			return
@@ -148,8 +147,8 @@ func (w *stream) pump(ctx context.Context) {
 	}
 }
 
-// tick queues the bookmark and the end that are due. Both take the way of the events, so a reader cut off from
-// the server does not hear of them.
+// tick queues the bookmark and the end that are due. Both take the way of the events, so a reader cut off from the
+// server does not hear of them.
 func (w *stream) tick(now time.Time) {
 	if next := w.timing.nextBookmark; !next.IsZero() && !now.Before(next) {
 		w.client.server.bookmark(w)
@@ -161,8 +160,8 @@ func (w *stream) tick(now time.Time) {
 	}
 }
 
-// take removes and returns the next event if it is ready for the reader. Otherwise it returns when it will be
-// ready, or the zero time if only a wake-up can tell.
+// take removes and returns the next event if it is ready for the reader. Otherwise it returns when it will be ready, or
+// the zero time if only a wake-up can tell.
 func (w *stream) take(now time.Time) (next item, ready bool, due time.Time) {
 	open, delay := w.client.watching()
 	w.mu.Lock()
@@ -208,8 +207,8 @@ func (i item) event() watch.Event {
 	return watch.Event{Type: i.kind, Object: copied}
 }
 
-// sayCancelled leaves the error event with which a real clientset ends a watch whose context was cancelled. A
-// watch whose deadline passed just closes.
+// sayCancelled leaves the error event with which a real clientset ends a watch whose context was cancelled. A watch
+// whose deadline passed just closes.
 func (w *stream) sayCancelled(ctx context.Context) {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		return

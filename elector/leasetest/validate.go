@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// clean brings a Lease into the form in which a real server returns it. Times have microseconds, there are no
-// empty maps and lists, and what the server keeps to itself or drops is gone.
+// clean brings a Lease into the form in which a real server returns it. Times have microseconds, there are no empty
+// maps and lists, and what the server keeps to itself or drops is gone.
 func clean(in, old *coordinationv1.Lease) {
 	in.TypeMeta, in.ManagedFields = metav1.TypeMeta{}, nil
 	in.Spec.AcquireTime, in.Spec.RenewTime = micro(in.Spec.AcquireTime), micro(in.Spec.RenewTime)
@@ -55,8 +55,8 @@ func validate(in *coordinationv1.Lease) field.ErrorList {
 		validateSpec(&in.Spec)...)
 }
 
-// validateUpdate validates what it must. For a renewal, which most writes are, that is the spec alone. valid
-// says that old has been validated, unlike what Server.Put has stored.
+// validateUpdate validates what it must. For a renewal, which most writes are, that is the spec alone. valid says that
+// old has been validated, unlike what Server.Put has stored.
 func validateUpdate(in, old *coordinationv1.Lease, valid bool) field.ErrorList {
 	if valid && asValid(&in.ObjectMeta, &old.ObjectMeta) {
 		return validateSpec(&in.Spec)
@@ -66,8 +66,8 @@ func validateUpdate(in, old *coordinationv1.Lease, valid bool) field.ErrorList {
 		validate(in)...)
 }
 
-// asValid reports whether metadata is at a glance as valid as what it replaces. Nothing may have changed in it
-// but values of annotations, which may be anything, and must not have become longer.
+// asValid reports whether metadata is at a glance as valid as what it replaces. Nothing may have changed in it but
+// values of annotations, which may be anything, and must not have become longer.
 func asValid(in, old *metav1.ObjectMeta) bool {
 	same := in.Name == old.Name && in.GenerateName == old.GenerateName && in.Namespace == old.Namespace &&
 		in.UID == old.UID && in.Generation == old.Generation && in.CreationTimestamp == old.CreationTimestamp &&

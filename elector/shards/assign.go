@@ -12,8 +12,8 @@ import (
 // nobody is the index of the member that a shard without one has.
 const nobody = -1
 
-// An order is the rendezvous order of some members for each of n shards. Members
-// are given by their seeds, in an order that all replicas share.
+// An order is the rendezvous order of some members for each of n shards. Members are given by their seeds, in an order
+// that all replicas share.
 type order struct {
 	n       int
 	members []uint64
@@ -47,12 +47,11 @@ func newOrder(n int, members []uint64) *order {
 
 func (o *order) place(shard, m int) place { return o.places[shard*len(o.members)+m] }
 
-// assign returns which member should have each shard; holders says who has it now.
-// Each member gets ⌊N/R⌋ shards or one more, and as few as possible change hands.
-// Members keep, and get, the shards that they come first for.
+// assign returns which member should have each shard; holders says who has it now. Each member gets ⌊N/R⌋ shards or one
+// more, and as few as possible change hands. Members keep, and get, the shards that they come first for.
 //
-// Carrying out a part of an assignment does not change it: replicas that see each
-// other's moves in any order agree on what is left to do.
+// Carrying out a part of an assignment does not change it: replicas that see each other's moves in any order agree on
+// what is left to do.
 func (o *order) assign(holders []int) []int {
 	target := make([]int, o.n)
 	for shard := range target {
@@ -96,8 +95,7 @@ func (o *order) sort(shards []int, m int) {
 	})
 }
 
-// first returns the member that comes first for the shard among those that may
-// still get one.
+// first returns the member that comes first for the shard among those that may still get one.
 func (o *order) first(shard int, open []int) int {
 	best := nobody
 	for m := range o.members {
@@ -108,9 +106,8 @@ func (o *order) first(shard int, open []int) int {
 	return best
 }
 
-// quotas returns how many shards each member should have. Those who have more
-// than ⌊N/R⌋ keep the one more first, in the members' order: it would have to move
-// otherwise.
+// quotas returns how many shards each member should have. Those who have more than ⌊N/R⌋ keep the one more first, in
+// the members' order: it would have to move otherwise.
 func quotas(n int, held [][]int) []int {
 	least, more := n/len(held), n%len(held)
 	quota := make([]int, len(held))
@@ -130,8 +127,8 @@ func quotas(n int, held [][]int) []int {
 	return quota
 }
 
-// hash returns FNV-1a with a finalizer. FNV alone puts similar names close together, and ranges of
-// it, or its high bits, don't spread them.
+// hash returns FNV-1a with a finalizer. FNV alone puts similar names close together, and ranges of it, or its high
+// bits, don't spread them.
 func hash(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {

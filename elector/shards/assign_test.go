@@ -25,9 +25,8 @@ func assign(members []uint64, holders []int) []int {
 	return newOrder(len(holders), members).assign(holders)
 }
 
-// fewest returns how few shards must be given to somebody else, or to somebody,
-// until each of r members has ⌊N/R⌋ or one more. It tries all that matters: the
-// members with most shards get the one more.
+// fewest returns how few shards must be given to somebody else, or to somebody, until each of r members has ⌊N/R⌋ or
+// one more. It tries all that matters: the members with most shards get the one more.
 func fewest(r int, holders []int) int {
 	c := counts(r, holders)
 	slices.SortFunc(c, func(a, b int) int { return b - a })

@@ -56,8 +56,7 @@ func TestOfTwoNumbersThatStartTogetherOneAtMostGoesOn(t *testing.T) {
 	}
 }
 
-// The old replicas lose their sessions in an outage. One with another number that
-// comes then must not get in between.
+// The old replicas lose their sessions in an outage. One with another number that comes then must not get in between.
 func TestAnOutageDoesNotMixNumbers(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		a, b := w.two()

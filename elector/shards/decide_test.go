@@ -14,8 +14,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// A process that was frozen finds everything lapsed when it wakes up, and what its
-// watch has missed comes a moment later.
+// A process that was frozen finds everything lapsed when it wakes up, and what its watch has missed comes a moment
+// later.
 func TestALapsedSessionIsReadBeforeItsShardsAreClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := names{testSet}

@@ -63,9 +63,8 @@ func TestTheShardsOfACrashedReplicaAreServedElsewhere(t *testing.T) {
 	})
 }
 
-// A short outage is a pause: nobody else has had the shards, so nobody gets others.
-// After a long one the sessions come back one after the other, since requests in
-// lasting faults are paced.
+// A short outage is a pause: nobody else has had the shards, so nobody gets others. After a long one the sessions come
+// back one after the other, since requests in lasting faults are paced.
 func TestAfterAnOutageEveryReplicaHasItsShardsAgain(t *testing.T) {
 	for _, outage := range []time.Duration{3 * time.Second, 12 * time.Second, time.Minute, 10 * time.Minute} {
 		inWorld(t, 16, func(w *world) {

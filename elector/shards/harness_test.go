@@ -23,8 +23,8 @@ const (
 	testSet       = "set"
 )
 
-// world is one API server and its replicas, in a bubble of virtual time. It records
-// who serves which shard, and fails the test when two serve one.
+// world is one API server and its replicas, in a bubble of virtual time. It records who serves which shard, and fails
+// the test when two serve one.
 type world struct {
 	t      *testing.T
 	server *leasetest.Server
@@ -190,8 +190,7 @@ func (w *world) history() string {
 	return w.historyLocked()
 }
 
-// until advances time by milliseconds until the condition holds, and returns how long
-// that took.
+// until advances time by milliseconds until the condition holds, and returns how long that took.
 func (w *world) until(limit time.Duration, what string, condition func() bool) time.Duration {
 	w.t.Helper()
 	for start := time.Now(); ; <-time.After(time.Millisecond) {
@@ -211,8 +210,7 @@ func (w *world) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// balanced reports whether the members serve all shards, their numbers differing by
-// one at most.
+// balanced reports whether the members serve all shards, their numbers differing by one at most.
 func (w *world) balanced(members ...*member) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,12 +11,12 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
-// leftoverAge is for how long the Lease of a replica that is gone is kept. Replicas
-// have a new Identity after each restart, unless they are given one.
+// leftoverAge is for how long the Lease of a replica that is gone is kept. Replicas have a new Identity after each
+// restart, unless they are given one.
 const leftoverAge = time.Hour
 
-// collectLeftovers deletes the Leases that replicas have left behind, one replica
-// doing it for all. It needs the permission to delete Leases; without it they stay.
+// collectLeftovers deletes the Leases that replicas have left behind, one replica doing it for all. It needs the
+// permission to delete Leases; without it they stay.
 func (s *Shards) collectLeftovers(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, jitter(leftoverAge/4))
@@ -32,8 +32,8 @@ func (s *Shards) collectLeftovers(ctx context.Context) {
 	}
 }
 
-// leftovers returns the Leases to delete: nobody has held them for a long time, and
-// no shard names them. It returns none unless this replica is the members' first.
+// leftovers returns the Leases to delete: nobody has held them for a long time, and no shard names them. It returns
+// none unless this replica is the members' first.
 func (v *view) leftovers(now time.Time) []*coordinationv1.Lease {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -63,8 +63,7 @@ func (v *view) leftovers(now time.Time) []*coordinationv1.Lease {
 	return old
 }
 
-// summary returns how many members the set has, how many shards nobody holds, and for
-// how long at most.
+// summary returns how many members the set has, how many shards nobody holds, and for how long at most.
 func (v *view) summary(now time.Time) (members, unowned int, longest time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

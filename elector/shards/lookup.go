@@ -11,8 +11,8 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// lastSighted returns since when the set may have changed without this replica's
-// knowing, and false before it was read once.
+// lastSighted returns since when the set may have changed without this replica's knowing, and false before it was read
+// once.
 func (v *view) lastSighted() (time.Time, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -29,8 +29,7 @@ func (v *view) replica(s session) *coordinationv1.Lease {
 	return nil
 }
 
-// arrived returns this replica's session if it was seen since the write that token
-// stands for.
+// arrived returns this replica's session if it was seen since the write that token stands for.
 func (v *view) arrived(token elector.Token) (session, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -57,8 +56,7 @@ func (v *view) slot(shard int) *coordinationv1.Lease {
 	return v.slots[shard].lease
 }
 
-// lift lets this replica claim a shard at once. Its Lease has vanished, and this
-// replica was the holder.
+// lift lets this replica claim a shard at once. Its Lease has vanished, and this replica was the holder.
 func (v *view) lift(shard int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

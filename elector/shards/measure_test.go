@@ -22,8 +22,8 @@ func (m *member) requests() string {
 	return text
 }
 
-// step lets replicas join or leave, and checks that the shards move as few times as can
-// be, are balanced soon, and that none is left unserved for long.
+// step lets replicas join or leave, and checks that the shards move as few times as can be, are balanced soon, and that
+// none is left unserved for long.
 func (w *world) step(what string, fewest int, change func(), members ...*member) {
 	w.t.Helper()
 	w.pass(3 * time.Second)

@@ -13,8 +13,7 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// What became of a shard's last holder: the values of the label cause of
-// elector_shards_acquired_total.
+// What became of a shard's last holder: the values of the label cause of elector_shards_acquired_total.
 const (
 	causeNew     = "new"     // there was no Lease
 	causeGiven   = "given"   // it was released
@@ -23,8 +22,8 @@ const (
 	causeEdited  = "edited"  // the record names no session
 )
 
-// lostCauses are the values of the label cause of elector_shards_lost_total, and all
-// errors that a shard's term ends with.
+// lostCauses are the values of the label cause of elector_shards_lost_total, and all errors that a shard's term ends
+// with.
 var lostCauses = map[string]error{
 	"given": ErrGivenBack, "stopped": elector.ErrStopped, "expired": elector.ErrLeaseExpired,
 	"taken_over": elector.ErrTakenOver, "deleted": elector.ErrLeaseDeleted, "blind": ErrBlind, "other_count": ErrCount,

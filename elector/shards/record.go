@@ -18,21 +18,20 @@ import (
 
 // Labels and annotations of the Leases of a set.
 const (
-	// SetLabel is on every Lease of a set. Its value is Config.LeaseName, shortened
-	// where that is no label's value.
+	// SetLabel is on every Lease of a set. Its value is Config.LeaseName, shortened where that is no label's value.
 	SetLabel = "kube-elector.io/shard-set"
 	// CountLabel says how many shards the set has.
 	CountLabel = "kube-elector.io/shard-count"
-	// LeavingAnnotation is on the session of a replica that is giving back its
-	// shards, since it stops. Its value is the session's acquireTime in microseconds.
+	// LeavingAnnotation is on the session of a replica that is giving back its shards, since it stops. Its value is the
+	// session's acquireTime in microseconds.
 	LeavingAnnotation = "kube-elector.io/leaving"
-	// FitAnnotation is on the session of a replica that was passed over, and says
-	// that it can claim shards. Its value is a time in microseconds.
+	// FitAnnotation is on the session of a replica that was passed over, and says that it can claim shards. Its value is a
+	// time in microseconds.
 	FitAnnotation = "kube-elector.io/fit"
 )
 
-// session names one session of a replica: its Lease, and the acquireTime in it, in
-// microseconds. Every session of a Lease has another one.
+// session names one session of a replica: its Lease, and the acquireTime in it, in microseconds. Every session of a
+// Lease has another one.
 type session struct {
 	lease    string
 	acquired int64 // 0: nobody holds the Lease
@@ -48,16 +47,14 @@ const (
 	longestSuffix = len(sessionInfix) + 16
 )
 
-// session returns the name of a replica's Lease. Identities are no names: they may
-// have any characters.
+// session returns the name of a replica's Lease. Identities are no names: they may have any characters.
 func (n names) session(identity string) string {
 	return fmt.Sprintf("%s%s%016x", n.set, sessionInfix, hash(identity))
 }
 
 func (n names) shard(i int) string { return n.set + shardInfix + strconv.Itoa(i) }
 
-// parse returns the shard that a Lease is for, -1 if it is a session. It reports
-// false for other Leases.
+// parse returns the shard that a Lease is for, -1 if it is a session. It reports false for other Leases.
 func (n names) parse(name string) (shard int, ok bool) {
 	if strings.HasPrefix(name, n.set+sessionInfix) {
 		return -1, true
@@ -78,8 +75,7 @@ func (n names) label() string {
 	return fmt.Sprintf("%s-%016x", strings.TrimRight(n.set[:40], "-."), hash(n.set))
 }
 
-// labels returns what each Lease of a set of n shards is labelled with, and the
-// user's labels.
+// labels returns what each Lease of a set of n shards is labelled with, and the user's labels.
 func (n names) labels(count int, users map[string]string) map[string]string {
 	all := map[string]string{}
 	maps.Copy(all, users)
@@ -87,8 +83,7 @@ func (n names) labels(count int, users map[string]string) map[string]string {
 	return all
 }
 
-// count returns how many shards the Lease's set has as its label says, 0 if it
-// does not say.
+// count returns how many shards the Lease's set has as its label says, 0 if it does not say.
 func count(lease *coordinationv1.Lease) int {
 	n, err := strconv.Atoi(lease.Labels[CountLabel])
 	if err != nil {
@@ -114,8 +109,8 @@ func micros(t *metav1.MicroTime) int64 {
 //	leaseDurationSeconds  what its holder's session records
 //	leaseTransitions      one more with every claim
 //
-// A released shard has none of them but the last. An administrator who blanks only
-// the holder leaves the others, so that this can be told from a release.
+// A released shard has none of them but the last. An administrator who blanks only the holder leaves the others, so
+// that this can be told from a release.
 
 // released reports whether the shard was released, or just created.
 func released(lease *coordinationv1.Lease) bool {
@@ -137,8 +132,7 @@ func sameRecord(a, b *coordinationv1.Lease) bool {
 		ptr.Equal(a.Spec.LeaseTransitions, b.Spec.LeaseTransitions)
 }
 
-// duration returns how long a holder's record is left alone: what it says, if that
-// is a sane one, or else our own.
+// duration returns how long a holder's record is left alone: what it says, if that is a sane one, or else our own.
 func duration(lease *coordinationv1.Lease, own, longest time.Duration) time.Duration {
 	seconds := ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)
 	if seconds <= 0 {
@@ -147,8 +141,7 @@ func duration(lease *coordinationv1.Lease, own, longest time.Duration) time.Dura
 	return min(time.Duration(seconds)*time.Second, longest)
 }
 
-// older reports whether version a is older than b. Versions that can't be compared
-// are not.
+// older reports whether version a is older than b. Versions that can't be compared are not.
 func older(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0

@@ -101,11 +101,11 @@ func (s *Shards) recovered() {
 	}
 }
 
-// Healthz returns an error if the process should be restarted. It has the signature of the liveness
-// checks of controller-runtime (healthz.Checker) and of k8s.io/apiserver. It fails when Start has
-// ended with an error or a panic, when the work of a lost session is still running although other
-// replicas may have its shards, and when the work of a shard does not stop. It does not fail before
-// Start, after a clean stop, without shards, nor while the API server is away.
+// Healthz returns an error if the process should be restarted. It has the signature of the liveness checks of
+// controller-runtime (healthz.Checker) and of k8s.io/apiserver. It fails when Start has ended with an error or a panic,
+// when the work of a lost session is still running although other replicas may have its shards, and when the work of a
+// shard does not stop. It does not fail before Start, after a clean stop, without shards, nor while the API server is
+// away.
 func (s *Shards) Healthz(r *http.Request) error {
 	s.mu.Lock()
 	err, session := errors.Join(s.result, s.failure), s.session

@@ -21,8 +21,7 @@ import (
 	"github.com/kube-elector/elector/elector"
 )
 
-// client makes all requests about the set but the watcher's, each bounded in time,
-// and shows every reply to the view.
+// client makes all requests about the set but the watcher's, each bounded in time, and shows every reply to the view.
 type client struct {
 	leases   coordinationclient.LeaseInterface
 	config   elector.Config
@@ -43,8 +42,8 @@ func newClient(config elector.Config, n int, clientset kubernetes.Interface, v *
 	return c
 }
 
-// claim writes that a shard is the session's. It replaces exactly what the decision
-// was made on, base: the newest version may be another replica's claim.
+// claim writes that a shard is the session's. It replaces exactly what the decision was made on, base: the newest
+// version may be another replica's claim.
 func (c *client) claim(ctx context.Context, shard int, base *coordinationv1.Lease, by session) (*coordinationv1.Lease, error) {
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
 		Name: c.names.shard(shard), Namespace: c.config.LeaseNamespace,
@@ -82,8 +81,7 @@ func (c *client) relabel(ctx context.Context, seen *coordinationv1.Lease) error 
 	return err
 }
 
-// annotate puts an annotation on the session's Lease. The Elector, which renews it,
-// keeps it.
+// annotate puts an annotation on the session's Lease. The Elector, which renews it, keeps it.
 func (c *client) annotate(ctx context.Context, by session, key string, value int64) error {
 	for {
 		seen := c.view.replica(by)
@@ -137,9 +135,8 @@ func (c *client) read(parent context.Context, name string) (*coordinationv1.Leas
 	return lease, nil
 }
 
-// confirm reads the Lease of a session that seems to have lapsed. If it has, the
-// session's Lease is blanked after a while, unless another replica was faster: those
-// that come later could not know since when it has not changed.
+// confirm reads the Lease of a session that seems to have lapsed. If it has, the session's Lease is blanked after a
+// while, unless another replica was faster: those that come later could not know since when it has not changed.
 func (c *client) confirm(ctx context.Context, s session, after time.Duration) error {
 	if _, err := c.read(ctx, s.lease); err != nil {
 		return err
@@ -177,8 +174,8 @@ func (c *client) remove(parent context.Context, seen *coordinationv1.Lease) erro
 	return err
 }
 
-// call makes one request, and gives it up when its time is over. One that then ignores
-// its context, as a token source or an exec plugin may make it do, is left alone.
+// call makes one request, and gives it up when its time is over. One that then ignores its context, as a token source
+// or an exec plugin may make it do, is left alone.
 func call[T any](parent context.Context, c *client, request func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, c.attempt, c.lateness)
 	defer cancel()

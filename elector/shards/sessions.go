@@ -23,15 +23,15 @@ type replica struct {
 	over    bool                  // the current session has ended for certain
 	unfit   bool                  // it has left a shard alone that it should claim
 
-	// doubted is a session that was replaced in a way that does not show that it
-	// had ended, such as a deletion. It may last until doubtedUntil.
+	// doubted is a session that was replaced in a way that does not show that it had ended, such as a deletion. It may
+	// last until doubtedUntil.
 	doubted      int64
 	doubtedUntil time.Time
 	past         []int64 // the latest sessions that have ended for certain
 }
 
-// saw takes in the replica's Lease as it is now, or nil if it has vanished. first
-// says that it is seen in the first list, where anything may be long dead.
+// saw takes in the replica's Lease as it is now, or nil if it has vanished. first says that it is seen in the first
+// list, where anything may be long dead.
 func (r *replica) saw(lease *coordinationv1.Lease, first bool, own time.Duration, now time.Time) {
 	if lease == nil {
 		r.visible = false // not a sign of life
@@ -69,9 +69,8 @@ func (r *replica) ended(acquired int64) {
 	r.past = r.past[max(0, len(r.past)-keep):]
 }
 
-// succeeds reports whether a session's Lease shows that the session before has
-// ended: its holder has released it, or a claim has replaced it, which is made
-// when it has lapsed. Administrators delete Leases, or blank only the holder.
+// succeeds reports whether a session's Lease shows that the session before has ended: its holder has released it, or a
+// claim has replaced it, which is made when it has lapsed. Administrators delete Leases, or blank only the holder.
 func succeeds(before, lease *coordinationv1.Lease) bool {
 	if before.UID != lease.UID {
 		return false
@@ -82,8 +81,8 @@ func succeeds(before, lease *coordinationv1.Lease) bool {
 	return ptr.Deref(lease.Spec.LeaseTransitions, 0) > ptr.Deref(before.Spec.LeaseTransitions, 0)
 }
 
-// lapsesIn returns how long the current session must still be taken to last: 0 when
-// it has not changed for its duration.
+// lapsesIn returns how long the current session must still be taken to last: 0 when it has not changed for its
+// duration.
 func (r *replica) lapsesIn(own time.Duration, now time.Time) time.Duration {
 	return max(0, duration(r.lease, own, elector.MaxLeaseDuration)-now.Sub(r.changed))
 }

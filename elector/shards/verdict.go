@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// isOverLocked reports whether the session, which a record that was last changed at
-// since names, has ended for certain.
+// isOverLocked reports whether the session, which a record that was last changed at since names, has ended for certain.
 func (v *view) isOverLocked(s session, since, now time.Time) bool {
 	if s == (session{}) {
 		return false
@@ -18,9 +17,8 @@ func (v *view) isOverLocked(s session, since, now time.Time) bool {
 	return wait == 0 && !confirm
 }
 
-// overInLocked returns how long the session, which a record that was last changed
-// at since names, must still be taken to last. When that is 0, confirm says that
-// its Lease must be read first: the watch may have died silently.
+// overInLocked returns how long the session, which a record that was last changed at since names, must still be taken
+// to last. When that is 0, confirm says that its Lease must be read first: the watch may have died silently.
 func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration, confirm bool) {
 	if v.ended[s] {
 		return 0, false
@@ -38,14 +36,13 @@ func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration
 	case r.doubted == s.acquired:
 		return max(0, r.doubtedUntil.Sub(now)), false
 	}
-	// In all other cases it was never seen. It may have lost its labels, or have
-	// been deleted under a holder that has not noticed yet.
+	// In all other cases it was never seen. It may have lost its labels, or have been deleted under a holder that has not
+	// noticed yet.
 	return max(0, left), left <= 0
 }
 
-// confirmed must be called when the session's Lease has been read after it had lapsed. If it still
-// is as it was then, or there is none, the session is over for good. It reports whether its Lease
-// still has its record.
+// confirmed must be called when the session's Lease has been read after it had lapsed. If it still is as it was then,
+// or there is none, the session is over for good. It reports whether its Lease still has its record.
 func (v *view) confirmed(s session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -68,8 +65,7 @@ func (v *view) confirmed(s session) bool {
 	return r.over
 }
 
-// rank returns this replica's place among the members, so that they need not all do
-// what one of them can do.
+// rank returns this replica's place among the members, so that they need not all do what one of them can do.
 func (v *view) rank() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
-// view is what a replica knows of the set. It is a function of what the API server
-// has said and when; it sends no requests.
+// view is what a replica knows of the set. It is a function of what the API server has said and when; it sends no
+// requests.
 type view struct {
 	names names
 	n     int
@@ -44,8 +44,8 @@ func newView(n names, count int, self string, own time.Duration) *view {
 	return v
 }
 
-// saw takes in one Lease, from an event of the watch or a reply, or that it has
-// vanished. What is older than what is known of that Lease is not believed.
+// saw takes in one Lease, from an event of the watch or a reply, or that it has vanished. What is older than what is
+// known of that Lease is not believed.
 func (v *view) saw(name string, lease *coordinationv1.Lease, version string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -55,8 +55,8 @@ func (v *view) saw(name string, lease *coordinationv1.Lease, version string) {
 	v.takeLocked(name, lease, version, time.Now())
 }
 
-// heard must be called when the watch has delivered the session of this replica. Everything that
-// was written before this renewal has been delivered, too.
+// heard must be called when the watch has delivered the session of this replica. Everything that was written before
+// this renewal has been delivered, too.
 func (v *view) heard(lease *coordinationv1.Lease) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -66,8 +66,8 @@ func (v *view) heard(lease *coordinationv1.Lease) {
 	}
 }
 
-// sawRead takes in the reply to a read of one Lease, also if it is no newer than
-// what is known: it may be one that has lost its labels, and seemed to vanish.
+// sawRead takes in the reply to a read of one Lease, also if it is no newer than what is known: it may be one that has
+// lost its labels, and seemed to vanish.
 func (v *view) sawRead(lease *coordinationv1.Lease) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -84,9 +84,8 @@ func (v *view) mark() string {
 	return v.newest
 }
 
-// sawList takes in all Leases of the set, as they were at a version. The request
-// was sent at sent, when mark was taken. A list that is older than the mark comes
-// from a server that went back, as after a restore, and is believed.
+// sawList takes in all Leases of the set, as they were at a version. The request was sent at sent, when mark was taken.
+// A list that is older than the mark comes from a server that went back, as after a restore, and is believed.
 func (v *view) sawList(leases []coordinationv1.Lease, version string, sent time.Time, mark string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -125,9 +124,8 @@ func (v *view) vanishLocked(there map[string]bool, version string, now time.Time
 	}
 }
 
-// doubtMissingLocked makes this replica wait for the shards whose Leases are missing at
-// first sight, if others of the set are there: they may have been deleted a moment ago, and their
-// holders may not have noticed. A new set has none.
+// doubtMissingLocked makes this replica wait for the shards whose Leases are missing at first sight, if others of the
+// set are there: they may have been deleted a moment ago, and their holders may not have noticed. A new set has none.
 func (v *view) doubtMissingLocked(now time.Time) {
 	some := false
 	for _, s := range v.slots {
@@ -181,8 +179,8 @@ func (v *view) sawReplicaLocked(name string, lease *coordinationv1.Lease, now ti
 	}
 }
 
-// arrivedLocked notes which replicas with another count have sessions that were
-// claimed before this replica's. Those that come later will see this one.
+// arrivedLocked notes which replicas with another count have sessions that were claimed before this replica's. Those
+// that come later will see this one.
 func (v *view) arrivedLocked() {
 	clear(v.rivals)
 	for name, r := range v.replicas {

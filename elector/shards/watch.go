@@ -18,11 +18,9 @@ import (
 )
 
 const (
-	// firstBackoff is the pause after the first list or watch that failed; it doubles
-	// up to two RetryPeriods.
+	// firstBackoff is the pause after the first list or watch that failed; it doubles up to two RetryPeriods.
 	firstBackoff = 20 * time.Millisecond
-	// watchTimeout is the shortest time the API server is asked to keep a watch open,
-	// up to twice as long by chance.
+	// watchTimeout is the shortest time the API server is asked to keep a watch open, up to twice as long by chance.
 	watchTimeout = 30 * time.Minute
 )
 
@@ -32,9 +30,8 @@ var (
 	errAgain  = errors.New("the set is listed again")
 )
 
-// watcher keeps one watch on all Leases of the set, by their label, and shows what it
-// delivers to the view. It lists them at first, and when it cannot go on from the
-// version it knows.
+// watcher keeps one watch on all Leases of the set, by their label, and shows what it delivers to the view. It lists
+// them at first, and when it cannot go on from the version it knows.
 type watcher struct {
 	client  *client
 	retry   time.Duration
@@ -107,8 +104,7 @@ func (w *watcher) selector() string {
 	return labels.Set{SetLabel: w.client.names.label()}.String()
 }
 
-// watch opens one watch and follows it to its end. It returns the version to go on
-// from, "" if a list is needed.
+// watch opens one watch and follows it to its end. It returns the version to go on from, "" if a list is needed.
 func (w *watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -136,8 +132,8 @@ func (w *watcher) watch(parent context.Context, version string) (string, error) 
 	return w.follow(ctx, stream, version)
 }
 
-// follow delivers events. A watch that does not deliver the renewals of this
-// replica's session has died silently, or is held up.
+// follow delivers events. A watch that does not deliver the renewals of this replica's session has died silently, or is
+// held up.
 func (w *watcher) follow(ctx context.Context, stream watch.Interface, version string) (string, error) {
 	ticker := time.NewTicker(w.retry)
 	defer ticker.Stop()
@@ -183,8 +179,7 @@ func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
 	}
 }
 
-// expired reports whether the API server has forgotten the version to go on from, as
-// it does after some minutes.
+// expired reports whether the API server has forgotten the version to go on from, as it does after some minutes.
 func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
 // jitter keeps replicas that lost the API server together from coming back together.

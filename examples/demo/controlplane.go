@@ -27,8 +27,8 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 
 const ready = "ready"
 
-// startPatience is how long etcd and kube-apiserver may each take to start. On a machine that has other work the 20 s of
-// envtest are too short, and it would begin again and again.
+// startPatience is how long etcd and kube-apiserver may each take to start. On a machine that has other work the 20 s
+// of envtest are too short, and it would begin again and again.
 const startPatience = 2 * time.Minute
 
 // serveControlPlane runs a control plane until standard input ends, and writes its kubeconfig.

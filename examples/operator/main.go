@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command operator reconciles the Beacons of one namespace: in one of its replicas at a time, or, with --shards, in all of
-// them, each of which has its share. It is an operator as kubebuilder lays it out, but for manager.New instead of
+// Command operator reconciles the Beacons of one namespace: in one of its replicas at a time, or, with --shards, in all
+// of them, each of which has its share. It is an operator as kubebuilder lays it out, but for manager.New instead of
 // ctrl.NewManager, with an option that keeps a replica that lost the lease standing by in the same process.
 package main
 

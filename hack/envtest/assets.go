@@ -61,8 +61,8 @@ func installed(dir, name string, identities ...string) bool {
 	return false
 }
 
-// install moves a finished binary into dir, from the same file system. It removes the stamp first and writes it last. If
-// it is interrupted, dir has a whole binary without a stamp, or none.
+// install moves a finished binary into dir, from the same file system. It removes the stamp first and writes it last.
+// If it is interrupted, dir has a whole binary without a stamp, or none.
 func install(dir, name, identity, from string) error {
 	size, err := executableSize(from)
 	if err != nil {

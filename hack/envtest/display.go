@@ -15,8 +15,8 @@ const (
 	logEvery  = 10 * time.Second
 )
 
-// A display shows progress, on a terminal in one line that changes, elsewhere in a line now and then.
-// It may be used concurrently.
+// A display shows progress, on a terminal in one line that changes, elsewhere in a line now and then. It may be used
+// concurrently.
 type display struct {
 	out   io.Writer
 	width func() int // of the terminal; nil if there is none

@@ -14,9 +14,9 @@ import (
 	"syscall"
 )
 
-// runGroup runs a command made by exec.CommandContext with ctx, and calls line for each line of its standard error. When
-// ctx ends it kills the command and all its children. They write into the staging directory and the go command's caches,
-// which tolerate that. If this process is killed, the go command dies by SIGPIPE at its next line.
+// runGroup runs a command made by exec.CommandContext with ctx, and calls line for each line of its standard error.
+// When ctx ends it kills the command and all its children. They write into the staging directory and the go command's
+// caches, which tolerate that. If this process is killed, the go command dies by SIGPIPE at its next line.
 func runGroup(ctx context.Context, cmd *exec.Cmd, env []string, line func(string)) error {
 	lines := &lineWriter{line: line}
 	cmd.Stderr = lines

@@ -107,8 +107,8 @@ func watchParent(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// terminalWidth returns a function that returns the columns of standard error. It returns nil if standard error is not a
-// terminal that can show a live line.
+// terminalWidth returns a function that returns the columns of standard error. It returns nil if standard error is not
+// a terminal that can show a live line.
 func terminalWidth() func() int {
 	fd := int(os.Stderr.Fd())
 	if !term.IsTerminal(fd) || os.Getenv("TERM") == "dumb" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// listFormat makes `go list -deps` report for each package whether the build cache has it. Stale alone does not say that
-// for binaries that are installed elsewhere than `go install` would put them.
+// listFormat makes `go list -deps` report for each package whether the build cache has it. Stale alone does not say
+// that for binaries that are installed elsewhere than `go install` would put them.
 const listFormat = `{{.ImportPath}} {{if and .Stale (ne .StaleReason "not installed but available in build cache")}}compile{{end}}`
 
 // A tracker follows a build by the output of the go command.

@@ -19,20 +19,19 @@ const (
 	podUID  = "authentication.kubernetes.io/pod-uid"
 )
 
-// callerExpression is the identity, as podIdentity makes it, of the pod that the request's token is
-// bound to, or ”.
+// callerExpression is the identity, as podIdentity makes it, of the pod that the request's token is bound to, or ”.
 const callerExpression = "has(request.userInfo.extra) && '" + podName + "' in request.userInfo.extra && '" + podUID + "' in request.userInfo.extra ? " +
 	"request.userInfo.extra['" + podName + "'][0] + '_' + request.userInfo.extra['" + podUID + "'][0] : ''"
 
-// annotationToken returns an expression for the token in the object's annotation, or ”. Anything that
-// is not a token counts as none, or garbage in the annotation would lock every leader out.
+// annotationToken returns an expression for the token in the object's annotation, or ”. Anything that is not a token
+// counts as none, or garbage in the annotation would lock every leader out.
 func annotationToken(object string, conditions ...func(string) string) string {
 	m, key := object+".metadata.annotations", celString(TokenAnnotation)
 	return tokenIf(fmt.Sprintf("has(%[1]s) && %[2]s in %[1]s", m, key), m+"["+key+"]", conditions)
 }
 
-// statusToken returns an expression for the token in a field of the object's status, or ”. The field
-// may hold anything: an expression that fails is a refusal.
+// statusToken returns an expression for the token in a field of the object's status, or ”. The field may hold anything:
+// an expression that fails is a refusal.
 func statusToken(object, field string, conditions ...func(string) string) string {
 	status := object + ".status"
 	value := status + "." + field
@@ -48,8 +47,8 @@ func tokenIf(exists, value string, conditions []func(string) string) string {
 	return all + " ? " + value + " : ''"
 }
 
-// isToken returns an expression that is true for what can be a resourceVersion other than 0. The
-// length comes first, since it bounds the cost of the rest.
+// isToken returns an expression that is true for what can be a resourceVersion other than 0. The length comes first,
+// since it bounds the cost of the rest.
 func isToken(value string) string {
 	return fmt.Sprintf("size(%[1]s) <= 20 && %[1]s.matches('^[1-9][0-9]*$')", value)
 }
@@ -62,10 +61,9 @@ func notBelow(token, other string) string {
 // versionExpression is the resourceVersion that the write replaces, or ”.
 const versionExpression = "has(oldObject.metadata.resourceVersion) ? oldObject.metadata.resourceVersion : ''"
 
-// writtenHere returns an expression that is false for a token that no leader of this cluster can
-// have written into the object. A leader's Lease was written before the leader wrote anything, so
-// its token is below the resourceVersion of every object with the token in it. Versions that are
-// not numbers prove nothing.
+// writtenHere returns an expression that is false for a token that no leader of this cluster can have written into the
+// object. A leader's Lease was written before the leader wrote anything, so its token is below the resourceVersion of
+// every object with the token in it. Versions that are not numbers prove nothing.
 func writtenHere(token string) string {
 	return "(!(" + isToken("variables.version") + ") || !" + notBelow(token, "variables.version") + ")"
 }
@@ -106,8 +104,7 @@ func (s Settings) unlessExempt(conditions []admissionv1.MatchCondition) []admiss
 	})
 }
 
-// match returns what the policy looks at, with nothing left to the API server's defaults: Installed
-// compares it.
+// match returns what the policy looks at, with nothing left to the API server's defaults: Installed compares it.
 func match(namespaces []string, resources []admissionv1.Rule, operations ...admissionv1.OperationType) *admissionv1.MatchResources {
 	m := &admissionv1.MatchResources{
 		NamespaceSelector: &metav1.LabelSelector{},

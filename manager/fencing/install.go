@@ -40,11 +40,11 @@ func YAML(objects ...client.Object) (string, error) {
 	return out.String(), nil
 }
 
-// Install creates the objects, or changes those in the cluster into what they are here, by server-side
-// apply. It also takes out what others have added to their specs, such as a condition under which a
-// policy does not apply. They are in force about a second later. Install needs the permissions to
-// create and patch validatingadmissionpolicies and validatingadmissionpolicybindings, and for Holder,
-// because the API server demands it, to get all Leases of the cluster.
+// Install creates the objects, or changes those in the cluster into what they are here, by server-side apply. It also
+// takes out what others have added to their specs, such as a condition under which a policy does not apply. They are in
+// force about a second later. Install needs the permissions to create and patch validatingadmissionpolicies and
+// validatingadmissionpolicybindings, and for Holder, because the API server demands it, to get all Leases of the
+// cluster.
 func Install(ctx context.Context, c client.Client, objects ...client.Object) error {
 	for _, object := range objects {
 		u, err := plain(object)
@@ -83,10 +83,9 @@ func replaceSpec(ctx context.Context, c client.Client, object client.Object, liv
 // ErrNotInstalled is returned by Installed.
 var ErrNotInstalled = errors.New("the fencing policies are not installed")
 
-// Installed compares the objects in the cluster with what they are here. It returns nil if their specs
-// are the same, an error that is ErrNotInstalled and names every difference if one is missing, has
-// other settings or was edited, and the API server's own error if that does not answer. It needs the
-// permission to get them.
+// Installed compares the objects in the cluster with what they are here. It returns nil if their specs are the same, an
+// error that is ErrNotInstalled and names every difference if one is missing, has other settings or was edited, and the
+// API server's own error if that does not answer. It needs the permission to get them.
 func Installed(ctx context.Context, c client.Client, objects ...client.Object) error {
 	var faults []error
 	for _, object := range objects {
@@ -116,8 +115,8 @@ func Installed(ctx context.Context, c client.Client, objects ...client.Object) e
 	return fmt.Errorf("%w:\n%w", ErrNotInstalled, errors.Join(faults...))
 }
 
-// differences returns how the spec of the object in the cluster, live, differs from the object's. What
-// only a later API server knows of is not looked at.
+// differences returns how the spec of the object in the cluster, live, differs from the object's. What only a later API
+// server knows of is not looked at.
 func differences(object client.Object, live *unstructured.Unstructured) ([]string, error) {
 	known := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, known); err != nil {
@@ -161,8 +160,8 @@ func text(value any) string {
 	return string(data)
 }
 
-// Uninstall deletes the objects, bindings first, except the keeper (see [KeeperName]). Objects that do
-// not exist are passed over.
+// Uninstall deletes the objects, bindings first, except the keeper (see [KeeperName]). Objects that do not exist are
+// passed over.
 func Uninstall(ctx context.Context, c client.Client, objects ...client.Object) error {
 	var bindings, policies []client.Object
 	for _, object := range objects {
@@ -186,9 +185,9 @@ func Uninstall(ctx context.Context, c client.Client, objects ...client.Object) e
 	return nil
 }
 
-// plain returns the object without what is not meant to be applied, such as what the API server has
-// answered to its creation. Its type need not be in the scheme of the caller's client, and its kind
-// need not be set: typed clients clear that.
+// plain returns the object without what is not meant to be applied, such as what the API server has answered to its
+// creation. Its type need not be in the scheme of the caller's client, and its kind need not be set: typed clients
+// clear that.
 func plain(object client.Object) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {

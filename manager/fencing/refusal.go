@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// ErrRefused is returned by the writes of a fenced client (see manager.Fenced) when a policy refused
-// them. The write was not done.
+// ErrRefused is returned by the writes of a fenced client (see manager.Fenced) when a policy refused them. The write
+// was not done.
 var ErrRefused = errors.New("refused by fencing")
 
 // A Refusal says which policy refused a write.
@@ -31,8 +31,8 @@ var refusal = func() *regexp.Regexp {
 	return regexp.MustCompile(`ValidatingAdmissionPolicy '(` + strings.Join(names, "|") + `)\.([a-z0-9.-]+)\.([a-z0-9-]+)\.` + regexp.QuoteMeta(suffix) + `'`)
 }()
 
-// RefusalOf returns which policy made the API server refuse a write with this error, if one of this
-// package's did. It takes any client's error.
+// RefusalOf returns which policy made the API server refuse a write with this error, if one of this package's did. It
+// takes any client's error.
 func RefusalOf(err error) (Refusal, bool) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -45,8 +45,8 @@ func RefusalOf(err error) (Refusal, bool) {
 	return Refusal{Policy(found[1]), types.NamespacedName{Name: found[2], Namespace: found[3]}}, true
 }
 
-// IsRefused reports whether a policy of this package made the API server refuse a write with this
-// error. It takes any client's error.
+// IsRefused reports whether a policy of this package made the API server refuse a write with this error. It takes any
+// client's error.
 func IsRefused(err error) bool {
 	_, refused := RefusalOf(err)
 	return refused

@@ -14,9 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Unserved returns an error that names what Resources ask for and the cluster does not have: a resource,
-// all of its versions, or its scope. The policies never match it. A custom resource may still be
-// installed later.
+// Unserved returns an error that names what Resources ask for and the cluster does not have: a resource, all of its
+// versions, or its scope. The policies never match it. A custom resource may still be installed later.
 func (s Settings) Unserved(mapper meta.RESTMapper) error {
 	var f faults
 	for i, rule := range s.Resources {

@@ -17,11 +17,10 @@ import (
 // TokenAnnotation is the annotation with the token of the term that wrote the object last, for Epoch.
 const TokenAnnotation = "kube-elector.io/token"
 
-// Touch writes the token of ctx's term into the objects, and nothing else. If it is called at the
-// beginning of a term, Epoch refuses writes of earlier terms from then on, instead of from each
-// object's first write. Objects that have been deleted are passed over. Other errors are joined, after
-// all objects have been tried. Touch reads only names and types of the objects, and replaces their
-// fields by the API server's answer.
+// Touch writes the token of ctx's term into the objects, and nothing else. If it is called at the beginning of a term,
+// Epoch refuses writes of earlier terms from then on, instead of from each object's first write. Objects that have been
+// deleted are passed over. Other errors are joined, after all objects have been tried. Touch reads only names and types
+// of the objects, and replaces their fields by the API server's answer.
 func Touch(ctx context.Context, c client.Client, objects ...client.Object) error {
 	term, ok := elector.TermFromContext(ctx)
 	if !ok || term.Token == "" {

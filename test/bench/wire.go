@@ -24,8 +24,8 @@ import (
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 )
 
-// A wire carries a real clientset's requests about Leases to one in memory, so that all that a clientset does by itself,
-// such as waiting for a Retry-After and trying again, is there in virtual time, too.
+// A wire carries a real clientset's requests about Leases to one in memory, so that all that a clientset does by
+// itself, such as waiting for a Retry-After and trying again, is there in virtual time, too.
 type wire struct{ server kubernetes.Interface }
 
 // RoundTrip implements http.RoundTripper.

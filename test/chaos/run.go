@@ -121,8 +121,8 @@ func (r *runner) playShared(ctx context.Context, list []turn) error {
 	})
 }
 
-// soak plays chapters on one control plane until the time is over. The seed decides which faults affect which replicas and
-// for how long, but not what the machine does meanwhile.
+// soak plays chapters on one control plane until the time is over. The seed decides which faults affect which replicas
+// and for how long, but not what the machine does meanwhile.
 func (r *runner) soak(ctx context.Context, d time.Duration, seed uint64) error {
 	return r.onPlane(ctx, true, func(p *stage.Plane) {
 		until := time.Now().Add(d)

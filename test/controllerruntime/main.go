@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command controllerruntime runs controller-runtime's own test suites twice, on its managers and on ours. It copies the
-// module of the version that go.mod or another module file has, changes its tests to make their managers with manager.New of this module, and compares the
-// results of every spec, with and without an election.
+// module of the version that go.mod or another module file has, changes its tests to make their managers with
+// manager.New of this module, and compares the results of every spec, with and without an election.
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Assets returns the directory of kube-apiserver and etcd. It is KUBEBUILDER_ASSETS, or else where make envtest puts them,
-// seen from the top of the tree or from the directory of a package in test or below.
+// Assets returns the directory of kube-apiserver and etcd. It is KUBEBUILDER_ASSETS, or else where make envtest puts
+// them, seen from the top of the tree or from the directory of a package in test or below.
 func Assets() (string, error) {
 	dirs := []string{"bin/envtest", "../../bin/envtest", "../../../bin/envtest"}
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {

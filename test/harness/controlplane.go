@@ -30,8 +30,8 @@ const (
 	replicaToken = "replica-token"
 )
 
-// A ControlPlane is a real etcd and kube-apiserver on loopback, each of which can be killed and started again as it was,
-// with its data, its port and its certificate. An API server that envtest restarts has another certificate.
+// A ControlPlane is a real etcd and kube-apiserver on loopback, each of which can be killed and started again as it
+// was, with its data, its port and its certificate. An API server that envtest restarts has another certificate.
 type ControlPlane struct {
 	Address      string // of the API server, host:port
 	Etcd, Server *Server

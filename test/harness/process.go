@@ -17,8 +17,8 @@ import (
 // childVariable is set in processes that [StartProcess] has started.
 const childVariable = "ELECTOR_TEST_CHILD"
 
-// A Process is this program again, as a child. It reads a task from its standard input, writes JSON values to its standard
-// output, and ends when its standard input does, and so with this program, however that ends.
+// A Process is this program again, as a child. It reads a task from its standard input, writes JSON values to its
+// standard output, and ends when its standard input does, and so with this program, however that ends.
 type Process struct {
 	*exec.Cmd
 	Values *json.Decoder
@@ -76,8 +76,8 @@ func (p *Process) Resume() error {
 	return nil
 }
 
-// Child runs the task of this process if [StartProcess] has started it. Programs, and their TestMain, call it first, and
-// exit with the code if this is a child. run gets the rest of standard input, which ends with the parent.
+// Child runs the task of this process if [StartProcess] has started it. Programs, and their TestMain, call it first,
+// and exit with the code if this is a child. run gets the rest of standard input, which ends with the parent.
 func Child[Task any](run func(Task, io.Reader) error) (code int, isChild bool) {
 	if os.Getenv(childVariable) == "" {
 		return 0, false

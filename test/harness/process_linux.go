@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownGroup keeps a terminal's Ctrl-C from a child process, which is stopped in order instead. The kernel kills the child
-// when this process ends.
+// ownGroup keeps a terminal's Ctrl-C from a child process, which is stopped in order instead. The kernel kills the
+// child when this process ends.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
@@ -47,7 +47,8 @@ func OpenFiles() int {
 	return len(entries)
 }
 
-// ProcessorTime returns what this process has spent so far, in user and system mode. It is 0 on other systems than Linux.
+// ProcessorTime returns what this process has spent so far, in user and system mode. It is 0 on other systems than
+// Linux.
 func ProcessorTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail

@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 )
 
-// Versions returns what this program was built from: Go, this repository's revision, and the libraries that it is compared
-// with.
+// Versions returns what this program was built from: Go, this repository's revision, and the libraries that it is
+// compared with.
 func Versions() (map[string]string, error) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -39,7 +39,8 @@ type Limits struct {
 
 	Nil bool // what nil from Start and StepDown means is judged
 
-	// JudgePlain holds processes of plain client-go to all of it. Otherwise they are part of the world, like an administrator.
+	// JudgePlain holds processes of plain client-go to all of it. Otherwise they are part of the world, like an
+	// administrator.
 	JudgePlain bool
 }
 

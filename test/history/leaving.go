@@ -33,8 +33,8 @@ func leaves(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// nilMeansReleased follows who wrote the record that stands, until it lapses. A process that has ReleaseOnCancel, or whose claim came too
-// late for its work to begin, leaves nothing behind.
+// nilMeansReleased follows who wrote the record that stands, until it lapses. A process that has ReleaseOnCancel, or
+// whose claim came too late for its work to begin, leaves nothing behind.
 func nilMeansReleased(w *world, l Limits) (found []Violation) {
 	holder, first, lapses := "", 0, time.Duration(0) // who wrote the record, from where in the history on, and until when
 	late := false                                    // it arrived when the writer had given it up

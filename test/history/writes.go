@@ -30,8 +30,8 @@ func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
 // signature is what one write of a holder has in common with none of another.
 type signature struct{ holder, renewed string }
 
-// eachWrite calls look for every write of the election's record, with what it found. A record that somebody has put back
-// is of the process that wrote it first.
+// eachWrite calls look for every write of the election's record, with what it found. A record that somebody has put
+// back is of the process that wrote it first.
 func eachWrite(h History, l Limits, look func(e Event, found held)) {
 	var now held
 	authors := map[signature]string{}

@@ -40,8 +40,8 @@ func (l leader) Remaining() time.Duration { return time.Hour }
 
 func (l leader) Term() (elector.Term, bool) { return elector.Term{Token: elector.Token(l)}, true }
 
-// applying makes an operator with the policy Epoch, a Deployment, and a custom resource whose status has
-// the token, too.
+// applying makes an operator with the policy Epoch, a Deployment, and a custom resource whose status has the token,
+// too.
 func applying(t *testing.T) (*operator, fencing.Settings) {
 	t.Helper()
 	o := newOperator(t, restConfig, namespace(t), 1)

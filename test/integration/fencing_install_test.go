@@ -40,8 +40,8 @@ func ownPlane(t *testing.T) *rest.Config {
 	return cfg
 }
 
-// reinstall removes the objects, until they are out of force, and installs them
-// again. It is what an upgrade by deletion does to the API server.
+// reinstall removes the objects, until they are out of force, and installs them again. It is what an upgrade by
+// deletion does to the API server.
 func (o *operator) reinstall(t *testing.T, uninstalled, installed []client.Object, s fencing.Settings) {
 	t.Helper()
 	for _, object := range uninstalled {
@@ -59,8 +59,7 @@ func (o *operator) reinstall(t *testing.T, uninstalled, installed []client.Objec
 	o.awaitForce(t, s)
 }
 
-// believes reports whether the API server, a while after a takeover, lets the
-// new holder write and the old one not.
+// believes reports whether the API server, a while after a takeover, lets the new holder write and the old one not.
 func (o *operator) believes(t *testing.T, holder, former *pod) bool {
 	t.Helper()
 	// This limit is a thousand times the usual duration.
@@ -73,9 +72,8 @@ func (o *operator) believes(t *testing.T, holder, former *pod) bool {
 	return false
 }
 
-// If for a moment no binding has Leases as its parameter, the API server stops
-// watching them for good, and goes by what they said then. This is shown with
-// the keeper left out, and that the keeper prevents it.
+// If for a moment no binding has Leases as its parameter, the API server stops watching them for good, and goes by what
+// they said then. This is shown with the keeper left out, and that the keeper prevents it.
 func TestKeeperSavesFromTheParameterInformersTrap(t *testing.T) {
 	for name, keeper := range map[string]bool{"without the keeper": false, "with it": true} {
 		t.Run(name, func(t *testing.T) {
@@ -114,8 +112,8 @@ func TestKeeperSavesFromTheParameterInformersTrap(t *testing.T) {
 	}
 }
 
-// edits are what people do to policies and bindings, of any field owner. Each is of the first object
-// that it can be done to.
+// edits are what people do to policies and bindings, of any field owner. Each is of the first object that it can be
+// done to.
 var edits = map[string]struct{ object, patch, path string }{
 	"only audits":              {"holder. binding", `{"spec":{"validationActions":["Audit"]}}`, "spec.validationActions"},
 	"audits as well":           {"epoch. binding", `{"spec":{"validationActions":["Deny","Audit"]}}`, "spec.validationActions"},

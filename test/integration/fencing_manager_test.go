@@ -52,8 +52,7 @@ func (o *operator) allowInstalling(t *testing.T) {
 	})
 }
 
-// fencedReplica is one of an operator that marks each ConfigMap "x" with who
-// saw it last in which term.
+// fencedReplica is one of an operator that marks each ConfigMap "x" with who saw it last in which term.
 type fencedReplica struct {
 	*replica
 	manager *manager.Manager

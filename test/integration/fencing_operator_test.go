@@ -130,8 +130,7 @@ func (o *operator) settings(policies ...fencing.Policy) fencing.Settings {
 	}
 }
 
-// install installs the policies, waits until they are in force, and uninstalls
-// them at the end of the test.
+// install installs the policies, waits until they are in force, and uninstalls them at the end of the test.
 func (o *operator) install(t *testing.T, s fencing.Settings) []client.Object {
 	t.Helper()
 	objects, err := fencing.Objects(s)
@@ -208,8 +207,7 @@ func stamp(token string) client.Patch {
 	return client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, fencing.TokenAnnotation, token))
 }
 
-// takeOver makes the pod the holder of the Lease, as an Elector does, and
-// returns the term's token.
+// takeOver makes the pod the holder of the Lease, as an Elector does, and returns the term's token.
 func (o *operator) takeOver(t *testing.T, p *pod) string {
 	t.Helper()
 	lease := o.lease()

@@ -96,8 +96,8 @@ func TestOthersThanTheOperatorAreNotHindered(t *testing.T) {
 	})
 }
 
-// A namespace is deleted by its controller, which deletes all there is in it,
-// the Lease first maybe, and by garbage collection.
+// A namespace is deleted by its controller, which deletes all there is in it, the Lease first maybe, and by garbage
+// collection.
 func TestNamespaceCanBeEmptiedWithoutALease(t *testing.T) {
 	o := newOperator(t, restConfig, namespace(t), 1)
 	o.takeOver(t, o.pods[0])

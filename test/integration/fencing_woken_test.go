@@ -58,8 +58,8 @@ func (s staleTally) String() string {
 		s.tried, s.afterTakeover, s.longest.Round(10*time.Microsecond), s.overNewer, s.lag)
 }
 
-// A leader is frozen with its writes half done. Another takes over. The first
-// wakes and goes on writing, with no check of its own in between.
+// A leader is frozen with its writes half done. Another takes over. The first wakes and goes on writing, with no check
+// of its own in between.
 func TestWokenLeaderIsRefusedByTheAPIServer(t *testing.T) {
 	n := takeovers(t)
 	run := func(t *testing.T, policies ...fencing.Policy) staleTally {
@@ -211,8 +211,7 @@ func writeStale(t *testing.T, p *pod, object client.Object, token string) staleW
 	return w
 }
 
-// insist writes as the rightful leader, which Holder may not know as such at
-// once. It returns how often it was refused.
+// insist writes as the rightful leader, which Holder may not know as such at once. It returns how often it was refused.
 func insist(t *testing.T, p *pod, object client.Object, token string) (refused int) {
 	t.Helper()
 	eventually(t, "the leader's write to be accepted", func() bool {

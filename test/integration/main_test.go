@@ -22,13 +22,13 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// restConfig reaches the control plane that all tests of this package share, as an administrator.
-// Copy it (rest.CopyConfig) before changing anything.
+// restConfig reaches the control plane that all tests of this package share, as an administrator. Copy it
+// (rest.CopyConfig) before changing anything.
 var restConfig *rest.Config
 
-// unsynced are goroutines of controller-runtime v0.25's caches that outlive their manager. Those for some namespaces wait
-// for informers to sync, for ever if the manager was stopped before. The watch of an informer of metadata hands on its
-// last event, for ever if the informer was stopped before.
+// unsynced are goroutines of controller-runtime v0.25's caches that outlive their manager. Those for some namespaces
+// wait for informers to sync, for ever if the manager was stopped before. The watch of an informer of metadata hands on
+// its last event, for ever if the informer was stopped before.
 var unsynced = []goleak.Option{
 	goleak.IgnoreTopFunction("sigs.k8s.io/controller-runtime/pkg/cache.newMultiNamespaceInformer.func1"),
 	goleak.IgnoreTopFunction("sigs.k8s.io/controller-runtime/pkg/cache.newMultiNamespaceInformerHandlerRegistration.func1"),

@@ -60,8 +60,8 @@ func (m *maker) standby(change func(*ctrl.Options), runnables ...crmanager.Runna
 	return start(m.t, made)
 }
 
-// behaviour is something a manager does or not, and what must come out on
-// controller-runtime's and, if a reason is given, on ours.
+// behaviour is something a manager does or not, and what must come out on controller-runtime's and, if a reason is
+// given, on ours.
 type behaviour struct {
 	run     func(m *maker) string
 	want    string

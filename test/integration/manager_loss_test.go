@@ -56,8 +56,8 @@ func (a *afterLoss) Reconcile(ctx context.Context, r reconcile.Request) (reconci
 	return reconcile.Result{RequeueAfter: time.Millisecond}, nil
 }
 
-// TestLossBesideControllerRuntime has a busy controller lose its Lease, on
-// controller-runtime's manager and on ours. The former's figures are logged.
+// TestLossBesideControllerRuntime has a busy controller lose its Lease, on controller-runtime's manager and on ours.
+// The former's figures are logged.
 func TestLossBesideControllerRuntime(t *testing.T) {
 	for name, lose := range losses {
 		for _, kind := range []string{"controller-runtime", "elector"} {

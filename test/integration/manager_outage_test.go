@@ -121,8 +121,8 @@ func (o *tickingOperator) Reconcile(ctx context.Context, r reconcile.Request) (r
 //
 // The times after its return are logged and not checked. That a former leader leads within a second is shown in virtual
 // time by TestFormerLeaderLeadsWithinASecondAfterTheAPIServerIsBack in package elector. When a reconcile begins then is
-// up to others as well: a request that failed in the outage waits for its back-off, which a pause keeps, and client-go's
-// informers wait up to 30 s before they list again.
+// up to others as well: a request that failed in the outage waits for its back-off, which a pause keeps, and
+// client-go's informers wait up to 30 s before they list again.
 func TestOutageOfTheAPIServerIsAPause(t *testing.T) {
 	for _, replicas := range []int{1, 3} {
 		for _, away := range []time.Duration{3 * time.Second, 17 * time.Second} {

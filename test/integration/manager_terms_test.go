@@ -54,8 +54,8 @@ func createMany(t testing.TB, namespace string, n int) {
 	}
 }
 
-// termClock measures, for each term, the time from the Elector's line that it
-// leads, just before OnStartedLeading, to the first reconcile.
+// termClock measures, for each term, the time from the Elector's line that it leads, just before OnStartedLeading, to
+// the first reconcile.
 type termClock struct {
 	slog.Handler
 	began atomic.Int64

@@ -68,8 +68,8 @@ func TestGatedControllersRunOnTheLeaderOnlyAndOthersEverywhere(t *testing.T) {
 	eventually(t, "b's reconcile", func() bool { return j.has("b reconciles") })
 }
 
-// recordedCache, recordedServer and the like are runnables of the manager's
-// other groups. They tell when they are stopped.
+// recordedCache, recordedServer and the like are runnables of the manager's other groups. They tell when they are
+// stopped.
 type recordedCache struct {
 	cache.Cache
 	stopped func()

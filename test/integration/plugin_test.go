@@ -188,8 +188,8 @@ func leaseNamed(t *testing.T, namespace, name string) *coordinationv1.Lease {
 	return lease
 }
 
-// The policy holder is installed without its binding, because no binding of it may vanish from an
-// API server that other tests use.
+// The policy holder is installed without its binding, because no binding of it may vanish from an API server that other
+// tests use.
 func pluginFencing(t *testing.T, p *plugin) {
 	ns := namespace(t)
 	putLease(t, ns, "plain", "c")

@@ -24,8 +24,8 @@ import (
 	"github.com/kube-elector/elector/manager"
 )
 
-// TestTheLeaderServicePointsAtTheLeaderAlone hands over, and measures the time from the beginning of
-// a term until a watcher sees the leader's address. The figures are logged: see -handovers.
+// TestTheLeaderServicePointsAtTheLeaderAlone hands over, and measures the time from the beginning of a term until a
+// watcher sees the leader's address. The figures are logged: see -handovers.
 func TestTheLeaderServicePointsAtTheLeaderAlone(t *testing.T) {
 	ns := namespace(t)
 	seen := watchServices(t, ns)

@@ -39,8 +39,8 @@ func operatorArgs(namespace, _ string) []string {
 	return []string{"--namespace=" + namespace, "--metrics-bind-address=0", "--health-probe-bind-address=0"}
 }
 
-// waysOver are the pages but that of knative, whose replicas share the work. Programs before and after the change hold one
-// Lease, so that they hand over to each other.
+// waysOver are the pages but that of knative, whose replicas share the work. Programs before and after the change hold
+// one Lease, so that they hand over to each other.
 func waysOver() map[string]wayOver {
 	operator := program{"manager/after", "standing by", `"reconciled"`}
 	forLife := operator

@@ -13,8 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// edit does to the Lease what an administrator or another tool does, if that is what the fault is. The result of a window
-// ends it.
+// edit does to the Lease what an administrator or another tool does, if that is what the fault is. The result of a
+// window ends it.
 func (w *world) edit(f Fault) (undo func(), edited bool) {
 	name := w.target(f)
 	change := func(do func(*coordinationv1.Lease)) { w.server.Edit(namespace, name, do) }

@@ -25,8 +25,8 @@ import (
 	"github.com/kube-elector/elector/test/history"
 )
 
-// process is one of a replica's. It ends when it is killed or when its elector has returned, as main does then. After that
-// it records nothing, and nothing that it sends arrives.
+// process is one of a replica's. It ends when it is killed or when its elector has returned, as main does then. After
+// that it records nothing, and nothing that it sends arrives.
 type process struct {
 	seat   *seat
 	name   string

@@ -105,7 +105,8 @@ func former() Mix {
 	return m
 }
 
-// TestSeedsThatFoundBugs runs the plans that found the bugs in the README, two by way of the mutations that bring them back.
+// TestSeedsThatFoundBugs runs the plans that found the bugs in the README, two by way of the mutations that bring them
+// back.
 func TestSeedsThatFoundBugs(t *testing.T) {
 	for _, seed := range []uint64{10, 133, 1795425920003991, 1795426211064700, 1795528145078004, 1795671475000116, 1795675467013691, 1795675946009595} {
 		for _, v := range Run(t, NewPlan(seed, former()), false).Violations {

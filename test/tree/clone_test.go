@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// clone returns a copy of the tree in a directory with a space in its name. Git takes it for another user's. It is always
-// the same directory, so that what was built there before need not be built again.
+// clone returns a copy of the tree in a directory with a space in its name. Git takes it for another user's. It is
+// always the same directory, so that what was built there before need not be built again.
 func clone(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs(filepath.Join(root, "bin", "a clone"))

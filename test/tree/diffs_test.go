@@ -16,7 +16,8 @@ import (
 	"testing/fstest"
 )
 
-// between is the line above a diff in Markdown. It names the files that the diff is between, or has some of the hunks for.
+// between is the line above a diff in Markdown. It names the files that the diff is between, or has some of the hunks
+// for.
 //
 //	<!-- diff: examples/over/manager/before/main.go examples/over/manager/after/main.go -->
 //	<!-- diff: examples/over/manager/before/main.go examples/over/manager/after/main.go, in part -->
@@ -70,8 +71,9 @@ func isBetween(diff, before, after string, whole bool) error {
 // swapped takes back what a diff does.
 var swapped = strings.NewReplacer("\n-", "\n+", "\n+", "\n-")
 
-// patch applies a diff to a text. A line that begins with @@ begins a hunk. The other lines of a hunk begin with a space, a
-// minus or a plus, or are empty, which stands for a space. Each hunk is applied where it first fits after the one before.
+// patch applies a diff to a text. A line that begins with @@ begins a hunk. The other lines of a hunk begin with a
+// space, a minus or a plus, or are empty, which stands for a space. Each hunk is applied where it first fits after the
+// one before.
 func patch(text, diff string) (string, error) {
 	var patched, old, changed []string
 	rest := strings.Split(text, "\n")

@@ -17,8 +17,8 @@ var (
 	target     = regexp.MustCompile(`(?m)^([a-z][a-z-]*):([^=\n].*)?$`)
 	modulesVar = regexp.MustCompile(`(?m)^(?:PIN_)?MODULES +:= (.*)$`)
 
-	// These match calls of make. In Markdown they stand between backquotes or on a line of a fenced block, elsewhere on
-	// a line.
+	// These match calls of make. In Markdown they stand between backquotes or on a line of a fenced block, elsewhere on a
+	// line.
 	span = regexp.MustCompile("`((?:[A-Z_]+=\\S* )*make(?: [^`\n]*)?)`")
 	line = regexp.MustCompile(`(?m)^\s*(?:- )?(?:run: |\$ |exec )?((?:[A-Z_]+=\S* )*make(?: .*)?)$`)
 

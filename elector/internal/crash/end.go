@@ -48,9 +48,9 @@ func (i Instance) End(pod *corev1.Pod) (End, bool) {
 	return End{}, false
 }
 
-// seen reports whether the runtime has seen the container's process end. Otherwise exit code and reason are invented: by
-// containerd when its shim or its task is lost (255, Unknown), by gVisor (128) and CRI-O (-1), by the kubelet when it no
-// longer finds the container (ContainerStatusUnknown), and in any case by docker. The process may live then.
+// seen reports whether the runtime has seen the container's process end. Otherwise exit code and reason are invented:
+// by containerd when its shim or its task is lost (255, Unknown), by gVisor (128) and CRI-O (-1), by the kubelet when
+// it no longer finds the container (ContainerStatusUnknown), and in any case by docker. The process may live then.
 func seen(t *corev1.ContainerStateTerminated) bool {
 	if t.ExitCode < 0 || t.ExitCode > 254 || t.ExitCode == 128 {
 		return false

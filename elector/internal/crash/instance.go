@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package crash knows when a process is dead by what the kubelet reports about its container. A process ties itself to its
-// container by a nonce in the container's termination log (see [Log]), and others compare that with the Pod ([Instance.End]).
+// Package crash knows when a process is dead by what the kubelet reports about its container. A process ties itself to
+// its container by a nonce in the container's termination log (see [Log]), and others compare that with the Pod
+// ([Instance.End]).
 package crash
 
 import (

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// A Log is the termination log of the container that this process runs in: a file that the kubelet makes for each run of
-// a container, and whose text it reports when that run has ended.
+// A Log is the termination log of the container that this process runs in: a file that the kubelet makes for each run
+// of a container, and whose text it reports when that run has ended.
 type Log struct {
 	path     string
 	instance Instance
@@ -59,8 +59,8 @@ var nonces = struct {
 	by map[string]Nonce
 }{by: map[string]Nonce{}}
 
-// Sign makes the log say that this process is the one that ends with the container, and returns the Instance that others
-// recognise by it. It may be called again, to make sure that the log still says so.
+// Sign makes the log say that this process is the one that ends with the container, and returns the Instance that
+// others recognise by it. It may be called again, to make sure that the log still says so.
 func (l *Log) Sign() (Instance, error) {
 	nonces.Lock()
 	defer nonces.Unlock()

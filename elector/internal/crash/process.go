@@ -24,10 +24,10 @@ type process struct {
 
 var self = process{os.Getpid, "/proc"}
 
-// endsWithContainer returns an error unless the kernel kills this process before the container can be seen to have ended.
-// It does so with all processes of a PID namespace whose first process ends. If the container has a PID namespace of its
-// own, that is its first process, and a process started by that is in the same cgroup. In a namespace that is shared with
-// other containers or the node, the first process is none of this container.
+// endsWithContainer returns an error unless the kernel kills this process before the container can be seen to have
+// ended. It does so with all processes of a PID namespace whose first process ends. If the container has a PID
+// namespace of its own, that is its first process, and a process started by that is in the same cgroup. In a namespace
+// that is shared with other containers or the node, the first process is none of this container.
 func (p process) endsWithContainer() error {
 	if p.pid() == 1 {
 		return nil
@@ -46,8 +46,8 @@ func (p process) endsWithContainer() error {
 	return nil
 }
 
-// terminationLog returns the path of the termination log and the name of the container, from the mounts of this process.
-// If path is not "" the log must be there.
+// terminationLog returns the path of the termination log and the name of the container, from the mounts of this
+// process. If path is not "" the log must be there.
 func (p process) terminationLog(uid types.UID, path string) (found, container string, err error) {
 	mounts, err := os.ReadFile(filepath.Join(p.proc, "self", "mountinfo"))
 	if err != nil {

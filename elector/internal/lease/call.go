@@ -13,13 +13,12 @@ import (
 	"time"
 )
 
-// call is what a request and the transport below client-go tell each other. It travels in the
-// request's context.
+// call is what a request and the transport below client-go tell each other. It travels in the request's context.
 type call struct {
 	// apart makes the request avoid the connection that the watch uses.
 	apart bool
-	// retryAfter is the answer's Retry-After in nanoseconds. It is atomic because a request that
-	// ignores its context may still run when nobody waits for it any more.
+	// retryAfter is the answer's Retry-After in nanoseconds. It is atomic because a request that ignores its context may
+	// still run when nobody waits for it any more.
 	retryAfter atomic.Int64
 }
 
@@ -37,8 +36,8 @@ func callOf(ctx context.Context) *call {
 	return new(call)
 }
 
-// hide takes the Retry-After from an answer and keeps it. client-go would sleep within the request,
-// up to ten times, but the candidate that made the request has its own pace.
+// hide takes the Retry-After from an answer and keeps it. client-go would sleep within the request, up to ten times,
+// but the candidate that made the request has its own pace.
 func (c *call) hide(answer *http.Response) {
 	text := answer.Header.Get("Retry-After")
 	answer.Header.Del("Retry-After")
@@ -49,8 +48,8 @@ func (c *call) hide(answer *http.Response) {
 	}
 }
 
-// failure returns err with what it lacks: the time within which there was no answer, which HTTP/2
-// calls "context deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
+// failure returns err with what it lacks: the time within which there was no answer, which HTTP/2 calls "context
+// deadline exceeded", and the Retry-After that came with it. A nil err stays nil.
 func (c *call) failure(ctx context.Context, err error) error {
 	var late LateError
 	if errors.Is(err, context.DeadlineExceeded) && errors.As(context.Cause(ctx), &late) {

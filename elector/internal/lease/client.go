@@ -19,8 +19,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// A Client makes every request about the Lease but the watcher's, each bounded
-// in time, and shows every reply to the view. It may be used concurrently.
+// A Client makes every request about the Lease but the watcher's, each bounded in time, and shows every reply to the
+// view. It may be used concurrently.
 type Client struct {
 	// View and Watcher are of the same Lease.
 	View    *View
@@ -72,8 +72,8 @@ func (c *Client) Impersonate(other *Client) {
 // on. Late replies are of no interest any more.
 func (c *Client) Close(d time.Duration, cause error) error { return c.requests.close(d, cause) }
 
-// Read reads the Lease from the API server. It returns no error if there is none.
-// news tells whether it said something that had not been seen yet.
+// Read reads the Lease from the API server. It returns no error if there is none. news tells whether it said something
+// that had not been seen yet.
 func (c *Client) Read(ctx context.Context) (news bool, err error) {
 	ctx, call, cancel := c.bound(ctx)
 	defer cancel()
@@ -95,9 +95,9 @@ func (c *Client) Read(ctx context.Context) (news bool, err error) {
 	return news, nil
 }
 
-// Write stores the record in place of base, or in a new Lease if base is nil. It is a
-// compare-and-swap, and fails if the Lease is no longer as base says. sent is when the request was
-// sent. mark puts beside the record what it likes, with the write's signature or, if the record names no holder, with "".
+// Write stores the record in place of base, or in a new Lease if base is nil. It is a compare-and-swap, and fails if
+// the Lease is no longer as base says. sent is when the request was sent. mark puts beside the record what it likes,
+// with the write's signature or, if the record names no holder, with "".
 func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resourcelock.LeaderElectionRecord,
 	mark func(lease *coordinationv1.Lease, signature string)) (lease *coordinationv1.Lease, sent Moment, err error) {
 	ctx, call, cancel := c.bound(ctx)
@@ -107,8 +107,8 @@ func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resour
 		next = base.DeepCopy()
 	}
 	sent = Now()
-	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost.
-	// Written again it would change nothing, and the others would count from that attempt.
+	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost. Written again it would
+	// change nothing, and the others would count from that attempt.
 	mark(next, c.self.inscribe(next, r, c.View.writing(base, sent)))
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
@@ -127,8 +127,7 @@ func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resour
 	return lease, sent, nil
 }
 
-// lateReply shows the view the reply to a request, which may have been given up.
-// It never begins or extends a term.
+// lateReply shows the view the reply to a request, which may have been given up. It never begins or extends a term.
 func (c *Client) lateReply(lease *coordinationv1.Lease, wanted bool) {
 	if wanted && c.View.Saw(lease, lease.ResourceVersion) {
 		c.sighted()
@@ -142,8 +141,8 @@ func (e LateError) Error() string {
 	return fmt.Sprintf("no answer from the API server within %v", time.Duration(e).Round(time.Millisecond))
 }
 
-// bound returns a context for one request. It has as much time as a request may take, and the watch's
-// connection is avoided if it may be dead.
+// bound returns a context for one request. It has as much time as a request may take, and the watch's connection is
+// avoided if it may be dead.
 func (c *Client) bound(ctx context.Context) (context.Context, *call, context.CancelFunc) {
 	call := &call{apart: c.Watcher.silent()}
 	ctx = c.usage.In(klog.NewContext(call.in(ctx), c.logger))

@@ -10,8 +10,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
-// A Config says which Lease it is and who asks for it, and what the owner of the [Client] wants to hear. No function may
-// be nil. They are called without a lock, on the goroutine that has the news, and concurrently.
+// A Config says which Lease it is and who asks for it, and what the owner of the [Client] wants to hear. No function
+// may be nil. They are called without a lock, on the goroutine that has the news, and concurrently.
 type Config struct {
 	Name, Namespace string
 	Self            Author
@@ -24,8 +24,8 @@ type Config struct {
 	// Longest is the longest recorded duration that counts although nobody was seen to renew.
 	Longest time.Duration
 
-	// Process is the key of the annotation by which a record names the process that wrote it, if its end can be known. If it
-	// is "" no end is.
+	// Process is the key of the annotation by which a record names the process that wrote it, if its end can be known.
+	// If it is "" no end is.
 	Process string
 
 	Logger logr.Logger // for client-go's lines

@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/util/connrotation"
 )
 
-// connections are those of one lease client. Electors may share it. The last one that ends closes
-// them, idle or not. A request that comes later opens others.
+// connections are those of one lease client. Electors may share it. The last one that ends closes them, idle or not. A
+// request that comes later opens others.
 type connections struct {
 	tracker *connrotation.ConnectionTracker
 
@@ -49,8 +49,8 @@ func (c *connections) giveUp() {
 	}
 }
 
-// A Usage is what one Elector has used. It travels in the contexts of its requests,
-// as the caller's wrappers may hide the transport below them.
+// A Usage is what one Elector has used. It travels in the contexts of its requests, as the caller's wrappers may hide
+// the transport below them.
 type Usage struct {
 	mu   sync.Mutex // guards used
 	used map[*connections]bool

@@ -134,8 +134,8 @@ const maxPlausible = 24 * time.Hour
 
 // validity returns how long a holder's record must not be claimed after its holder was last seen to
 // write, at m. That is the duration it records, or r.own if it records none. One above r.longest counts only if its
-// holder is renewing, and then for maxPlausible at most, or if it is at most maxPlausible and the record's renewTime lies
-// within it by our wall clock: the first renewal may be due after r.longest.
+// holder is renewing, and then for maxPlausible at most, or if it is at most maxPlausible and the record's renewTime
+// lies within it by our wall clock: the first renewal may be due after r.longest.
 func (r rules) validity(spec *coordinationv1.LeaseSpec, renewing bool, m Moment) time.Duration {
 	if spec.LeaseDurationSeconds == nil || *spec.LeaseDurationSeconds <= 0 {
 		return r.own

@@ -36,9 +36,9 @@ func (o Other[T]) Read(ctx context.Context, c *Client) (T, error) {
 	return object, nil
 }
 
-// Follow watches the object, and calls saw with it as it is at first and after each change. A deletion is not a change. It
-// returns when interrupt delivers, which interrupted says, when the watch or ctx ends, or when the watch cannot be opened.
-// opened is called when it is open.
+// Follow watches the object, and calls saw with it as it is at first and after each change. A deletion is not a change.
+// It returns when interrupt delivers, which interrupted says, when the watch or ctx ends, or when the watch cannot be
+// opened. opened is called when it is open.
 func (o Other[T]) Follow(parent context.Context, c *Client, interrupt <-chan struct{}, opened func(), saw func(T)) (interrupted bool, err error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)

@@ -18,10 +18,10 @@ const (
 	LongestRetryAfter = time.Minute
 )
 
-// A Pace spaces attempts at one thing that fails or is over too soon. The first attempts follow each
-// other quickly, later ones ever more slowly, up to a limit. It counts from beginning to beginning,
-// so the limit bounds the rate however long an attempt lasts. It forgets an attempt that lasted, and
-// everything that is long past. Only one goroutine may use it.
+// A Pace spaces attempts at one thing that fails or is over too soon. The first attempts follow each other quickly,
+// later ones ever more slowly, up to a limit. It counts from beginning to beginning, so the limit bounds the rate
+// however long an attempt lasts. It forgets an attempt that lasted, and everything that is long past. Only one
+// goroutine may use it.
 type Pace struct {
 	Free   int           // how many attempts in a row may end without a pause
 	First  time.Duration // the pause after the next one
@@ -33,8 +33,8 @@ type Pace struct {
 	due   time.Duration // when the next attempt may begin, by the monotonic clock, if count is not 0
 }
 
-// Ended takes in that an attempt that began at began is over. The pause grows up to limit, and
-// lasts at least retryAfter from now.
+// Ended takes in that an attempt that began at began is over. The pause grows up to limit, and lasts at least
+// retryAfter from now.
 func (p *Pace) Ended(began Moment, limit, retryAfter time.Duration) {
 	m := Now()
 	if p.count == 0 || m.Mono-began.Mono >= p.Forget || began.Mono-p.due >= p.Forget {
@@ -59,8 +59,8 @@ func (p *Pace) In(m Moment) time.Duration {
 	return max(0, p.due-m.Mono)
 }
 
-// Jittered returns d, up to spread more or less. Candidates that lost the API server together must
-// not come back together.
+// Jittered returns d, up to spread more or less. Candidates that lost the API server together must not come back
+// together.
 func Jittered(d, spread time.Duration) time.Duration {
 	if spread <= 0 {
 		return d

@@ -43,8 +43,8 @@ func (o Observation) Process() string {
 }
 
 // Former returns how the record before names its process, if that is why the Lease must be left alone although the
-// present holder may be known to be dead, and "" otherwise. A candidate that hears of a takeover before it hears of the end
-// that was the reason for it sees that.
+// present holder may be known to be dead, and "" otherwise. A candidate that hears of a takeover before it hears of the
+// end that was the reason for it sees that.
 func (o Observation) Former() string {
 	if o.Ours || o.Restored || o.proof.inherited <= Now().StandbySince(o.Changed) {
 		return ""

@@ -14,8 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// An Author is this process as the writer of Leases: its Identity, and a nonce that no other
-// process has.
+// An Author is this process as the writer of Leases: its Identity, and a nonce that no other process has.
 type Author struct {
 	Identity, Nonce string
 	// Annotation is the key of the annotation that carries the signature of a write.
@@ -44,8 +43,8 @@ func (a Author) wrote(w writing, lease *coordinationv1.Lease) bool {
 	if Holder(lease) != a.Identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewTime) {
 		return false
 	}
-	// Another process with this Identity, which may be a clone with this nonce, may have written at
-	// the same microsecond. A signature of another time says nothing about this record.
+	// Another process with this Identity, which may be a clone with this nonce, may have written at the same microsecond.
+	// A signature of another time says nothing about this record.
 	signature := lease.Annotations[a.Annotation]
 	return signature == a.signature(w) || !strings.Contains(signature, " "+w.time()+" ")
 }
@@ -66,8 +65,7 @@ func (a Author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElect
 	spec.LeaseDurationSeconds = ptr.To(int32(r.LeaseDurationSeconds)) //nolint:gosec // at most MaxLeaseDuration
 	spec.AcquireTime = micro(r.AcquireTime.Time)
 	spec.RenewTime = &metav1.MicroTime{Time: w.renewTime}
-	// Somebody may have written the largest number there is. The API server would refuse one more
-	// for ever.
+	// Somebody may have written the largest number there is. The API server would refuse one more for ever.
 	spec.LeaseTransitions = ptr.To(int32(min(max(r.LeaderTransitions, 0), math.MaxInt32))) //nolint:gosec // bounded here
 	if r.HolderIdentity == "" {
 		return ""

@@ -19,14 +19,12 @@ import (
 // ErrHung is in the error of a request that ignores its context and still goes on.
 var ErrHung = errors.New("a request to the API server ignores its context")
 
-// maxHung is how many requests of one verb may go on although they were given up.
-// While there are as many, new ones of that verb fail at once. Watches that hang
-// must not keep a leader from renewing.
+// maxHung is how many requests of one verb may go on although they were given up. While there are as many, new ones of
+// that verb fail at once. Watches that hang must not keep a leader from renewing.
 const maxHung = 8
 
-// requests makes every request to the API server in a goroutine of its own. A
-// token source, an exec plugin or a transport wrapper may ignore the request's
-// context, and none of them may keep a term, a drain or Start waiting.
+// requests makes every request to the API server in a goroutine of its own. A token source, an exec plugin or a
+// transport wrapper may ignore the request's context, and none of them may keep a term, a drain or Start waiting.
 type requests struct {
 	grace time.Duration // how long a request may take to return after its context's end
 
@@ -54,9 +52,8 @@ func (h *hungError) Error() string {
 
 func (h *hungError) Unwrap() []error { return []error{ErrHung, h.cause} }
 
-// ask returns what call returns. If call goes on after the end of ctx, ask
-// gives it up and returns an error that is ErrHung. A value that it returns
-// later goes to late, if that is not nil; nobody wants it once Start has ended.
+// ask returns what call returns. If call goes on after the end of ctx, ask gives it up and returns an error that is
+// ErrHung. A value that it returns later goes to late, if that is not nil; nobody wants it once Start has ended.
 func ask[T any](ctx context.Context, r *requests, what string, call func(context.Context) (T, error), late func(value T, wanted bool)) (T, error) {
 	var none T
 	if err := r.check(what); err != nil {
@@ -124,8 +121,8 @@ func (r *requests) returned(what string) (wanted bool) {
 	return !r.closed
 }
 
-// close waits for what still runs, d at most, and returns an error if something
-// goes on. cause is why nobody waits any longer. Late replies are of no interest any more.
+// close waits for what still runs, d at most, and returns an error if something goes on. cause is why nobody waits any
+// longer. Late replies are of no interest any more.
 func (r *requests) close(d time.Duration, cause error) error {
 	r.mu.Lock()
 	r.closed = true

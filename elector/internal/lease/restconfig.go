@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/transport"
 )
 
-// RESTConfig returns a copy of cfg for lease traffic, as elector.RESTConfig documents it. Opening a connection may take as
-// long as an attempt. keepAlive is the interval of TCP's keep-alive probes.
+// RESTConfig returns a copy of cfg for lease traffic, as elector.RESTConfig documents it. Opening a connection may take
+// as long as an attempt. keepAlive is the interval of TCP's keep-alive probes.
 func RESTConfig(cfg *rest.Config, attempt, keepAlive time.Duration) (*rest.Config, error) {
 	own := rest.CopyConfig(cfg)
 	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
@@ -22,8 +22,7 @@ func RESTConfig(cfg *rest.Config, attempt, keepAlive time.Duration) (*rest.Confi
 	if own.Dial == nil {
 		own.Dial = (&net.Dialer{Timeout: attempt, KeepAlive: keepAlive}).DialContext
 	}
-	// A function of our own in any case, or the transport would be shared with
-	// others that dial the same way.
+	// A function of our own in any case, or the transport would be shared with others that dial the same way.
 	connections := newConnections()
 	own.Dial = connections.dialing(own.Dial)
 	apart, err := apartFrom(own)
@@ -43,9 +42,8 @@ func RESTConfig(cfg *rest.Config, attempt, keepAlive time.Duration) (*rest.Confi
 	return own, nil
 }
 
-// apartFrom returns what makes a transport whose connections are as those of cfg, but
-// by HTTP/1.1. Who asks, and how, has been added above it. Where the caller brings
-// a transport it returns nil.
+// apartFrom returns what makes a transport whose connections are as those of cfg, but by HTTP/1.1. Who asks, and how,
+// has been added above it. Where the caller brings a transport it returns nil.
 func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
 	full, err := cfg.TransportConfig()
 	if err != nil || full.Transport != nil {

@@ -14,27 +14,24 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// How many requests may be without an answer at once: fewer than the 25 idle
-// connections that client-go keeps, or some would be closed after each request
-// and opened again for the next one. Watches have turns of their own, and few:
-// each may need a new connection, which takes an API server longer than a renewal.
+// How many requests may be without an answer at once: fewer than the 25 idle connections that client-go keeps, or some
+// would be closed after each request and opened again for the next one. Watches have turns of their own, and few: each
+// may need a new connection, which takes an API server longer than a renewal.
 const (
 	maxRequests = 20
 	maxWatches  = 2
 )
 
-// avoidance is for how long requests go apart after one got no answer. By then
-// client-go has closed a dead HTTP/2 connection: it asks after 30 s without a
-// word, and waits 15 s for an answer.
+// avoidance is for how long requests go apart after one got no answer. By then client-go has closed a dead HTTP/2
+// connection: it asks after 30 s without a word, and waits 15 s for an answer.
 const avoidance = time.Minute
 
 // leaseTransport makes every call one attempt, and makes calls wait for their turn.
 //
-// Watches share HTTP/2 connections, and requests go along with them: a claim
-// needs no new connection, and a leader has one in all. But a connection that
-// dies silently takes everything that shares it along. So requests go apart, by
-// HTTP/1.1, when their caller asks for it because its watch is silent, and for a
-// while after a request that got no answer.
+// Watches share HTTP/2 connections, and requests go along with them: a claim needs no new connection, and a leader has
+// one in all. But a connection that dies silently takes everything that shares it along. So requests go apart, by
+// HTTP/1.1, when their caller asks for it because its watch is silent, and for a while after a request that got no
+// answer.
 type leaseTransport struct {
 	shared            http.RoundTripper
 	makeApart         func() (http.RoundTripper, error) // nil if there is only the shared one
@@ -53,8 +50,8 @@ func newLeaseTransport(shared http.RoundTripper, makeApart func() (http.RoundTri
 	}
 }
 
-// RoundTrip implements http.RoundTripper. It returns when the answer begins, so
-// that a watch which is open takes nobody's turn.
+// RoundTrip implements http.RoundTripper. It returns when the answer begins, so that a watch which is open takes
+// nobody's turn.
 func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	watch, turns := r.URL.Query().Has("watch"), t.requests
 	if watch {
@@ -106,8 +103,8 @@ func (t *leaseTransport) roundTripApart(r *http.Request) (*http.Response, error)
 	return response, err
 }
 
-// transportApart makes it at the first call. If that fails the next one tries
-// again: a file that it is made of may just be about to be replaced.
+// transportApart makes it at the first call. If that fails the next one tries again: a file that it is made of may just
+// be about to be replaced.
 func (t *leaseTransport) transportApart() (http.RoundTripper, error) {
 	t.mu.Lock()
 	apart := t.apart
@@ -127,8 +124,8 @@ func (t *leaseTransport) transportApart() (http.RoundTripper, error) {
 	return t.apart, nil
 }
 
-// closeIdle closes the idle connections of the transport at the bottom of r, if it can. Unlike
-// client-go's function for it, it says nothing of a caller's own transport that cannot.
+// closeIdle closes the idle connections of the transport at the bottom of r, if it can. Unlike client-go's function for
+// it, it says nothing of a caller's own transport that cannot.
 func closeIdle(r http.RoundTripper) {
 	for {
 		switch t := r.(type) {
@@ -150,16 +147,15 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// trusted reports whether a request may go by a connection that it shares with
-// watches.
+// trusted reports whether a request may go by a connection that it shares with watches.
 func (t *leaseTransport) trusted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.avoided == 0 || Now().Mono >= t.avoided
 }
 
-// failed keeps the next attempts from meeting the same dead connection, unless
-// request got no answer because its caller no longer wanted one.
+// failed keeps the next attempts from meeting the same dead connection, unless request got no answer because its caller
+// no longer wanted one.
 func (t *leaseTransport) failed(request context.Context) {
 	if abandoned(request) {
 		return
@@ -170,8 +166,7 @@ func (t *leaseTransport) failed(request context.Context) {
 	closeIdle(t.shared)
 }
 
-// abandoned reports whether ctx was cancelled for another reason than that its
-// time had passed.
+// abandoned reports whether ctx was cancelled for another reason than that its time had passed.
 func abandoned(ctx context.Context) bool {
 	return errors.Is(ctx.Err(), context.Canceled) && !errors.As(context.Cause(ctx), new(LateError))
 }
@@ -179,8 +174,8 @@ func abandoned(ctx context.Context) bool {
 // WrappedRoundTripper lets client-go find the transport below.
 func (t *leaseTransport) WrappedRoundTripper() http.RoundTripper { return t.shared }
 
-// sharedBody is the body of an answer that comes by a shared connection. It
-// tells the transport when the rest of it does not come.
+// sharedBody is the body of an answer that comes by a shared connection. It tells the transport when the rest of it
+// does not come.
 type sharedBody struct {
 	io.ReadCloser
 	transport *leaseTransport

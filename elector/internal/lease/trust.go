@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// trust is whether the watch can be relied on. A watch that died silently, or whose events a proxy
-// holds back, looks like one that has nothing to tell. What shows the difference is something that
-// is known to have happened: an acknowledged write, or news that a read brought. A watch that does
-// not deliver it in time is replaced, and the next one must deliver something before it is trusted.
+// trust is whether the watch can be relied on. A watch that died silently, or whose events a proxy holds back, looks
+// like one that has nothing to tell. What shows the difference is something that is known to have happened: an
+// acknowledged write, or news that a read brought. A watch that does not deliver it in time is replaced, and the next
+// one must deliver something before it is trusted.
 type trust struct {
 	grace time.Duration // in which the watch must deliver what is known
 	quiet time.Duration // an open watch that tells nothing for so long may be dead
@@ -63,8 +63,8 @@ func (t *trust) turnLocked() {
 	t.turned = make(chan struct{})
 }
 
-// opened takes in that a watch is open that begins after version, or with the present state if that
-// is "". cancel ends it.
+// opened takes in that a watch is open that begins after version, or with the present state if that is "". cancel ends
+// it.
 func (t *trust) opened(cancel context.CancelCauseFunc, version string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,8 +85,8 @@ func (t *trust) closed() {
 	t.turnLocked()
 }
 
-// received takes in that the watch has delivered a version, with the Lease or as a bookmark. It returns
-// how long the watch has been open.
+// received takes in that the watch has delivered a version, with the Lease or as a bookmark. It returns how long the
+// watch has been open.
 func (t *trust) received(version string, bookmark bool) (age time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,8 +111,7 @@ func (t *trust) Followed(state WatchState) {
 	}
 }
 
-// Expect tells that the watch must deliver a version, or anything if that is "". If it does not in
-// time it is replaced.
+// Expect tells that the watch must deliver a version, or anything if that is "". If it does not in time it is replaced.
 func (t *trust) Expect(version string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -152,8 +151,8 @@ func (t *trust) settledLocked() {
 	}
 }
 
-// silent reports whether a watch is open that has told nothing for a while. It may be idle or dead:
-// a request had better not share its connection.
+// silent reports whether a watch is open that has told nothing for a while. It may be idle or dead: a request had
+// better not share its connection.
 func (t *trust) silent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -39,8 +39,8 @@ func (s *slowServer) under() [2]int {
 	return [2]int{s.now[""], s.now["watch=true"]}
 }
 
-// A thousand Electors that begin at once on one clientset must not keep an API
-// server so busy with new connections that it answers none in time.
+// A thousand Electors that begin at once on one clientset must not keep an API server so busy with new connections that
+// it answers none in time.
 func TestRequestsWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowServer{now: map[string]int{}, answer: make(chan struct{})}

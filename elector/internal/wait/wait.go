@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Any waits until one of the channels is closed or delivers (never if nil), d has passed
-// (never if negative), or ctx has ended. It reports whether it was a channel.
+// Any waits until one of the channels is closed or delivers (never if nil), d has passed (never if negative), or ctx
+// has ended. It reports whether it was a channel.
 func Any(ctx context.Context, d time.Duration, first, second <-chan struct{}) bool {
 	var timeout <-chan time.Time
 	if d >= 0 {

@@ -23,8 +23,8 @@ import (
 // patience is how long a test waits for anything before it fails.
 const patience = 30 * time.Second
 
-// Test is one claim. Run needs an empty namespace of its own and leaves Leases behind in it. It may run inside
-// a testing/synctest bubble and beside other tests.
+// Test is one claim. Run needs an empty namespace of its own and leaves Leases behind in it. It may run inside a
+// testing/synctest bubble and beside other tests.
 type Test struct {
 	Name string
 	Run  func(t *testing.T, client kubernetes.Interface, namespace string)
@@ -114,8 +114,8 @@ func (a api) delete(name string) {
 	}
 }
 
-// refused checks that a request got the wanted answer, and that it came with an empty Lease instead of nil,
-// which client-go's own users rely on.
+// refused checks that a request got the wanted answer, and that it came with an empty Lease instead of nil, which
+// client-go's own users rely on.
 func (a api) refused(lease *coordinationv1.Lease, err error, want metav1.StatusReason) {
 	a.Helper()
 	if got := apierrors.ReasonForError(err); err == nil || got != want {

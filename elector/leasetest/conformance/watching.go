@@ -224,8 +224,8 @@ func (w watched) closes() {
 	w.another("no event but the end")
 }
 
-// endsForItsClient checks that the watch ends as it does when its client stops it. The channel is closed, and
-// an error event may come before, which client-go makes when it reads from what it has just closed.
+// endsForItsClient checks that the watch ends as it does when its client stops it. The channel is closed, and an error
+// event may come before, which client-go makes when it reads from what it has just closed.
 func (w watched) endsForItsClient() {
 	w.a.Helper()
 	late := time.NewTimer(patience)

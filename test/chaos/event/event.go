@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package event has the events of a scenario, as replicas report them and the harness sees them. Package stage turns them
-// into a history that can be judged.
+// Package event has the events of a scenario, as replicas report them and the harness sees them. Package stage turns
+// them into a history that can be judged.
 package event
 
 import (

@@ -40,8 +40,8 @@ func edit(ctx context.Context, s *stage.Stage, patch map[string]any) error {
 	return err
 }
 
-// write merges fields into the Lease's spec. As every writer does, it sets renewTime, unless the fields have it. With the
-// annotation the administrator always owns a field, without which the API server ceases to record who wrote what.
+// write merges fields into the Lease's spec. As every writer does, it sets renewTime, unless the fields have it. With
+// the annotation the administrator always owns a field, without which the API server ceases to record who wrote what.
 func write(ctx context.Context, s *stage.Stage, fields map[string]any) error {
 	spec := map[string]any{"renewTime": metav1.NowMicro()}
 	maps.Copy(spec, fields)

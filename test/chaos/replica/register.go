@@ -15,8 +15,8 @@ import (
 	"github.com/kube-elector/elector/test/chaos/event"
 )
 
-// A Register is a store outside the cluster that leaders write to, which no fault keeps them from. It refuses a write with
-// a lower token than it has seen, and takes any write without one.
+// A Register is a store outside the cluster that leaders write to, which no fault keeps them from. It refuses a write
+// with a lower token than it has seen, and takes any write without one.
 type Register struct {
 	Address string // host:port
 	note    func(event.Event)

@@ -19,8 +19,8 @@ import (
 
 // reporter reports what a replica does. Its methods may be called concurrently.
 type reporter struct {
-	// hangs makes requests about the Lease hang for good, whatever becomes of their contexts, as a token source or an
-	// exec plugin does.
+	// hangs makes requests about the Lease hang for good, whatever becomes of their contexts, as a token source or an exec
+	// plugin does.
 	hangs atomic.Bool
 
 	mu       sync.Mutex // guards all below

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package replica runs a replica of chaos in a process of its own. The process gets a [Task], runs the peer that the task
-// names with a leader's work, and reports events.
+// Package replica runs a replica of chaos in a process of its own. The process gets a [Task], runs the peer that the
+// task names with a leader's work, and reports events.
 package replica
 
 import (

@@ -30,9 +30,9 @@ const (
 // ConfigMap is the name of the object that leaders patch.
 const ConfigMap = "work"
 
-// work is what a replica does. A leader writes to the register without a token and, if it has one, with its token. It also
-// writes to the API server. It goes on until its context ends, and then tries once more, as a writer that was about to
-// write.
+// work is what a replica does. A leader writes to the register without a token and, if it has one, with its token. It
+// also writes to the API server. It goes on until its context ends, and then tries once more, as a writer that was
+// about to write.
 type work struct {
 	*reporter
 	task Task
@@ -44,8 +44,8 @@ type work struct {
 	begun, led atomic.Bool // OnStartedLeading has been called, and has begun the work
 }
 
-// callbacks returns callbacks that report the end of a term. The work reports the beginning. If the term was over before
-// the work began, nothing is reported.
+// callbacks returns callbacks that report the end of a term. The work reports the beginning. If the term was over
+// before the work began, nothing is reported.
 func (w *work) callbacks() elector.Callbacks {
 	return elector.Callbacks{
 		OnStartedLeading: func(context.Context) { w.begun.Store(true) },
@@ -156,8 +156,8 @@ func (w *work) early(ctx context.Context, over func()) {
 	}()
 }
 
-// write writes to the register while the term lasts. Work that is slow to stop goes on until done ends. With a token, write
-// writes once more afterwards.
+// write writes to the register while the term lasts. Work that is slow to stop goes on until done ends. With a token,
+// write writes once more afterwards.
 func (w *work) write(ctx, done context.Context, token string) {
 	c := newRegisterClient(w.task.Register)
 	defer c.CloseIdleConnections()

@@ -26,8 +26,8 @@ import (
 	"github.com/kube-elector/elector/test/chaos/replica"
 )
 
-// A Gateway is an HTTP proxy between a link and the API server, with the API server's certificate. It gives requests about
-// Leases answers that the API server would not give. Its methods may be called concurrently.
+// A Gateway is an HTTP proxy between a link and the API server, with the API server's certificate. It gives requests
+// about Leases answers that the API server would not give. Its methods may be called concurrently.
 type Gateway struct {
 	listener net.Listener
 	server   *http.Server

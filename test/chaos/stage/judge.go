@@ -113,8 +113,8 @@ func leaseRecord(r *event.Record) history.Record {
 	}
 }
 
-// leaseTimes returns when the writes of the Lease were sent, as far as they say, by the index of their events. For what an
-// administrator wrote it is when that was first noticed, but not after the next write.
+// leaseTimes returns when the writes of the Lease were sent, as far as they say, by the index of their events. For what
+// an administrator wrote it is when that was first noticed, but not after the next write.
 func leaseTimes(events []event.Event) map[int]time.Time {
 	times := map[int]time.Time{}
 	var next time.Time
@@ -137,7 +137,8 @@ func leaseTimes(events []event.Event) map[int]time.Time {
 	return times
 }
 
-// lastSent returns when the last write was sent that says so. What was written after it cannot have been noticed before.
+// lastSent returns when the last write was sent that says so. What was written after it cannot have been noticed
+// before.
 func lastSent(events []event.Event) time.Time {
 	for _, e := range slices.Backward(events) {
 		if e.Kind == event.Lease && e.Record.Author != "" {
@@ -154,8 +155,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// noticed returns when an administrator's write was first seen, by the witness at the given time, or earlier by a leader
-// whose term it ended.
+// noticed returns when an administrator's write was first seen, by the witness at the given time, or earlier by a
+// leader whose term it ended.
 func noticed(events []event.Event, at time.Time) time.Time {
 	var began time.Time
 	for _, e := range events {

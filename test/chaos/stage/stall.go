@@ -22,10 +22,10 @@ const (
 	probeFloor = 10 * time.Millisecond
 )
 
-// Stalls are the times at which this machine was late by itself. Two watchdogs find them. One is a goroutine that waits for
-// a millisecond and measures how much longer that took. The other hands over like a leader, since a busy machine delays each
-// of the processes that take part in that. It writes to the API server, sees that by a watch, and writes and sees again. Its
-// methods may be called concurrently.
+// Stalls are the times at which this machine was late by itself. Two watchdogs find them. One is a goroutine that waits
+// for a millisecond and measures how much longer that took. The other hands over like a leader, since a busy machine
+// delays each of the processes that take part in that. It writes to the API server, sees that by a watch, and writes
+// and sees again. Its methods may be called concurrently.
 type Stalls struct {
 	mu   sync.Mutex // guards late
 	late []stall

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Figure is a duration or a count that the scenario has measured. If it has a bound, the machine's own worst stall until
-// then is allowed on top of it.
+// A Figure is a duration or a count that the scenario has measured. If it has a bound, the machine's own worst stall
+// until then is allowed on top of it.
 type Figure struct {
 	What  string        `json:"what"`
 	Value time.Duration `json:"nanoseconds,omitempty"`
@@ -50,8 +50,8 @@ func (s *Stage) Must(ok bool, format string, args ...any) {
 	s.failures = append(s.failures, fmt.Sprintf(format, args...))
 }
 
-// Within notes a figure that must not exceed its bound by more than the machine's own worst stall until now. It is judged at
-// the end of the scenario, since a stall is known only when it is over.
+// Within notes a figure that must not exceed its bound by more than the machine's own worst stall until now. It is
+// judged at the end of the scenario, since a stall is known only when it is over.
 func (s *Stage) Within(what string, got, bound time.Duration) {
 	s.Show(Figure{What: what, Value: got, Bound: bound, taken: time.Now()})
 }

@@ -20,7 +20,8 @@ import (
 	"github.com/kube-elector/elector/test/harness"
 )
 
-// witness notes every change of the Lease until ctx ends. After an outage of the API server it goes on from where it was.
+// witness notes every change of the Lease until ctx ends. After an outage of the API server it goes on from where it
+// was.
 func witness(ctx context.Context, admin kubernetes.Interface, namespace string, note func(event.Event)) {
 	version := ""
 	for ctx.Err() == nil {
@@ -66,8 +67,8 @@ func recordOf(l *coordinationv1.Lease, gone bool) *event.Record {
 	return r
 }
 
-// author returns the process that wrote the election's record, or "" if none did. It is the one that the API server records
-// as the owner of renewTime, which every writer changes.
+// author returns the process that wrote the election's record, or "" if none did. It is the one that the API server
+// records as the owner of renewTime, which every writer changes.
 func author(l *coordinationv1.Lease) string {
 	for _, m := range l.ManagedFields {
 		var owned struct {

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command mutate shows that the tests find faults. It breaks the code in one place after the other, in an overlay of the
-// build and not in the tree, and looks which test finds it. The simulation looks for mutations of packages elector and
-// shards, and the command counts its seeds. The gate's model and the manager's other tests look for those of the manager's gate. It
-// prints a table for each, and fails if a mutation is not found.
+// Command mutate shows that the tests find faults. It breaks the code in one place after the other, in an overlay of
+// the build and not in the tree, and looks which test finds it. The simulation looks for mutations of packages elector
+// and shards, and the command counts its seeds. The gate's model and the manager's other tests look for those of the
+// manager's gate. It prints a table for each, and fails if a mutation is not found.
 package main
 
 import (

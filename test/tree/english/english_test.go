@@ -80,9 +80,9 @@ func TestTheCommentsDoNotGetWorse(t *testing.T) {
 	}
 }
 
-// The harness is what runs tests and is none: all lines of the Go files in test, except those whose names end in _test.go.
-// There were 15,270 of them before their programs shared one, and 12,979 after; the bound has room for what breaks shards
-// on purpose, and injects faults into them.
+// The harness is what runs tests and is none: all lines of the Go files in test, except those whose names end in
+// _test.go. There were 15,270 of them before their programs shared one, and 12,979 after; the bound has room for what
+// breaks shards on purpose, and injects faults into them.
 func TestTheHarnessDoesNotGrow(t *testing.T) {
 	lines := 0
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, entry fs.DirEntry, err error) error {
