@@ -26,7 +26,10 @@ const (
 	Believes   Kind = "believes"   // it believes itself the leader, though its work has been told to stop
 	Woke       Kind = "woke"       // it has not run for a while; the detail says whether it believes itself the leader
 	Cannot     Kind = "cannot"     // the term's own client refused a write
-	Reconciles Kind = "reconciles" // a reconcile begins
+	Reconciles Kind = "reconciles" // a reconcile begins; the detail is its key
+	Reconciled Kind = "reconciled" // a reconcile of a sharded operator returns; the detail is its key
+	Acquires   Kind = "acquires"   // it gets a shard; the detail is its number
+	Loses      Kind = "loses"      // it no longer serves a shard; the detail is its number
 	Wrote      Kind = "wrote"      // a write to the API server has succeeded
 	Stopping   Kind = "stopping"   // it was asked to end
 	Done       Kind = "done"       // the manager, or the elector, has returned; the detail is its error

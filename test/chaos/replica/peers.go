@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -62,6 +63,9 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 	if !w.task.OneLine {
 		more = append(more, manager.WithReElection())
 	}
+	if w.task.Shards > 0 {
+		more = append(more, w.sharded()...)
+	}
 	mgr, err := manager.New(cfg, options(w.task), more...)
 	if err != nil {
 		return err
@@ -77,6 +81,15 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 		return err
 	}
 	return startManager(ctx, cfg, mgr, w)
+}
+
+// sharded returns the options of a replica that reports which shards it has.
+func (w *work) sharded() []manager.Option {
+	say := func(kind event.Kind, shard int) { w.report(event.Event{Kind: kind, Detail: strconv.Itoa(shard)}) }
+	return []manager.Option{manager.WithShards(w.task.Shards), manager.WithShardCallbacks(manager.ShardCallbacks{
+		OnAcquired: func(_ context.Context, shard int) { say(event.Acquires, shard) },
+		OnLost:     func(shard int) { say(event.Loses, shard) },
+	})}
 }
 
 // runGate runs an Elector with the task's identity, since those of managers are always unique.
@@ -168,8 +181,13 @@ func addController(mgr ctrl.Manager, w *work) error {
 	never := func(crevent.UpdateEvent) bool { return false }
 	return builder.ControllerManagedBy(mgr).Named(ControllerName).
 		For(&corev1.ConfigMap{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: never})).
-		Complete(reconcile.Func(func(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-			w.report(event.Event{Kind: event.Reconciles})
+		Complete(reconcile.Func(func(ctx context.Context, r reconcile.Request) (reconcile.Result, error) {
+			w.report(event.Event{Kind: event.Reconciles, Detail: r.Name})
+			if w.task.Shards > 0 {
+				_ = harness.Pause(ctx, patchEvery/10) // It ends with the shard.
+				w.report(event.Event{Kind: event.Reconciled, Detail: r.Name})
+				return reconcile.Result{RequeueAfter: patchEvery}, nil
+			}
 			if w.task.Wedged {
 				w.write(ctx, context.Background(), "") // does not return
 			}

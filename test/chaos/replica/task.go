@@ -50,6 +50,7 @@ type Behaviour struct {
 	Deaf     bool          // the work does not stop, and goes on writing
 	Wedged   bool          // a reconcile does not stop, and goes on writing
 	OneLine  bool          // an operator with one changed line: it has a controller and nothing else
+	Shards   int           // into which the requests are divided; 0: the leader has all
 	Cloned   bool          // its random numbers are those of the other clones
 	Panics   bool          // the work panics
 	Early    bool          // the work returns at once

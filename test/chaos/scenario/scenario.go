@@ -114,5 +114,8 @@ func addedScenarios() []Scenario {
 		{Row: 43, Length: 10, Name: "Lease deleted every 10 ms", Play: playJanitor, Setup: stage.Setup{Timing: harness.Defaults}, Must: "terms spaced out, ≤ 10 log lines/min"},
 		{Row: 44, Name: "container killed, one changed line", Short: true, Play: playKilledOperator, Setup: stage.Setup{Behaves: all(replica.Behaviour{OneLine: true})},
 			Must: "next leads ≤ LeaseDuration + 250 ms after the last renewal (≤ 1.5 s with crash detection, on a node), and reconciles"},
+		{Row: 47, Length: 6, Name: "a replica of a sharded operator crashes, freezes, is cut off, leaves, joins", Play: playSharded,
+			Setup: stage.Setup{Replicas: 4, Behaves: all(replica.Behaviour{Shards: shardCount})},
+			Must:  "no key reconciled by two, none lost, balance restored; a crashed one's shards served elsewhere ≤ LeaseDuration + 600 ms later"},
 	}
 }
