@@ -130,8 +130,8 @@ func turns(events []event.Event, begins, ends event.Kind) map[string][]turn {
 	return all
 }
 
-// alone fails for each shard or key that two processes had at a time, and returns how many turns there were. A process that
-// is frozen does nothing, nor does one that wakes up until it has found out how late it is.
+// alone fails for each shard or key that two processes had at a time, and returns how many turns there were. A process
+// that is frozen does nothing, nor does one that wakes up until it has found out how late it is.
 func alone(s *stage.Stage, events []event.Event, begins, ends event.Kind) (n int) {
 	slices.SortStableFunc(events, func(a, b event.Event) int { return a.At.Compare(b.At) })
 	frozen := turns(events, event.Frozen, event.Thawed)[""]
