@@ -18,7 +18,8 @@ NEWEST_MOD := hack/newest.mod
 NEWEST     := '-modfile=$(CURDIR)/$(NEWEST_MOD)'
 
 # The directory with kube-apiserver and etcd. It is not exported, since hack/envtest must see whether the user set it.
-ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest)
+# KUBERNETES_VERSION asks for another API server than the pinned one.
+ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CURDIR)/bin/envtest$(addprefix -,$(KUBERNETES_VERSION)))
 
 # A tool's path has its version and that of the Go that built it, so a tool that is there is the right one. The
 # path is relative because a target cannot have the spaces that the path of the clone may have.
@@ -56,6 +57,17 @@ test-floor: envtest ## Build everything on the lowest dependencies, those of go.
 	go vet ./...
 	KUBEBUILDER_ASSETS='$(ASSETS)' go test -timeout 10m $(TEST_FLAGS) ./elector/... ./manager/... ./examples/...
 	KUBEBUILDER_ASSETS='$(ASSETS)' go test -timeout 15m $(TEST_FLAGS) ./test/integration
+
+MATRIX := 1.34 1.35 1.36 1.37
+.PHONY: test-matrix
+test-matrix: ## Run the integration tests on API servers of several versions: the first time takes an hour.
+	@failed=; for version in $(MATRIX); do \
+		$(MAKE) --no-print-directory .integration KUBERNETES_VERSION=$$version || failed="$$failed $$version"; \
+	done; test -z "$$failed" || { echo "make test-matrix: failed with Kubernetes$$failed" >&2; exit 1; }
+
+.PHONY: .integration
+.integration: envtest
+	KUBEBUILDER_ASSETS='$(ASSETS)' go test $(NEWEST) -timeout 20m $(TEST_FLAGS) ./test/integration
 
 .PHONY: .race
 .race:
@@ -102,7 +114,7 @@ rules: $(PROMTOOL) ## Check and try the alert rules of examples/operator with pr
 
 .PHONY: envtest
 envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minutes.
-	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath .
+	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath . $(if $(KUBERNETES_VERSION),-kubernetes $(KUBERNETES_VERSION) -out '$(ASSETS)')
 
 .PHONY: bench
 bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
@@ -173,5 +185,7 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN) $(PROMTOOL):
 #>   SUITES_FLAGS        of make suites: flags, such as -suites builder
 #>   FLOOR               of make suites: 1: those of the lowest controller-runtime, not of the newest
 #>   SIM_FLAGS           of make sim: more flags, such as -sim.shards; bin/sim/sim -help lists them
+#>   KUBERNETES_VERSION  API server to build and to use, such as 1.35 or 1.35.8, instead of the pinned one
+#>   MATRIX              of make test-matrix: which versions
 #>   KUBEBUILDER_ASSETS  a directory with kube-apiserver and etcd, to be used instead of building them
 #>   ENVTEST_DOWNLOAD    1: download published ones, with controller-runtime's setup-envtest

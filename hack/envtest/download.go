@@ -18,7 +18,7 @@ const setupEnvtest = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1
 // publishedMinor returns the minor version to download, such as 1.36. Not every patch release is published.
 func publishedMinor(pins []pinned) string {
 	for _, p := range pins {
-		if p.module == "k8s.io/kubernetes" {
+		if p.module == kubernetes {
 			version := strings.TrimPrefix(p.version, "v")
 			return version[:strings.LastIndex(version, ".")]
 		}

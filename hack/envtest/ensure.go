@@ -22,18 +22,28 @@ type job struct {
 	show     *display
 }
 
-// ensure installs the binaries of the pinned versions in dir. After an error nothing incomplete is left there. Several
-// processes may call it at once. One of them works and the others wait.
-func ensure(ctx context.Context, dir string, download bool, show *display) error {
+// ensure installs the binaries of the pinned versions, or of the Kubernetes release asked for, in dir. After an error
+// nothing incomplete is left there. Several processes may call it at once. One of them works and the others wait.
+func ensure(ctx context.Context, dir string, download bool, asked string, show *display) error {
 	j := job{dir: dir, download: download, show: show}
+	another := ""
 	for _, r := range recipes {
 		p, err := r.pin(".")
 		if err != nil {
 			return err
 		}
+		if r.module == kubernetes {
+			release, err := kubernetesVersion(asked, p.version)
+			if err != nil {
+				return err
+			}
+			if release != p.version {
+				another = release
+			}
+		}
 		j.pins = append(j.pins, p)
 	}
-	if j.ready() {
+	if another == "" && j.ready() {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -47,10 +57,32 @@ func ensure(ctx context.Context, dir string, download bool, show *display) error
 		return fmt.Errorf("locking the directory for the binaries: %w", err)
 	}
 	defer unlock()
+	if another != "" {
+		if err := j.repin(ctx, another); err != nil {
+			return err
+		}
+	}
 	if j.ready() {
 		return nil
 	}
 	return j.work(ctx)
+}
+
+// repin pins another release of Kubernetes.
+func (j *job) repin(ctx context.Context, release string) error {
+	for i, p := range j.pins {
+		if p.module != kubernetes {
+			continue
+		}
+		r, err := p.derived(ctx, j.dir, release, j.show)
+		if err != nil {
+			return err
+		}
+		if j.pins[i], err = r.pin("."); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ready reports whether dir has what the job needs. Published binaries satisfy a build, but built ones do not satisfy a

@@ -18,7 +18,15 @@ func ensureIn(t *testing.T, dir string, download bool) error {
 	t.Helper()
 	show := newDisplay(io.Discard, nil)
 	defer show.close()
-	return ensure(t.Context(), dir, download, show)
+	return ensure(t.Context(), dir, download, "", show)
+}
+
+// ensureKubernetes does so for a release of Kubernetes.
+func ensureKubernetes(t *testing.T, dir, asked string) error {
+	t.Helper()
+	show := newDisplay(io.Discard, nil)
+	defer show.close()
+	return ensure(t.Context(), dir, false, asked, show)
 }
 
 func wantCalls(t *testing.T, calls func() []string, want ...string) {

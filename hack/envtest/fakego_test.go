@@ -70,11 +70,33 @@ func fakeGo(args []string) {
 		fakeBuild(mode, main, args[slices.Index(args, "-o")+1])
 	case "compile":
 		fakeCompiler()
+	case "mod":
+		fakeMod(mode, args[1:])
 	case "run":
 		fakeSetupEnvtest(mode, args)
 	default:
 		fakeExit("unknown command %q", args[0])
 	}
+}
+
+// fakeMod downloads a module and tidies.
+func fakeMod(mode string, args []string) {
+	if args[0] == "tidy" {
+		return
+	}
+	if mode == "fails" {
+		fakeExit("no such version")
+	}
+	dir := os.Getenv("FAKE_GO_DIR")
+	err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+kubernetes+"\n\ngo 1.25.0\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "go.sum"), nil, 0o644),
+	)
+	if err != nil {
+		fakeExit("%v", err)
+	}
+	fmt.Printf("{\"Dir\": %q}\n", dir)
+	fakeCalled("resolve")
 }
 
 func fakeBuild(mode, pkg, output string) {
@@ -85,6 +107,9 @@ func fakeBuild(mode, pkg, output string) {
 		fakeExit("# example.com/a\na.go:1:1: something is wrong")
 	}
 	recipe := recipes[slices.IndexFunc(recipes, func(r recipe) bool { return r.pkg == pkg })]
+	if dir, _ := os.Getwd(); strings.HasPrefix(filepath.Base(dir), ".kube-") {
+		recipe.dir = dir // of a derived module
+	}
 	p, err := recipe.pin("..")
 	if err != nil {
 		fakeExit("%v", err)

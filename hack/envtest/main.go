@@ -41,6 +41,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	out := flag.String("out", filepath.FromSlash("../../bin/envtest"), "directory for the binaries")
+	asked := flag.String("kubernetes", "", "Kubernetes release to build, such as 1.35.8 or 1.35; empty for the pinned one")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: only flags are taken", flag.Arg(0))
@@ -72,7 +73,7 @@ func run(ctx context.Context) error {
 	}()
 	show := newDisplay(os.Stderr, terminalWidth())
 	defer show.close()
-	err = ensure(ctx, dir, download, show)
+	err = ensure(ctx, dir, download, *asked, show)
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped, nothing half-made is left in %s: %w", dir, context.Cause(ctx))
 	}

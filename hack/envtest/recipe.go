@@ -17,12 +17,14 @@ import (
 // built with the dependencies of its own release.
 type recipe struct {
 	name    string // of the binary
-	dir     string // of the go.mod
+	dir     string // of the go.mod, relative to this directory or absolute
 	module  string // whose version is the binary's
 	pkg     string // the main package
 	tells   string // with the version, the first line that --version prints
 	ldflags func(version string) string
 }
+
+const kubernetes = "k8s.io/kubernetes"
 
 var recipes = []recipe{
 	{
@@ -36,7 +38,7 @@ var recipes = []recipe{
 	{
 		name:    "kube-apiserver",
 		dir:     "kube",
-		module:  "k8s.io/kubernetes",
+		module:  kubernetes,
 		pkg:     "k8s.io/kubernetes/cmd/kube-apiserver",
 		tells:   "Kubernetes v",
 		ldflags: kubeLDFlags,
@@ -75,7 +77,10 @@ var (
 // pin reads the versions pinned in the module directory under root.
 func (r recipe) pin(root string) (pinned, error) {
 	p := pinned{recipe: r}
-	dir := filepath.Join(root, r.dir)
+	dir := r.dir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(root, dir)
+	}
 	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return p, fmt.Errorf("reading the pinned versions (is this run in hack/envtest?): %w", err)

@@ -15,6 +15,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -57,10 +58,18 @@ func Install(ctx context.Context, c client.Client, objects ...client.Object) err
 			err = replaceSpec(ctx, c, object, u)
 		}
 		if err != nil {
-			return fmt.Errorf("fencing: install %s %s: %w", u.GetKind(), u.GetName(), err)
+			return fmt.Errorf("fencing: install %s %s: %w", u.GetKind(), u.GetName(), unsupported(err))
 		}
 	}
 	return nil
+}
+
+// unsupported returns err, with what is needed if the API server does not know the kind of an object.
+func unsupported(err error) error {
+	if meta.IsNoMatchError(err) {
+		return fmt.Errorf("the API server must be version 1.30 or later and serve admissionregistration.k8s.io/v1: %w", err)
+	}
+	return err
 }
 
 // replaceSpec makes the object's spec that of the object in the cluster, live, if it differs.
@@ -99,7 +108,7 @@ func Installed(ctx context.Context, c client.Client, objects ...client.Object) e
 			faults = append(faults, fmt.Errorf("%s does not exist", name))
 			continue
 		case err != nil:
-			return fmt.Errorf("fencing: look for %s: %w", name, err)
+			return fmt.Errorf("fencing: look for %s: %w", name, unsupported(err))
 		}
 		differing, err := differences(object, u)
 		if err != nil {

@@ -4,14 +4,18 @@
 package fencing
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 // Create and Get of a typed client clear the kind, and fill in what the API server has answered.
@@ -57,5 +61,28 @@ func TestObjectsThatATypedClientHasCreatedCanBeGivenToEveryFunction(t *testing.T
 	}
 	if err := Installed(t.Context(), c, objects...); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("still installed: %v", err)
+	}
+}
+
+func TestAnAPIServerWithoutPoliciesIsToldWhatItLacks(t *testing.T) {
+	objects, err := Objects(valid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := &meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: "ValidatingAdmissionPolicy"}}
+	for name, failure := range map[string]error{"too old": unknown, "forbidden": errors.New("forbidden")} {
+		c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return failure
+			},
+			Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+				return failure
+			},
+		}).Build()
+		for _, err := range []error{Install(t.Context(), c, objects...), Installed(t.Context(), c, objects...)} {
+			if said := strings.Contains(err.Error(), "must be version 1.30 or later"); !errors.Is(err, failure) || said != (failure == error(unknown)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
