@@ -51,7 +51,7 @@ func (r recipe) derived(ctx context.Context, dir, release string, show *display)
 		return r, err
 	}
 	defer func() { _ = os.RemoveAll(staging) }() // gone when it was renamed
-	if err := r.derive(ctx, staging, release, show); err != nil {
+	if err := r.derive(ctx, staging, release); err != nil {
 		return r, fmt.Errorf("resolving the dependencies of %s %s: %w", r.module, release, err)
 	}
 	return r, os.Rename(staging, r.dir)
@@ -59,7 +59,7 @@ func (r recipe) derived(ctx context.Context, dir, release string, show *display)
 
 // derive makes dir a module with the dependencies of the release, as the release's own go.mod and go.sum have them. Its
 // staging modules are published with the version v0 instead of v1.
-func (r recipe) derive(ctx context.Context, dir, release string, show *display) error {
+func (r recipe) derive(ctx context.Context, dir, release string) error {
 	run := func(args ...string) ([]byte, error) {
 		t := newTracker("", 0)
 		var stdout bytes.Buffer

@@ -140,7 +140,7 @@ func TestDiffsInMarkdownAreBetweenFilesOfTheTree(t *testing.T) {
 
 // Go whose imports this module does not have is kept as text. It must at least be formatted Go.
 func TestGoThatIsKeptAsTextIsFormatted(t *testing.T) {
-	formatted := rule(eachFile(func(name, text string) []string {
+	formatted := eachFile(func(name, text string) []string {
 		if !strings.HasSuffix(name, ".go.txt") {
 			return nil
 		}
@@ -152,7 +152,7 @@ func TestGoThatIsKeptAsTextIsFormatted(t *testing.T) {
 			return faultf("is not formatted as gofmt does")
 		}
 		return nil
-	}))
+	})
 	formatted.keep(t)
 
 	formatted.try(t, "a.go.txt", "package a\n\nvar b = 1\n")
