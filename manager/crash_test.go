@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,7 +103,13 @@ func TestPreflightLogsThatWhatCrashDetectionLackedIsGranted(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "pods-ns")
 	synctest.Test(t, func(t *testing.T) {
 		var buffer logged
-		clientset := podsPermitting()
+		var granted atomic.Bool
+		clientset := fake.NewClientset()
+		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
+			review.Status.Allowed = granted.Load()
+			return true, review, nil
+		})
 		p := permissions{clientset: clientset, namespace: "ns", name: "id", log: jsonLogger(&buffer)}
 		done := make(chan struct{})
 		go func() {
@@ -110,11 +117,7 @@ func TestPreflightLogsThatWhatCrashDetectionLackedIsGranted(t *testing.T) {
 			p.checkPods(t.Context())
 		}()
 		time.Sleep(time.Minute)
-		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
-			review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
-			review.Status.Allowed = true
-			return true, review, nil
-		})
+		granted.Store(true)
 		<-done
 		if lines := decode(t, buffer.String()); len(lines) != 2 || lines[1]["msg"] != "the permissions on Pods that were missing are granted" {
 			t.Errorf("logged\n%s", buffer.String())
