@@ -117,7 +117,7 @@ envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minut
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath . $(if $(KUBERNETES_VERSION),-kubernetes $(KUBERNETES_VERSION) -out '$(ASSETS)')
 
 .PHONY: bench
-bench: envtest ## Measure elector beside its peers: takes 45 minutes, on a machine with nothing else to do.
+bench: envtest ## Measure elector beside its peers: takes 20 minutes, on a machine with nothing else to do.
 	go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
 	GOFLAGS="$(GOFLAGS) $(NEWEST)" KUBEBUILDER_ASSETS='$(ASSETS)' bin/bench/bench -o bin/bench/results.json $(BENCH_FLAGS)
 

@@ -18,9 +18,10 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// CrashDetection makes the others take the Lease of a leader whose container has ended as soon as the kubelet reports
-// that, a second after the end or less, instead of LeaseDuration after its last renewal. See Crash detection in the
-// package comment for what it needs and what it costs. All replicas should have the same settings.
+// CrashDetection makes the others take the Lease of a leader whose container has ended when the kubelet has reported
+// that and Grace is over, instead of LeaseDuration after its last renewal. The kubelet looks at its containers once a
+// second. See Crash detection in the package comment for what it needs and what it costs. All replicas should have the
+// same settings.
 type CrashDetection struct {
 	// TerminationLog is the path of the container's termination log, its terminationMessagePath. Default: it is
 	// found among the mounts, if this process ends with its container, as PID 1 of a PID namespace of its own does, and

@@ -18,8 +18,8 @@ import (
 )
 
 // WithCrashDetection sets [elector.Config.CrashDetection]: when the container of the leader has ended, another replica
-// takes over within a second or so, instead of LeaseDuration after the last renewal. By default it waits for
-// LeaseDuration−RenewDeadline after the kubelet has reported the end, because requests that the former leader had sent
+// takes over before the Lease has lapsed. By default it waits for LeaseDuration−RenewDeadline after the kubelet has
+// reported the end, because requests that the former leader had sent
 // may still be carried out. With [WithFencing] and its policy [fencing.Epoch] it does not wait, if the policy is found
 // in the cluster: that refuses them. detection changes the defaults, and may be left out.
 //
@@ -43,7 +43,7 @@ type crashSettings struct {
 func (s crashSettings) config() (*elector.CrashDetection, error) {
 	switch {
 	case !s.given:
-		return nil, nil //nolint:nilnil // there is none, and that is no error
+		return nil, nil //nolint:nilnil // nobody has asked for it
 	case len(s.all) == 0:
 		return new(elector.CrashDetection), nil
 	case len(s.all) > 1:

@@ -56,8 +56,8 @@ func TestCrashDetectionBecomesTheElectorsConfig(t *testing.T) {
 	}
 }
 
-// podsPermitting returns a clientset whose user may do these things to Pods.
-func podsPermitting(verbs ...string) *fake.Clientset {
+// podsPermitting returns a clientset whose user may do those things to Pods that allowed reports at that time.
+func podsPermitting(allowed func(verb string) bool) *fake.Clientset {
 	clientset := fake.NewClientset()
 	clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
@@ -65,7 +65,7 @@ func podsPermitting(verbs ...string) *fake.Clientset {
 		if asked.Namespace != "pods-ns" || asked.Group != "" || asked.Resource != "pods" || asked.Name != "" {
 			return true, nil, errors.New("wrong question")
 		}
-		review.Status.Allowed = slices.Contains(verbs, asked.Verb)
+		review.Status.Allowed = allowed(asked.Verb)
 		return true, review, nil
 	})
 	return clientset
@@ -78,7 +78,7 @@ func TestPreflightNamesThePermissionsThatCrashDetectionLacks(t *testing.T) {
 			var buffer logged
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			p := permissions{clientset: podsPermitting(verbs...), namespace: "ns", name: "id", log: jsonLogger(&buffer)}
+			p := permissions{clientset: podsPermitting(func(verb string) bool { return slices.Contains(verbs, verb) }), namespace: "ns", name: "id", log: jsonLogger(&buffer)}
 			p.checkPods(ctx)
 			lines := decode(t, buffer.String())
 			if want == "" {
@@ -104,12 +104,7 @@ func TestPreflightLogsThatWhatCrashDetectionLackedIsGranted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buffer logged
 		var granted atomic.Bool
-		clientset := fake.NewClientset()
-		clientset.PrependReactor("create", "selfsubjectaccessreviews", func(a clienttesting.Action) (bool, runtime.Object, error) {
-			review := a.(clienttesting.CreateAction).GetObject().(*authorizationv1.SelfSubjectAccessReview).DeepCopy()
-			review.Status.Allowed = granted.Load()
-			return true, review, nil
-		})
+		clientset := podsPermitting(func(string) bool { return granted.Load() })
 		p := permissions{clientset: clientset, namespace: "ns", name: "id", log: jsonLogger(&buffer)}
 		done := make(chan struct{})
 		go func() {

@@ -82,8 +82,8 @@ func (c *Container) Restart() error {
 	return nil
 }
 
-// Report makes the kubelet, or whoever else, write the report into the Pod. The message that goes with a container's
-// end is what its termination log says now. It does nothing if the Pod is gone.
+// Report writes the report into the Pod, as the kubelet or another writer would. The message that goes with a
+// container's end is what its termination log says now. It does nothing if the Pod is gone.
 func (c *Container) Report(r Report) error {
 	message, err := os.ReadFile(c.TerminationLog())
 	if err != nil {

@@ -77,7 +77,7 @@ var mutations = []mutation{
 		"	if Holder(lease) != a.Identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewTime) {\n",
 		"	if Holder(lease) != a.Identity {\n",
 	}, {
-		"releases whoever holds the Lease", "release.go",
+		"releases the Lease of another holder", "release.go",
 		"		case !obs.Ours && !doubtful:\n", "		case obs.Holder() == \"\":\n",
 	}, {
 		"releases again and again without a pause", "release.go",
