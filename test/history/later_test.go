@@ -100,6 +100,9 @@ func TestNilMeansThatTheLeaseIsNotHeld(t *testing.T) {
 		at(0, "a#1", ProcessStarted), at(1, "a#1", ProcessTold), at(2, "a#1", LeaseWrite, wrote("", "a@1")), at(3, "a#1", ProcessEnded, ok),
 	}
 	wantBroken(t, late, limits, "nil")
+	wantBroken(t, releases(Merge(late, History{at(1, "a", FaultBegan, note("1")), at(4, "a", FaultEnded, note("1"))})), limits, "nil")
+	late[0].OK = false
+	wantBroken(t, Merge(late, History{at(1, "a", FaultBegan, note("1")), at(4, "a", FaultEnded, note("1"))}), limits)
 }
 
 // refused returns a process whose requests are all refused, and which sends so many requests and logs so many lines a

@@ -33,8 +33,8 @@ func leaves(w *world, l Limits) (found []Violation) {
 	return found
 }
 
-// nilMeansReleased follows who wrote the record that stands, until it lapses. A process that has ReleaseOnCancel, or
-// whose claim came too late for its work to begin, leaves nothing behind.
+// nilMeansReleased follows who wrote the record that stands, until it lapses. A process that has ReleaseOnCancel leaves
+// nothing behind. Nor does one whose claim came too late for its work to begin, if the network lets it.
 func nilMeansReleased(w *world, l Limits) (found []Violation) {
 	holder, first, lapses := "", 0, time.Duration(0) // who wrote the record, from where in the history on, and until when
 	late := false                                    // it arrived when the writer had given it up
@@ -57,7 +57,8 @@ func nilMeansReleased(w *world, l Limits) (found []Violation) {
 			found = append(found, violation(e.At, e.Replica, "StepDown returned nil, and the Lease is held"))
 		case e.Kind == ProcessEnded && p.told <= e.At:
 			worked := slices.ContainsFunc(p.terms, func(t *term) bool { return t.acquired >= first })
-			if p.releases || !worked {
+			hindered := anyOverlaps(w.faults(l, e.Replica, true), span{e.At, e.At + 1})
+			if p.releases || !worked && !hindered {
 				found = append(found, violation(e.At, e.Replica, "Start returned nil, and the Lease is held"))
 			}
 		}

@@ -72,11 +72,16 @@ func (w *world) termsFollow(l Limits, at time.Duration) (until time.Duration) {
 		}
 	}
 	for _, p := range w.order {
+		held := never // until when it may hold back after a term; one that begins soon after that counts, too
 		for i := 2; i < len(p.terms); i++ {
 			first, second, third := p.terms[i-2], p.terms[i-1], p.terms[i]
-			if third.started <= at && third.started-first.over < l.BetweenTerms &&
-				!first.voluntary() && !second.voluntary() && !third.voluntary() {
-				until = max(until, third.started+l.BetweenTerms)
+			if third.started > at {
+				break
+			}
+			inARow := third.started-first.over < l.BetweenTerms && !first.voluntary() && !second.voluntary()
+			if again := held != never && third.started-held < l.BetweenTerms; !third.voluntary() && (inARow || again) {
+				held = third.started + l.BetweenTerms
+				until = max(until, held)
 			}
 		}
 	}

@@ -69,6 +69,15 @@ func TestWhoLostThreeTermsInARowMayHoldBack(t *testing.T) {
 	if len(progress(read(Merge(two)), l)) == 0 {
 		t.Error("it waited after two terms, and that was not found")
 	}
+	four := slices.Concat(three[:len(three)-2], History{at(80, "a", FaultBegan, note("2"))}, lost(84, 86, "4"),
+		History{at(86, "a", FaultEnded, note("2")), at(143, "a#1", TermStarted, token("5")), at(160, "a#1", Requests)})
+	if found := progress(read(Merge(four)), l); len(found) > 0 {
+		t.Errorf("after a fourth, found %v", found)
+	}
+	four[len(four)-2].At = 155 * sec
+	if len(progress(read(Merge(four)), l)) == 0 {
+		t.Error("it waited for longer than it may after a fourth, and that was not found")
+	}
 	three[len(three)-2].At = 95 * sec
 	if len(progress(read(Merge(three)), l)) == 0 {
 		t.Error("it waited for longer than it may, and that was not found")
