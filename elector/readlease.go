@@ -81,23 +81,6 @@ func ReadLease(l *coordinationv1.Lease) Record {
 	return r
 }
 
-// recordedToken returns the token of a signed record, "" if it is not known.
-func recordedToken(l *coordinationv1.Lease) Token {
-	text, ok := l.Annotations[LeaderTokenAnnotation]
-	if !ok {
-		return ""
-	}
-	version, token := Token(l.ResourceVersion), Token(text)
-	if token == "" {
-		return version // of the claim, which is not renewed yet
-	}
-	// A higher one is from another cluster, whose Lease was copied to this one.
-	if order, err := token.Compare(version); err != nil || order > 0 {
-		return ""
-	}
-	return token
-}
-
 // leaderKeys returns the keys of the annotations that a leader has set by its Config.
 func leaderKeys(annotations map[string]string) []string {
 	list := annotations[LeaderAnnotationsAnnotation]

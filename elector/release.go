@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -109,41 +108,3 @@ func (e *Elector) writeBlank(ctx context.Context, obs lease.Observation, end Las
 	}
 	return nil
 }
-
-// A doubt is a claim that failed although the API server may have carried it out, or may still do so.
-type doubt struct {
-	base string // the version that it replaces, "" for none
-	// open is until when, by the monotonic clock, this claim or one of base before it, which got no answer, may still be
-	// carried out. After that, and if the API server has answered, a read shows what it did.
-	open time.Duration
-}
-
-// after returns the doubt that follows d when a claim of base, sent at sent, has failed with err. It is d if the claim
-// was refused.
-func (d *doubt) after(base lease.Observation, sent lease.Moment, err error, renewDeadline time.Duration) *doubt {
-	next := &doubt{base: base.Version(), open: sent.Mono}
-	if d != nil && d.base == next.base {
-		next.open = max(next.open, d.open)
-	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
-		next.open = sent.Mono + renewDeadline
-		return next
-	}
-	code := status.Status().Code
-	if lost := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err); 400 <= code && code < 500 && !lost {
-		return d
-	}
-	return next
-}
-
-// lastsFor returns how long, as of m, the doubt still matters: until the record that it may have left has lapsed,
-// unless the Lease is seen to have changed. The others count from when it was carried out, open at the latest.
-func (d *doubt) lastsFor(obs lease.Observation, m lease.Moment, leaseDuration time.Duration) time.Duration {
-	if d == nil || obs.Version() != d.base {
-		return 0
-	}
-	return max(0, leaseDuration-(m.Mono-d.open))
-}
-
-func (d *doubt) answered(m lease.Moment) bool { return d != nil && m.Mono >= d.open }

@@ -4,6 +4,7 @@
 package elector
 
 import (
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
@@ -17,4 +18,24 @@ type Token string
 // resourceVersion, "" for instance.
 func (t Token) Compare(other Token) (int, error) {
 	return resourceversion.CompareResourceVersion(string(t), string(other))
+}
+
+// tokenOf returns the token of the term that the write of this Lease has begun.
+func tokenOf(claimed *coordinationv1.Lease) Token { return Token(claimed.ResourceVersion) }
+
+// recordedToken returns the token of a signed record, "" if it is not known.
+func recordedToken(l *coordinationv1.Lease) Token {
+	text, ok := l.Annotations[LeaderTokenAnnotation]
+	if !ok {
+		return ""
+	}
+	version, token := Token(l.ResourceVersion), Token(text)
+	if token == "" {
+		return version // of the claim, which is not renewed yet
+	}
+	// A higher one is from another cluster, whose Lease was copied to this one.
+	if order, err := token.Compare(version); err != nil || order > 0 {
+		return ""
+	}
+	return token
 }

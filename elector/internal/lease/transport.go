@@ -5,13 +5,14 @@ package lease
 
 import (
 	"context"
-	"errors"
-	"io"
+	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 )
 
 // How many requests may be without an answer at once: fewer than the 25 idle connections that client-go keeps, or some
@@ -21,10 +22,6 @@ const (
 	maxRequests = 20
 	maxWatches  = 2
 )
-
-// avoidance is for how long requests go apart after one got no answer. By then client-go has closed a dead HTTP/2
-// connection: it asks after 30 s without a word, and waits 15 s for an answer.
-const avoidance = time.Minute
 
 // leaseTransport makes every call one attempt, and makes calls wait for their turn.
 //
@@ -78,68 +75,6 @@ func (t *leaseTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func (t *leaseTransport) roundTripShared(r *http.Request, watch bool) (*http.Response, error) {
-	response, err := t.shared.RoundTrip(r)
-	if err != nil {
-		t.failed(r.Context())
-		return nil, err
-	}
-	if !watch { // a watch ends by an error, too
-		response.Body = &sharedBody{ReadCloser: response.Body, transport: t, request: r.Context()}
-	}
-	return response, nil
-}
-
-func (t *leaseTransport) roundTripApart(r *http.Request) (*http.Response, error) {
-	apart, err := t.transportApart()
-	if err != nil {
-		closeBody(r)
-		return nil, err
-	}
-	response, err := apart.RoundTrip(r)
-	if err != nil {
-		closeIdle(apart) // or the next attempt may meet another dead one
-	}
-	return response, err
-}
-
-// transportApart makes it at the first call. If that fails the next one tries again: a file that it is made of may just
-// be about to be replaced.
-func (t *leaseTransport) transportApart() (http.RoundTripper, error) {
-	t.mu.Lock()
-	apart := t.apart
-	t.mu.Unlock()
-	if apart != nil {
-		return apart, nil
-	}
-	apart, err := t.makeApart()
-	if err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.apart == nil {
-		t.apart = apart
-	}
-	return t.apart, nil
-}
-
-// closeIdle closes the idle connections of the transport at the bottom of r, if it can. Unlike client-go's function for
-// it, it says nothing of a caller's own transport that cannot.
-func closeIdle(r http.RoundTripper) {
-	for {
-		switch t := r.(type) {
-		case interface{ CloseIdleConnections() }:
-			t.CloseIdleConnections()
-			return
-		case utilnet.RoundTripperWrapper:
-			r = t.WrappedRoundTripper()
-		default:
-			return
-		}
-	}
-}
-
 // closeBody does what every RoundTripper must do, even if it sends nothing.
 func closeBody(r *http.Request) {
 	if r.Body != nil {
@@ -147,48 +82,8 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// trusted reports whether a request may go by a connection that it shares with watches.
-func (t *leaseTransport) trusted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.avoided == 0 || Now().Mono >= t.avoided
-}
-
-// failed keeps the next attempts from meeting the same dead connection, unless request got no answer because its caller
-// no longer wanted one.
-func (t *leaseTransport) failed(request context.Context) {
-	if abandoned(request) {
-		return
-	}
-	t.mu.Lock()
-	t.avoided = Now().Mono + avoidance
-	t.mu.Unlock()
-	closeIdle(t.shared)
-}
-
-// abandoned reports whether ctx was cancelled for another reason than that its time had passed.
-func abandoned(ctx context.Context) bool {
-	return errors.Is(ctx.Err(), context.Canceled) && !errors.As(context.Cause(ctx), new(LateError))
-}
-
 // WrappedRoundTripper lets client-go find the transport below.
 func (t *leaseTransport) WrappedRoundTripper() http.RoundTripper { return t.shared }
-
-// sharedBody is the body of an answer that comes by a shared connection. It tells the transport when the rest of it
-// does not come.
-type sharedBody struct {
-	io.ReadCloser
-	transport *leaseTransport
-	request   context.Context
-}
-
-func (b *sharedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.transport.failed(b.request)
-	}
-	return n, err
-}
 
 // turns bounds how many go on at once. The first to come is the first to go.
 type turns chan struct{}
@@ -203,3 +98,46 @@ func (t turns) take(ctx context.Context) error {
 }
 
 func (t turns) giveBack() { <-t }
+
+// RESTConfig returns a copy of cfg for lease traffic, as elector.RESTConfig documents it. Opening a connection may take
+// as long as an attempt. keepAlive is the interval of TCP's keep-alive probes.
+func RESTConfig(cfg *rest.Config, attempt, keepAlive time.Duration) (*rest.Config, error) {
+	own := rest.CopyConfig(cfg)
+	own.QPS, own.Burst, own.RateLimiter = -1, 0, nil
+	own.Timeout = 0 // it would cut the watch too
+	if own.Dial == nil {
+		own.Dial = (&net.Dialer{Timeout: attempt, KeepAlive: keepAlive}).DialContext
+	}
+	// A function of our own in any case, or the transport would be shared with others that dial the same way.
+	connections := newConnections()
+	own.Dial = connections.dialing(own.Dial)
+	apart, err := apartFrom(own)
+	if err != nil {
+		return nil, fmt.Errorf("rest.Config: %w", err)
+	}
+	// Below the caller's wrappers, which may hide the connections from it.
+	own.WrapTransport = transport.Wrappers(func(shared http.RoundTripper) http.RoundTripper {
+		t := newLeaseTransport(shared, apart)
+		t.connections = connections
+		return t
+	}, own.WrapTransport)
+	if own.UserAgent == "" {
+		own.UserAgent = rest.DefaultKubernetesUserAgent()
+	}
+	own.UserAgent += "/leader-election"
+	return own, nil
+}
+
+// apartFrom returns what makes a transport whose connections are as those of cfg, but by HTTP/1.1. Who asks, and how,
+// has been added above it. Where the caller brings a transport it returns nil.
+func apartFrom(cfg *rest.Config) (func() (http.RoundTripper, error), error) {
+	full, err := cfg.TransportConfig()
+	if err != nil || full.Transport != nil {
+		return nil, err
+	}
+	tls, dial, proxy, plain := full.TLS, full.DialHolder, full.Proxy, full.DisableCompression
+	tls.NextProtos = []string{"http/1.1"}
+	return func() (http.RoundTripper, error) {
+		return transport.New(&transport.Config{TLS: tls, DialHolder: dial, Proxy: proxy, DisableCompression: plain})
+	}, nil
+}

@@ -25,25 +25,25 @@ var mutations = []mutation{
 		"has no time limit for a request", "internal/lease/client.go",
 		"context.WithTimeoutCause(ctx, c.attempt,", "context.WithTimeoutCause(ctx, 1000*c.attempt,",
 	}, {
-		"releases before the work has ended", "lead.go",
+		"releases before the work has ended", "term_run.go",
 		"	t.overErr = e.drain(c, t, w)\n", "	_ = e.relinquish(ctx, t, started)\n	t.overErr = e.drain(c, t, w)\n",
 	}, {
-		"does not wait for the work when the Lease is lost", "drain.go",
+		"does not wait for the work when the Lease is lost", "term_drain.go",
 		"			lost = nil\n			c.halt()\n", "			return nil\n",
 	}, {
-		"has no bound of its own for a lost term's end", "drain.go",
+		"has no bound of its own for a lost term's end", "term_drain.go",
 		"	if lost != nil && t.renewDeadline > 0 {\n", "	if false {\n",
 	}, {
-		"has no watchdog", "lead.go",
+		"has no watchdog", "term_run.go",
 		"t.watchdog(stop, e.config.tick())", "_ = e.config.tick()",
 	}, {
-		"stops before the work has returned", "work.go",
+		"stops before the work has returned", "callbacks.go",
 		"			f(t.ctx)\n", "			go f(t.ctx)\n",
 	}, {
-		"leads on beside another holder", "termstate.go",
+		"leads on beside another holder", "term_state.go",
 		"	case !obs.Ours:\n", "	case false:\n",
 	}, {
-		"leads on without a Lease", "termstate.go",
+		"leads on without a Lease", "term_state.go",
 		"	case obs.Lease == nil || obs.Lease.UID != t.uid:\n", "	case obs.Lease == nil:\n	case obs.Lease.UID != t.uid:\n",
 	}, {
 		"claims when RenewDeadline has passed", "internal/lease/observation.go",
@@ -62,7 +62,7 @@ var mutations = []mutation{
 		"forgets the validity of a record that was replaced", "internal/lease/observation.go",
 		"max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))", "r.validity(&lease.Spec, next.renewing, m)",
 	}, {
-		"believes an old copy of its own record", "internal/lease/writes.go",
+		"believes an old copy of its own record", "internal/lease/record_writes.go",
 		"		case wrote && v.unbroken(w, version):\n			w.version, ours = version, true\n" +
 			"		case wrote:\n			restored = true\n			continue\n		case w.base != version:\n			continue\n",
 		"		case wrote:\n			w.version, ours = version, true\n",
@@ -70,7 +70,7 @@ var mutations = []mutation{
 		"believes a stale event of the watch", "internal/lease/view.go",
 		"	return err == nil && order < 0\n", "	return err == nil && order < 0 && false\n",
 	}, {
-		"takes the token from the write before", "campaign.go",
+		"takes the token from the write before", "leaderelection.go",
 		"			c.began <- t\n", "			if base.Lease != nil {\n				t.Token = Token(base.Lease.ResourceVersion)\n			}\n			c.began <- t\n",
 	}, {
 		"knows itself by its Identity alone", "internal/lease/record.go",
@@ -83,7 +83,7 @@ var mutations = []mutation{
 		"releases again and again without a pause", "release.go",
 		"		wait.Sleep(ctx, pause)\n", "		wait.Sleep(ctx, 0*pause)\n",
 	}, {
-		"trusts a watch that has died", "internal/lease/trust.go",
+		"trusts a watch that has died", "internal/lease/watch_silence.go",
 		"		if t.awaited == timer {\n", "		if t.awaited == timer && false {\n",
 	}, {
 		"says it leads until the term is put away", "elector.go",
@@ -102,10 +102,10 @@ var mutations = []mutation{
 		"	if recorded <= r.longest || renewing {\n",
 		"	if recorded > r.longest {\n		return r.longest\n	} else {\n",
 	}, {
-		"releases while a hold is open", "termstate.go",
+		"releases while a hold is open", "term_state.go",
 		"	if t.holds == 0 {\n", "	if t.holds >= 0 {\n",
 	}, {
-		"waits for a request that ignores its context", "internal/lease/request.go",
+		"waits for a request that ignores its context", "internal/lease/hungrequests.go",
 		"time.NewTimer(r.grace)", "time.NewTimer(1000 * time.Hour)",
 	}, {
 		"says nil of every StepDown", "release.go",

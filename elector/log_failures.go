@@ -5,9 +5,12 @@ package elector
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
@@ -202,4 +205,24 @@ func (t *trouble) refused(what failure) bool {
 	defer t.mu.Unlock()
 	a := t.ailments[what]
 	return a != nil && a.failing && a.refused
+}
+
+// reasonOf returns the reason of a failure without what differs from one try to the next: ports, times, identifiers,
+// all words with a digit.
+func reasonOf(err error) string {
+	const limit = 1 << 10
+	text := err.Error()
+	words := strings.FieldsFunc(text[:min(len(text), limit)], func(r rune) bool {
+		return unicode.IsSpace(r) || strings.ContainsRune(`"'=,;()[]`, r)
+	})
+	for i, w := range words {
+		if strings.ContainsAny(w, "0123456789") {
+			words[i] = "#"
+		}
+	}
+	reason := strings.Join(words, " ")
+	if code := statusCode(err); code != 0 {
+		return fmt.Sprint(code, " ", reason)
+	}
+	return reason
 }

@@ -6,7 +6,6 @@ package elector
 import (
 	"context"
 	"fmt"
-	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -22,27 +21,6 @@ type campaign struct {
 	began  chan *term    // the term, if there is one
 	done   chan struct{} // closed when client-go has returned
 	err    error         // why there is no term; read it after done
-}
-
-// claim makes a campaign of what was observed and waits for its term, which is nil
-// if the claim has failed.
-func (e *Elector) claim(ctx context.Context, base lease.Observation) (*term, *campaign, error) {
-	e.led = e.led && base.Ours // or somebody may lead in between
-	sent := lease.Now()
-	c, err := e.startCampaign(ctx, base)
-	if err != nil {
-		return nil, nil, fmt.Errorf("elector: %w", err)
-	}
-	t, err := e.outcome(ctx, c)
-	if t != nil {
-		e.ran, e.cause = false, nil
-	} else if d := e.doubt.after(base, sent, err, e.config.RenewDeadline); d != e.doubt {
-		e.doubt, e.ran = d, false
-		if !base.Ours { // or what may be there is of the term before
-			e.cause = nil
-		}
-	}
-	return t, c, err
 }
 
 // startCampaign claims what was observed. The campaign outlives the end of ctx, so that a claim
@@ -122,30 +100,6 @@ func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {
 	}
 }
 
-// outcome waits until the claim is decided, and returns the term, or nil and the reason. That takes
-// no longer than one bounded request, nor than Start may when ctx ends.
-func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
-	select {
-	case t := <-c.began:
-		return t, nil
-	case <-c.done:
-	case <-ctx.Done():
-		timer := time.AfterFunc(max(e.stopLeft(), e.config.shortAttempt()/2), c.cancel) // and half to release it
-		defer timer.Stop()
-		select {
-		case t := <-c.began:
-			return t, nil
-		case <-c.done:
-		}
-	}
-	select {
-	case t := <-c.began: // begun and over, both at once
-		return t, nil
-	default:
-		return nil, c.err
-	}
-}
-
 // halt ends the renewing and does not wait for it.
 func (c *campaign) halt() {
 	if c != nil {
@@ -168,25 +122,4 @@ func (c *campaign) ended() <-chan struct{} {
 		return nil
 	}
 	return c.done
-}
-
-// beginTerm returns the term that the acknowledged write of stored, sent at sent, has begun. It
-// returns an error if the acknowledgement came too late to be worth anything.
-func (e *Elector) beginTerm(ctx context.Context, stored *coordinationv1.Lease, sent lease.Moment) (*term, error) {
-	if remaining(lease.Now(), sent, e.config.RenewDeadline) == 0 {
-		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)
-	}
-	info := Term{
-		Token:      Token(stored.ResourceVersion),
-		Identity:   e.config.Identity,
-		AcquiredAt: sent.Wall,
-		Resumed:    e.led,
-	}
-	if n := stored.Spec.LeaseTransitions; n != nil {
-		info.Transitions = int(*n)
-	}
-	t := newTerm(ctx, info, stored.UID, e.config.RenewDeadline, sent)
-	e.term.Store(t)
-	e.sighted() // something may have been seen since the write
-	return t, nil
 }

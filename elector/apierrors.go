@@ -5,34 +5,11 @@ package elector
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"strings"
-	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
-
-// reasonOf returns the reason of a failure without what differs from one try to the next: ports, times, identifiers,
-// all words with a digit.
-func reasonOf(err error) string {
-	const limit = 1 << 10
-	text := err.Error()
-	words := strings.FieldsFunc(text[:min(len(text), limit)], func(r rune) bool {
-		return unicode.IsSpace(r) || strings.ContainsRune(`"'=,;()[]`, r)
-	})
-	for i, w := range words {
-		if strings.ContainsAny(w, "0123456789") {
-			words[i] = "#"
-		}
-	}
-	reason := strings.Join(words, " ")
-	if code := statusCode(err); code != 0 {
-		return fmt.Sprint(code, " ", reason)
-	}
-	return reason
-}
 
 // statusCode returns the code of the API server's answer, 0 if err is none.
 func statusCode(err error) int {
