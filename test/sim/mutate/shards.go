@@ -6,7 +6,7 @@ package main
 // shardMutations break package shards: the claim, the quota and the drain.
 var shardMutations = []mutation{
 	{
-		"claims the newest version instead of the one it decided on", "requests.go",
+		"claims the newest version instead of the one it decided on", "lease_requests.go",
 		"	return c.write(ctx, base == nil, next)\n",
 		"	if latest, err := c.leases.Get(ctx, next.Name, metav1.GetOptions{}); err == nil {\n" +
 			"		next.ResourceVersion, base = latest.ResourceVersion, latest\n	}\n	return c.write(ctx, base == nil, next)\n",
@@ -14,19 +14,19 @@ var shardMutations = []mutation{
 		"claims beside a session that lasts", "decide.go",
 		"	return max(wait, left), cause\n", "	return wait, cause\n",
 	}, {
-		"does not read a session's Lease before it claims its shards", "verdict.go",
+		"does not read a session's Lease before it claims its shards", "view_sessionover.go",
 		"		left = r.lapsesIn(v.own, now)\n", "		return r.lapsesIn(v.own, now), false\n",
 	}, {
-		"waits its own duration instead of the holder's", "record.go",
+		"waits its own duration instead of the holder's", "leases.go",
 		"	if seconds <= 0 {\n", "	if true {\n",
 	}, {
-		"takes a shard for free whose record was edited or deleted", "slots.go",
+		"takes a shard for free whose record was edited or deleted", "view_shards.go",
 		"		s.notBefore = later(s.notBefore, now.Add(guard))\n", "		_ = guard\n",
 	}, {
 		"takes a shard for free whose Lease is missing at first sight", "view.go",
 		"		if some && s.lease == nil {\n", "		if some && false {\n",
 	}, {
-		"takes a session for ended whose Lease was deleted", "sessions.go",
+		"takes a session for ended whose Lease was deleted", "view_replicas.go",
 		"		case r.over || succeeds(before, lease):\n", "		case true:\n",
 	}, {
 		"takes an old record of its own for a claim of its own", "decide.go",
@@ -41,13 +41,13 @@ var shardMutations = []mutation{
 		"serves on though it sees nothing of the set", "keeper.go",
 		"left := k.sightLeft(now); left <= 0 {\n", "left := k.sightLeft(now); false {\n",
 	}, {
-		"says it holds a shard that was lost", "holding.go",
+		"says it holds a shard that was lost", "shardterm.go",
 		"	h.part.Lose(cause)\n", "",
 	}, {
-		"claims again and again without a pause", "actions.go",
+		"claims again and again without a pause", "keeper_actions.go",
 		"	k.slowDown(h)\n", "",
 	}, {
-		"serves beside replicas with another number of shards", "rivals.go",
+		"serves beside replicas with another number of shards", "shardcount.go",
 		"	result := rivalry{next: v.own, none: true}\n",
 		"	result := rivalry{next: v.own, none: true}\n	if v.own > 0 {\n		return result\n	}\n",
 	}, {
@@ -60,32 +60,32 @@ var shardMutations = []mutation{
 		"moves more shards than it must", "assign.go",
 		"			held[m] = append(held[m], shard)\n", "			held[m] = held[m][:0]\n",
 	}, {
-		"counts replicas that leave", "sessions.go",
+		"counts replicas that leave", "view_replicas.go",
 		"!r.unfit && !r.leaving() && ", "!r.unfit && ",
 	}, {
-		"counts sessions that have ended", "sessions.go",
+		"counts sessions that have ended", "view_replicas.go",
 		"return r.current.acquired != 0 && !r.over }", "return r.current.acquired != 0 }",
 	}, {
-		"passes a replica over for good", "slots.go",
+		"passes a replica over for good", "view_shards.go",
 		"		r.unfit = false // it does claim\n", "		_ = r\n",
 	}, {
-		"releases before the work has returned", "actions.go",
+		"releases before the work has returned", "keeper_actions.go",
 		"	for i, h := range k.holdings {\n		if !h.stopped {\n			continue\n		}\n		if r, ok",
 		"	for i, h := range k.holdings {\n		if h.ending.IsZero() {\n			continue\n		}\n		if r, ok",
 	}, {
 		"ends its session before the work has returned", "keeper.go",
 		"	for k.working() { // the contexts", "	for k.working() && false { // the contexts",
 	}, {
-		"lets the work of a lost shard run on", "leave.go",
+		"lets the work of a lost shard run on", "keeper_leave.go",
 		"			if left <= 0 {\n				k.doom(h, now)\n			}\n", "",
 	}, {
 		"does not look after a shard whose work is ending", "decide.go",
 		"		case active, ending:\n", "		case active:\n",
 	}, {
-		"waits for requests that ignore their contexts", "requests.go",
+		"waits for requests that ignore their contexts", "lease_requests.go",
 		"const hungAfter = 100 * time.Millisecond\n", "const hungAfter = 1000 * time.Hour\n",
 	}, {
-		"releases whatever is there", "requests.go",
+		"releases whatever is there", "lease_requests.go",
 		"	next.Spec = coordinationv1.LeaseSpec{HolderIdentity: ptr.To(\"\"), LeaseTransitions: seen.Spec.LeaseTransitions}\n",
 		"	next.Spec, next.ResourceVersion = coordinationv1.LeaseSpec{HolderIdentity: ptr.To(\"\")}, \"\"\n",
 	},
