@@ -6,7 +6,6 @@ package leasetest
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -32,19 +31,6 @@ type Client struct {
 	streams []*stream     // open watches
 }
 
-// network is what Heal resets.
-type network struct {
-	intercept     func(Op) Fault
-	delay         time.Duration
-	replyDelay    time.Duration
-	loseRequests  bool
-	loseReplies   bool
-	ignoreContext bool
-	err           error
-	errCount      int // requests that err is still for; negative: all
-	delayWatching time.Duration
-}
-
 func newClient(s *Server, name string) *Client {
 	return &Client{
 		otherGroups: noOtherGroups(), server: s, name: name, counts: map[string]int{}, healed: make(chan struct{}),
@@ -61,91 +47,6 @@ func (c *Client) CoreV1() corev1client.CoreV1Interface {
 	return core{c.otherGroups.CoreV1(), c}
 }
 
-// Intercept sets a function that is called before every request and returns the fault of that request. A nil function
-// removes it. The function may be called concurrently, may call the server's and the client's methods, and may block.
-// Its Fault comes on top of what the other methods have set.
-func (c *Client) Intercept(fault func(Op) Fault) {
-	c.setNetwork(func(n *network) { n.intercept = fault })
-}
-
-// Latency makes each request take the time to reach the server, and each reply the time to come back. A request arrives
-// even when its caller has given up. Watch events are not touched; see DelayWatches.
-func (c *Client) Latency(request, reply time.Duration) {
-	c.setNetwork(func(n *network) { n.delay, n.replyDelay = request, reply })
-}
-
-// Fail answers the next n requests with err instead of carrying them out; all of them when n is negative. Errors as the
-// server gives them are made by k8s.io/apimachinery/pkg/api/errors. Unlike a real clientset, the client never tries
-// again by itself, whatever the error says.
-func (c *Client) Fail(err error, n int) {
-	c.setNetwork(func(network *network) { network.err, network.errCount = err, n })
-}
-
-// Partition cuts the network both ways: requests are lost and last until their contexts end, replies under way are lost
-// too, and watches go silent but stay open. What they miss is kept and delivered after Heal, as TCP does; for
-// connections that do not survive, call StallWatches or CutWatches before Heal.
-func (c *Client) Partition() {
-	c.setNetwork(func(n *network) { n.loseRequests, n.loseReplies = true, true })
-}
-
-// DropRequests loses what goes to the server, as Partition does; watches go on.
-func (c *Client) DropRequests() {
-	c.setNetwork(func(n *network) { n.loseRequests = true })
-}
-
-// DropReplies loses what comes from the server, as Partition does: requests are carried out, and their callers do not
-// hear of it.
-func (c *Client) DropReplies() {
-	c.setNetwork(func(n *network) { n.loseReplies = true })
-}
-
-// IgnoreContexts makes requests outlast their contexts, as Fault.IgnoreContext does: together with Partition,
-// DropRequests or DropReplies they hang until Heal.
-func (c *Client) IgnoreContexts() {
-	c.setNetwork(func(n *network) { n.ignoreContext = true })
-}
-
-// DelayWatches makes each watch event arrive that long after its write, in open and in later watches. It may be changed
-// at any time; the order of events stays.
-func (c *Client) DelayWatches(d time.Duration) {
-	c.setNetwork(func(n *network) { n.delayWatching = d })
-}
-
-// Heal takes away all faults set by the methods above, the interceptor included. Requests that were lost stay lost,
-// delayed ones stay on their way, and stalled watches stay stalled. A lost request that has ignored the end of its
-// context fails now.
-func (c *Client) Heal() {
-	c.setNetwork(func(n *network) {
-		*n = network{}
-		close(c.healed)
-		c.healed = make(chan struct{})
-	})
-}
-
-// StallWatches lets the watches that are open now die silently: they stay open and never deliver again, not even their
-// timeout. Later watches work. Without resources ("leases", "pods") it means all.
-func (c *Client) StallWatches(resources ...string) {
-	for _, w := range c.openStreams(resources...) {
-		w.stall()
-	}
-}
-
-// CutWatches closes the watches that are open now, as a broken connection does; events not yet delivered are lost.
-// Without resources ("leases", "pods") it means all.
-func (c *Client) CutWatches(resources ...string) {
-	for _, w := range c.openStreams(resources...) {
-		w.Stop()
-	}
-}
-
-// ExpireWatches ends the watches that are open now with an error event 410 Expired, after the events before it. Without
-// resources ("leases", "pods") it means all.
-func (c *Client) ExpireWatches(resources ...string) {
-	for _, w := range c.openStreams(resources...) {
-		w.expire()
-	}
-}
-
 // Watches returns how many watches are open, stalled ones included. Without resources ("leases", "pods") it counts all.
 func (c *Client) Watches(resources ...string) int { return len(c.openStreams(resources...)) }
 
@@ -155,15 +56,6 @@ func (c *Client) openStreams(resources ...string) []*stream {
 	return slices.DeleteFunc(slices.Clone(c.streams), func(w *stream) bool {
 		return len(resources) > 0 && !slices.Contains(resources, w.want.kind)
 	})
-}
-
-func (c *Client) setNetwork(change func(*network)) {
-	c.mu.Lock()
-	change(&c.network)
-	c.mu.Unlock()
-	for _, w := range c.openStreams() {
-		w.wake()
-	}
 }
 
 // begin counts the request and returns its fault, and the channel that the next Heal closes.
@@ -185,25 +77,6 @@ func (c *Client) begin(op *Op) (Fault, <-chan struct{}) {
 		fault = fault.plus(intercept(*op))
 	}
 	return fault, healed
-}
-
-func (c *Client) losesRequests() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.network.loseRequests
-}
-
-func (c *Client) losesReplies() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.network.loseReplies
-}
-
-// watching returns whether watch events come through, and how late.
-func (c *Client) watching() (open bool, delay time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.network.loseReplies, c.network.delayWatching
 }
 
 func (c *Client) requests(verb string) (sent int) {

@@ -6,56 +6,19 @@ package leasetest
 import (
 	"context"
 	"time"
-
-	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
-// Op is one request, as an interceptor sees it.
-type Op struct {
-	Number    int    // 1 for the client's first request, 2 for its second
-	Resource  string // leases or pods
-	Verb      string // get, list, watch, create, update, patch, delete or deletecollection
-	Namespace string
-	Name      string                // "" for a list or watch that does not select one name
-	Lease     *coordinationv1.Lease // a copy of what a create or update sends, or else nil
-}
-
-// A Fault is what the network or the server does to one request. The zero Fault is none. The parts happen in the order
-// of the fields, so that Delay, an Err and ReplyDelay make an error that takes its time both ways.
-type Fault struct {
-	// Hang loses the request on its way: it is never carried out, and the call lasts until its context ends.
-	Hang bool
-	// Delay is the time until the request reaches the server. It arrives even when its caller has given up by then, as a
-	// packet does: a write lands late.
-	Delay time.Duration
-	// LostWithCaller makes a request that is still under Delay when its context ends never arrive.
-	LostWithCaller bool
-	// Err is the server's answer, given instead of carrying the request out.
-	Err error
-	// ReplyDelay is the time from carrying the request out until the caller has the reply.
-	ReplyDelay time.Duration
-	// LoseReply loses the reply. The request is carried out, and the call lasts until its context ends.
-	LoseReply bool
-	// IgnoreContext makes the call outlast its context, as one does that waits for a token source, an exec plugin or a
-	// hung wrapper. It takes all its delays, and can succeed after its context has ended. With Hang or LoseReply it lasts
-	// until Heal. With LostWithCaller it fails after Delay if its context has ended by then.
-	IgnoreContext bool
-}
-
-// plus returns both faults in one. Delays add up, and f's error goes before other's.
-func (f Fault) plus(other Fault) Fault {
-	if f.Err == nil {
-		f.Err = other.Err
-	}
-	return Fault{
-		Hang:           f.Hang || other.Hang,
-		Delay:          f.Delay + other.Delay,
-		LostWithCaller: f.LostWithCaller || other.LostWithCaller,
-		Err:            f.Err,
-		ReplyDelay:     f.ReplyDelay + other.ReplyDelay,
-		LoseReply:      f.LoseReply || other.LoseReply,
-		IgnoreContext:  f.IgnoreContext || other.IgnoreContext,
-	}
+// network is what Heal resets.
+type network struct {
+	intercept     func(Op) Fault
+	delay         time.Duration
+	replyDelay    time.Duration
+	loseRequests  bool
+	loseReplies   bool
+	ignoreContext bool
+	err           error
+	errCount      int // requests that err is still for; negative: all
+	delayWatching time.Duration
 }
 
 type answer[T any] struct {
@@ -145,4 +108,32 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+func (c *Client) setNetwork(change func(*network)) {
+	c.mu.Lock()
+	change(&c.network)
+	c.mu.Unlock()
+	for _, w := range c.openStreams() {
+		w.wake()
+	}
+}
+
+func (c *Client) losesRequests() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.network.loseRequests
+}
+
+func (c *Client) losesReplies() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.network.loseReplies
+}
+
+// watching returns whether watch events come through, and how late.
+func (c *Client) watching() (open bool, delay time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.network.loseReplies, c.network.delayWatching
 }
