@@ -5,8 +5,10 @@ package fencing
 
 import (
 	"fmt"
+	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,81 +90,51 @@ func keeper() admissionv1.ValidatingAdmissionPolicySpec {
 	}
 }
 
-func (s Settings) holder() admissionv1.ValidatingAdmissionPolicySpec {
-	return admissionv1.ValidatingAdmissionPolicySpec{
-		ParamKind:        leaseKind,
-		MatchConstraints: match(s.Namespaces, s.Resources, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
-		MatchConditions:  s.unlessExempt(s.conditions()),
-		Variables: []admissionv1.Variable{
-			{Name: "caller", Expression: callerExpression},
-			{Name: "holder", Expression: leaseField("params", "holderIdentity", "''")},
-		},
-		Validations: []admissionv1.Validation{validate(
-			"variables.caller != '' && variables.caller == variables.holder",
-			celString(fmt.Sprintf("the Lease %s is held by '", s.Lease))+" + variables.holder + "+celString("', the writer is '")+" + variables.caller + \"'\"",
-		)},
-	}
+// conditions returns what a request must meet for any policy to look at it.
+func (s Settings) conditions() []admissionv1.MatchCondition {
+	return []admissionv1.MatchCondition{{
+		Name: "operator", Expression: "request.userInfo.username == " + celString(s.username()),
+	}}
 }
 
-func (s Settings) epoch() admissionv1.ValidatingAdmissionPolicySpec {
-	spec := admissionv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match(s.Namespaces, s.Resources, admissionv1.Update),
-		MatchConditions:  s.unlessExempt(s.conditions()),
-		Variables: []admissionv1.Variable{
-			{Name: "version", Expression: versionExpression},
-			{Name: "was", Expression: annotationToken("oldObject", writtenHere)},
-			{Name: "is", Expression: annotationToken("object")},
-		},
-		Validations: []admissionv1.Validation{validate(
-			notBelow("variables.is", "variables.was"),
-			"\"the object has the token '\" + variables.was + \"', the write has '\" + variables.is + \"'\"",
-		)},
+func (s Settings) unlessExempt(conditions []admissionv1.MatchCondition) []admissionv1.MatchCondition {
+	if len(s.Exempt) == 0 {
+		return conditions
 	}
-	if s.StatusToken == "" {
-		return spec
+	var managers []string
+	for _, name := range s.Exempt {
+		managers = append(managers, celString(name))
 	}
-	spec.Variables = append(spec.Variables,
-		admissionv1.Variable{Name: "wasStatus", Expression: statusToken("oldObject", s.StatusToken, writtenHere)},
-		admissionv1.Variable{Name: "isStatus", Expression: statusToken("object", s.StatusToken)},
-	)
-	// The object's annotation counts as well, so one touch fences both. Types whose status has no such
-	// field, as built-in ones, have only the annotation.
-	spec.Validations = append(spec.Validations, validate(
-		"!has(request.subResource) || request.subResource != 'status' || "+
-			"variables.isStatus == '' && variables.wasStatus == '' || "+
-			notBelow("variables.isStatus", "variables.wasStatus")+" && "+notBelow("variables.isStatus", "variables.was"),
-		"\"the object has the tokens '\" + variables.was + \"' and, in status, '\" + variables.wasStatus + \"', the write has '\" + variables.isStatus + \"'\"",
-	))
-	return spec
+	return append(conditions, admissionv1.MatchCondition{
+		Name: "not-exempt",
+		Expression: "!(has(request.options) && has(request.options.fieldManager) && request.options.fieldManager in [" +
+			strings.Join(managers, ", ") + "])",
+	})
 }
 
-func (s Settings) guard() admissionv1.ValidatingAdmissionPolicySpec {
-	return admissionv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: match([]string{s.Lease.Namespace}, []admissionv1.Rule{{
-			APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"*"}, Resources: []string{"leases"},
-		}}, admissionv1.Create, admissionv1.Update, admissionv1.Delete),
-		// By condition, as the rules' resourceNames miss a deletion of all.
-		MatchConditions: append(s.conditions(), admissionv1.MatchCondition{
-			Name: "lease", Expression: "(request.operation == 'DELETE' ? oldObject : object).metadata.name == " + celString(s.Lease.Name),
-		}),
-		Variables: []admissionv1.Variable{
-			{Name: "caller", Expression: callerExpression},
-			{Name: "was", Expression: leaseField("oldObject", "holderIdentity", "''")},
-			{Name: "is", Expression: leaseField("object", "holderIdentity", "''")},
-			{Name: "transitionsWere", Expression: leaseField("oldObject", "leaseTransitions", "0")},
-			{Name: "transitions", Expression: leaseField("object", "leaseTransitions", "0")},
-		},
-		Validations: []admissionv1.Validation{
-			validate("variables.is == '' || variables.is == variables.caller",
-				"\"'\" + variables.caller + \"' must not make '\" + variables.is + \"' the holder\""),
-			validate("variables.is != '' || variables.was == '' || variables.was == variables.caller",
-				"\"'\" + variables.caller + \"' must not release what '\" + variables.was + \"' holds\""),
-			validate("object == null || oldObject == null || variables.transitions >= variables.transitionsWere",
-				"'leaseTransitions must not fall'"),
-			// 2147483647 is as high as they can be.
-			validate("object == null || oldObject == null || variables.is == '' || variables.is == variables.was || "+
-				"variables.transitions > variables.transitionsWere || variables.transitionsWere == 2147483647",
-				"'a takeover must raise leaseTransitions'"),
-		},
+// match returns what the policy looks at, with nothing left to the API server's defaults: Installed compares it.
+func match(namespaces []string, resources []admissionv1.Rule, operations ...admissionv1.OperationType) *admissionv1.MatchResources {
+	m := &admissionv1.MatchResources{
+		NamespaceSelector: &metav1.LabelSelector{},
+		ObjectSelector:    &metav1.LabelSelector{},
+		MatchPolicy:       ptr.To(admissionv1.Equivalent),
 	}
+	if len(namespaces) > 0 {
+		m.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{
+			Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: namespaces,
+		}}
+	}
+	for _, rule := range resources {
+		if rule.Scope == nil {
+			rule.Scope = ptr.To(admissionv1.AllScopes)
+		}
+		m.ResourceRules = append(m.ResourceRules, admissionv1.NamedRuleWithOperations{
+			RuleWithOperations: admissionv1.RuleWithOperations{Operations: operations, Rule: rule},
+		})
+	}
+	return m
+}
+
+func validate(expression, message string) admissionv1.Validation {
+	return admissionv1.Validation{Expression: expression, MessageExpression: message, Reason: ptr.To(metav1.StatusReasonForbidden)}
 }

@@ -6,11 +6,6 @@ package fencing
 import (
 	"fmt"
 	"strings"
-
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 // The keys under which the API server knows the pod that a token is bound to.
@@ -76,53 +71,4 @@ func leaseField(object, field, otherwise string) string {
 // celString returns s as a CEL literal. An exempt field manager may have any printable character in it.
 func celString(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-func validate(expression, message string) admissionv1.Validation {
-	return admissionv1.Validation{Expression: expression, MessageExpression: message, Reason: ptr.To(metav1.StatusReasonForbidden)}
-}
-
-// conditions returns what a request must meet for any policy to look at it.
-func (s Settings) conditions() []admissionv1.MatchCondition {
-	return []admissionv1.MatchCondition{{
-		Name: "operator", Expression: "request.userInfo.username == " + celString(s.username()),
-	}}
-}
-
-func (s Settings) unlessExempt(conditions []admissionv1.MatchCondition) []admissionv1.MatchCondition {
-	if len(s.Exempt) == 0 {
-		return conditions
-	}
-	var managers []string
-	for _, name := range s.Exempt {
-		managers = append(managers, celString(name))
-	}
-	return append(conditions, admissionv1.MatchCondition{
-		Name: "not-exempt",
-		Expression: "!(has(request.options) && has(request.options.fieldManager) && request.options.fieldManager in [" +
-			strings.Join(managers, ", ") + "])",
-	})
-}
-
-// match returns what the policy looks at, with nothing left to the API server's defaults: Installed compares it.
-func match(namespaces []string, resources []admissionv1.Rule, operations ...admissionv1.OperationType) *admissionv1.MatchResources {
-	m := &admissionv1.MatchResources{
-		NamespaceSelector: &metav1.LabelSelector{},
-		ObjectSelector:    &metav1.LabelSelector{},
-		MatchPolicy:       ptr.To(admissionv1.Equivalent),
-	}
-	if len(namespaces) > 0 {
-		m.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{
-			Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: namespaces,
-		}}
-	}
-	for _, rule := range resources {
-		if rule.Scope == nil {
-			rule.Scope = ptr.To(admissionv1.AllScopes)
-		}
-		m.ResourceRules = append(m.ResourceRules, admissionv1.NamedRuleWithOperations{
-			RuleWithOperations: admissionv1.RuleWithOperations{Operations: operations, Rule: rule},
-		})
-	}
-	return m
 }
