@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -148,39 +147,4 @@ func (l *leaseEvents) try(ctx context.Context, result *record.EventCorrelateResu
 	}
 	l.spam.UpdateState(stored)
 	return nil
-}
-
-// beside checks the permissions and records Events while the Elector runs. The
-// function it returns ends that, and comes after the exit hook: it may wait, but
-// not for a request that ignores its context.
-func (m *Manager) beside(ctx context.Context) (end func()) {
-	if !m.config.Enabled {
-		return func() {}
-	}
-	var group sync.WaitGroup
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	checking, stop := context.WithCancel(ctx)
-	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, shards: m.shards != nil, log: m.gate.log}
-	group.Go(func() { p.preflight(checking) })
-	if m.config.CrashDetection != nil {
-		group.Go(func() { p.checkPods(checking) })
-	}
-	group.Go(func() { m.events.run(running) })
-	if m.services != nil {
-		group.Go(func() { m.services.run(running) })
-	}
-	return func() {
-		stop()
-		cancel()
-		ended := make(chan struct{})
-		go func() {
-			group.Wait()
-			close(ended)
-		}()
-		select {
-		case <-ended:
-		case <-time.After(2 * lastEvents):
-			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions, records Events or writes EndpointSlices; " + hungHint)
-		}
-	}
 }

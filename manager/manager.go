@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -252,4 +253,39 @@ func (m *Manager) hang(err error) error {
 		m.hanging <- err // has room for it
 	})
 	return err
+}
+
+// beside checks the permissions and records Events while the Elector runs. The
+// function it returns ends that, and comes after the exit hook: it may wait, but
+// not for a request that ignores its context.
+func (m *Manager) beside(ctx context.Context) (end func()) {
+	if !m.config.Enabled {
+		return func() {}
+	}
+	var group sync.WaitGroup
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	checking, stop := context.WithCancel(ctx)
+	p := permissions{clientset: m.clientset, namespace: m.config.LeaseNamespace, name: m.config.LeaseName, shards: m.shards != nil, log: m.gate.log}
+	group.Go(func() { p.preflight(checking) })
+	if m.config.CrashDetection != nil {
+		group.Go(func() { p.checkPods(checking) })
+	}
+	group.Go(func() { m.events.run(running) })
+	if m.services != nil {
+		group.Go(func() { m.services.run(running) })
+	}
+	return func() {
+		stop()
+		cancel()
+		ended := make(chan struct{})
+		go func() {
+			group.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(2 * lastEvents):
+			m.gate.log.Warn("a request ignores its context and goes on: it checks permissions, records Events or writes EndpointSlices; " + hungHint)
+		}
+	}
 }

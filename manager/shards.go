@@ -5,9 +5,7 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -171,13 +169,4 @@ func (m *Manager) share(ctx context.Context) error {
 		return err
 	}
 	return m.conclude(ctx, m.shards.Start(ctx), "the shards did not end cleanly")
-}
-
-// healthz is the liveness check of the election and of the shards.
-func (m *Manager) healthz(r *http.Request) error {
-	err := m.elector.Healthz(r)
-	if m.shards != nil {
-		err = errors.Join(err, m.shards.Healthz(r))
-	}
-	return err
 }

@@ -9,26 +9,26 @@ var gateMutations = []mutation{
 		"forgets a request that was cut short", "queue.go",
 		"	if ok && f.tenure.over() {\n		q.add(item, f.priority)\n	}\n", "",
 	}, {
-		"does not wait for requests when a tenure ends", "tenure.go",
+		"does not wait for requests when a tenure ends", "gate_tenure.go",
 		"	return t.idle\n", "	gone := make(chan struct{})\n	close(gone)\n	return gone\n",
 	}, {
-		"does not wait for requests when a term ends", "term.go",
+		"does not wait for requests when a term ends", "gate_term.go",
 		"	<-idle\n", "	_ = idle\n",
 	}, {
 		"parks without a second look", "queue.go",
 		"	defer q.mu.Unlock()\n	if q.tenures.covers(s) {\n		return false\n	}\n", "	defer q.mu.Unlock()\n",
 	}, {
-		"flushes before its tenure has begun", "tenure.go",
+		"flushes before its tenure has begun", "gate_tenure.go",
 		"	ts.change(func(current map[shard]*tenure) { current[t.shard] = t })\n",
 		"	defer ts.change(func(current map[shard]*tenure) { current[t.shard] = t })\n",
 	}, {
-		"flushes only the first", "unpark.go",
+		"flushes only the first", "queue_unpark.go",
 		"		for n := flushedAtOnce; n == flushedAtOnce; {\n", "		for n := flushedFirst; n == flushedAtOnce; {\n",
 	}, {
-		"flushes on when the tenure is over", "unpark.go",
+		"flushes on when the tenure is over", "queue_unpark.go",
 		"	if t.over() {\n		return nil\n	}\n", "",
 	}, {
-		"does not cancel the context of a tenure that is closed", "tenure.go",
+		"does not cancel the context of a tenure that is closed", "gate_tenure.go",
 		"	t.cancel(cause)\n", "",
 	}, {
 		"hands out requests that no tenure covers", "queue.go",
@@ -41,29 +41,29 @@ var gateMutations = []mutation{
 		"adds at once what has a delay", "queue.go",
 		"		case o.After <= 0 && !o.RateLimited:\n", "		case true:\n",
 	}, {
-		"takes a tenure for current whose context has ended", "tenure.go",
+		"takes a tenure for current whose context has ended", "gate_tenure.go",
 		"	return t != nil && !t.over()\n", "	return t != nil\n",
 	}, {
-		"begins requests in a tenure that is over", "gated.go",
+		"begins requests in a tenure that is over", "controller_gated.go",
 		"	if t.over() {\n		return reconcile.Result{}, nil // ", "	if false {\n		return reconcile.Result{}, nil // ",
 	}, {
-		"believes what a request returns that was cut short", "gated.go",
+		"believes what a request returns that was cut short", "controller_gated.go",
 		"	result, err := g.reconciler.Reconcile(within, r)\n	if t.over() {\n",
 		"	result, err := g.reconciler.Reconcile(within, r)\n	if false {\n",
 	}, {
 		"forgets the failures of a request that was cut short", "queue.go",
 		"	if !q.absorb(item, 0) {\n", "	if true {\n",
 	}, {
-		"reconciles in the controller's context", "gated.go",
+		"reconciles in the controller's context", "controller_gated.go",
 		"	within, cancel := requestContext(ctx, t.ctx)\n", "	within, cancel := requestContext(ctx, ctx)\n",
 	}, {
-		"forgets a request whose own time is up", "gated.go",
+		"forgets a request whose own time is up", "controller_gated.go",
 		"	if t.over() {\n		return reconcile.Result{}, nil // ", "	if within.Err() != nil {\n		return reconcile.Result{}, nil // ",
 	}, {
-		"has no timeout for a request", "gated.go",
+		"has no timeout for a request", "controller_gated.go",
 		"	if deadline, ok := ctx.Deadline(); ok {\n", "	if deadline, ok := ctx.Deadline(); ok && false {\n",
 	}, {
-		"lets handlers replay that Reconcile adds", "gated.go",
+		"lets handlers replay that Reconcile adds", "controller_gated.go",
 		"	if key == (listenersKey{}) {\n		return nil\n	}\n", "",
 	}, {
 		"forgets priorities when it parks", "queue.go",
@@ -72,49 +72,49 @@ var gateMutations = []mutation{
 		"shuts a queue down with requests in it", "queue.go",
 		"	for range 100 {\n		if q.inner.Len() == 0 {\n			break\n		}\n		<-time.After(time.Millisecond)\n	}\n", "",
 	}, {
-		"collects requests on a standby", "listener.go",
+		"collects requests on a standby", "informer_handlers.go",
 		"	if l.listening {\n		if err", "	if true {\n		if err",
 	}, {
-		"hears events while another leads", "loss.go",
+		"hears events while another leads", "gate_lostlease.go",
 		"g.listeners.deafen()\n", "_ = g\n",
 	}, {
-		"does not replay at an election", "listener.go",
+		"does not replay at an election", "informer_handlers.go",
 		"		if err := each.register(); err != nil {\n", "		if err := error(nil); err != nil {\n",
 	}, {
-		"does not replay when another may have led unseen", "term.go",
+		"does not replay when another may have led unseen", "gate_term.go",
 		"g.listeners.listen(!resumed)", "g.listeners.listen(false)",
 	}, {
-		"replays after a pause", "term.go",
+		"replays after a pause", "gate_term.go",
 		"g.listeners.listen(!resumed)", "g.listeners.listen(true)",
 	}, {
-		"lets sources look only every 100 ms whether they have synced", "listener.go",
+		"lets sources look only every 100 ms whether they have synced", "informer_handlers.go",
 		"		awaitSynced(informer, handle, 100*time.Millisecond)\n", "",
 	}, {
-		"takes every term for a resumed one", "term.go",
+		"takes every term for a resumed one", "gate_term.go",
 		"g.past.begun && g.resumed(t.ctx)", "g.past.begun",
 	}, {
-		"takes no term for a resumed one", "term.go",
+		"takes no term for a resumed one", "gate_term.go",
 		"g.past.begun && g.resumed(t.ctx)", "false",
 	}, {
-		"pauses when its Lease is taken over or deleted", "loss.go",
+		"pauses when its Lease is taken over or deleted", "gate_lostlease.go",
 		`g.past.other != "" || !errors.Is(cause, elector.ErrLeaseExpired)`, `g.past.other != ""`,
 	}, {
-		"stays when another leader is seen in a pause", "loss.go",
+		"stays when another leader is seen in a pause", "gate_lostlease.go",
 		`	if g.pausedLocked() && g.past.other != "" {`, `	if false {`,
 	}, {
-		"stays when a run-once runnable had its run", "loss.go",
+		"stays when a run-once runnable had its run", "gate_lostlease.go",
 		"	case len(g.reliance) > 0:\n		return g.lostLocked()\n", "",
 	}, {
-		"stays when Elected is called in a pause", "loss.go",
+		"stays when Elected is called in a pause", "gate_lostlease.go",
 		"	if g.relyLocked(why) && g.pausedLocked() {\n", "	if g.relyLocked(why) && false {\n",
 	}, {
-		"starts controllers on a standby", "run.go",
+		"starts controllers on a standby", "gate_run.go",
 		"		case <-g.elected:\n", "		case <-g.ready:\n",
 	}, {
-		"leaves controllers running when it has stopped", "run.go",
+		"leaves controllers running when it has stopped", "gate_run.go",
 		"		outliving.cancel(elector.ErrStopped)\n", "",
 	}, {
-		"leaves the client unfenced", "managed.go",
+		"leaves the client unfenced", "gate_manage.go",
 		"GetClient() client.Client { return m.client }", "GetClient() client.Client { return m.Manager.GetClient() }",
 	},
 }

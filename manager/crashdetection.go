@@ -4,12 +4,9 @@
 package manager
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -78,50 +75,4 @@ func (m *Manager) inForce(ctx context.Context, objects []client.Object) bool {
 		m.gate.log.InfoContext(ctx, "late writes of the leader that has crashed may be accepted: the fencing policy is not known to be in force", "err", err)
 	}
 	return err == nil
-}
-
-// podVerbs are what a replica does to the leader's Pod, with crash detection.
-var podVerbs = []string{"get", "watch"}
-
-// checkPods logs which permissions crash detection lacks, and when they have been granted. It returns when nothing is
-// missing, or when ctx ends.
-func (p *permissions) checkPods(ctx context.Context) {
-	namespace := cmp.Or(os.Getenv("POD_NAMESPACE"), p.namespace)
-	check := func(ctx context.Context) (missing []string, err error) {
-		for _, verb := range podVerbs { // of any name: a replica's name is not known before
-			ok, err := allowed(ctx, p.clientset, resource{"", "pods", namespace, ""}, verb)
-			if err != nil {
-				return missing, err
-			}
-			if !ok {
-				missing = append(missing, verb)
-			}
-		}
-		return missing, nil
-	}
-	told := false
-	checkPermissions(ctx, p.log, check, func(missing []string) {
-		switch {
-		case len(missing) > 0:
-			p.log.InfoContext(ctx, "this replica notices a crash of the leader only after LeaseDuration: it lacks permissions on Pods",
-				"verbs", strings.Join(missing, ","), "resource", "pods", "namespace", namespace, "grant", podsRole(namespace))
-		case told:
-			p.log.InfoContext(ctx, "the permissions on Pods that were missing are granted")
-		}
-		told = len(missing) > 0
-	})
-}
-
-// podsRole returns the smallest role that lets a replica notice a crash.
-func podsRole(namespace string) string {
-	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  namespace: %s
-  name: crash-detection
-rules:
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [get, watch]
-`, namespace)
 }

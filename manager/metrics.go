@@ -5,13 +5,11 @@ package manager
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-elector/elector/elector"
@@ -89,13 +87,4 @@ func exposeMissing(namespace, name string, verbs, missing []string) {
 		}
 		missingPermissions.WithLabelValues(namespace, name, verb).Set(value)
 	}
-}
-
-// AddHealthzCheck adds a liveness check, as controller-runtime's manager does. It refuses the name given to
-// [WithHealthzCheck]: the later check of a name replaces the earlier one, and the Elector's would be gone unnoticed.
-func (m *Manager) AddHealthzCheck(name string, check healthz.Checker) error {
-	if name == m.settings.healthz && name != "" {
-		return fmt.Errorf("manager: AddHealthzCheck: %q: is the name of the Elector's check (WithHealthzCheck): choose another", name)
-	}
-	return m.managed.Manager.AddHealthzCheck(name, check) //nolint:wrapcheck // it is the embedded manager's answer
 }

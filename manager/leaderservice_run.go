@@ -5,10 +5,7 @@ package manager
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -172,68 +169,4 @@ func (s *leaderServices) lead(ctx context.Context) (end func()) {
 		case <-time.After(removalTimeout): // a request that ignores its context
 		}
 	}
-}
-
-// preflight logs which permissions are missing, and when they have been granted.
-func (s *leaderServices) preflight(ctx context.Context) {
-	told := false
-	checkPermissions(ctx, s.log, s.missing, func(missing []string) {
-		switch {
-		case len(missing) > 0:
-			s.log.ErrorContext(ctx, "the Service cannot point at this replica when it leads: it lacks permissions on EndpointSlices",
-				"missing", missing, "namespace", s.namespace, "grant", s.role())
-		case told:
-			s.log.InfoContext(ctx, "the permissions on EndpointSlices that were missing are granted")
-		}
-		told = len(missing) > 0
-	})
-}
-
-func (s *leaderServices) missing(ctx context.Context) (missing []string, err error) {
-	ask := func(verb, name string) {
-		if err != nil {
-			return
-		}
-		var ok bool
-		if ok, err = allowed(ctx, s.clientset, resource{discoveryv1.GroupName, "endpointslices", s.namespace, name}, verb); !ok && err == nil {
-			missing = append(missing, strings.TrimSpace(verb+" "+name))
-		}
-	}
-	for _, p := range s.publish {
-		for _, verb := range []string{"get", "list", "watch", "update"} {
-			ask(verb, p.name)
-		}
-	}
-	for _, p := range s.vacate {
-		for _, verb := range []string{"get", "update"} {
-			ask(verb, p.name)
-		}
-	}
-	ask("create", "")
-	return missing, err
-}
-
-// role is the least that lets a leader write its EndpointSlices.
-func (s *leaderServices) role() string {
-	names := ""
-	for _, p := range slices.Concat(s.publish, s.vacate) {
-		names += "- " + p.name + "\n  "
-	}
-	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  namespace: %[1]s
-  name: leader-service
-rules:
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  resourceNames:
-  %[2]sverbs: [get, list, watch, update]
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
-  verbs: [create]
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [get]
-`, s.namespace, names)
 }

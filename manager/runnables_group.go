@@ -6,15 +6,9 @@ package manager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"reflect"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
-
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // group runs functions under one context and knows which have not returned.
@@ -88,22 +82,4 @@ func (g *group) names() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// describe names a runnable for people: by its Name field if it has one, as controllers and servers do, or by the name
-// of its function.
-func describe(r manager.Runnable) string {
-	name, _, _ := strings.Cut(fmt.Sprintf("%T", r), "[") // type arguments tell nothing
-	v := reflect.Indirect(reflect.ValueOf(r))
-	switch v.Kind() {
-	case reflect.Func:
-		if f := runtime.FuncForPC(v.Pointer()); f != nil {
-			return f.Name()
-		}
-	case reflect.Struct:
-		if f := ownField(v, "Name"); f.IsValid() && f.Kind() == reflect.String && f.String() != "" {
-			return fmt.Sprintf("%s %q", name, f.String())
-		}
-	}
-	return name
 }

@@ -4,10 +4,12 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -154,35 +156,34 @@ func allowed(ctx context.Context, clientset kubernetes.Interface, r resource, ve
 	return reply.Status.Allowed, nil
 }
 
-// role returns the smallest role that lets a replica lead.
-func role(namespace, name string) string {
-	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  namespace: %[1]s
-  name: %[2]s-leader-election
-rules:
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [%[2]s]
-  verbs: [get, update, watch]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [create]
-`, namespace, name)
-}
+// podVerbs are what a replica does to the leader's Pod, with crash detection.
+var podVerbs = []string{"get", "watch"}
 
-// shardsRole is what a replica needs with shards. Their Leases have many names. Without the verb delete, Leases of
-// replicas that are gone stay.
-func shardsRole(namespace, name string) string {
-	return fmt.Sprintf(`apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  namespace: %[1]s
-  name: %[2]s-shards
-rules:
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [get, list, watch, create, update, delete]
-`, namespace, name)
+// checkPods logs which permissions crash detection lacks, and when they have been granted. It returns when nothing is
+// missing, or when ctx ends.
+func (p *permissions) checkPods(ctx context.Context) {
+	namespace := cmp.Or(os.Getenv("POD_NAMESPACE"), p.namespace)
+	check := func(ctx context.Context) (missing []string, err error) {
+		for _, verb := range podVerbs { // of any name: a replica's name is not known before
+			ok, err := allowed(ctx, p.clientset, resource{"", "pods", namespace, ""}, verb)
+			if err != nil {
+				return missing, err
+			}
+			if !ok {
+				missing = append(missing, verb)
+			}
+		}
+		return missing, nil
+	}
+	told := false
+	checkPermissions(ctx, p.log, check, func(missing []string) {
+		switch {
+		case len(missing) > 0:
+			p.log.InfoContext(ctx, "this replica notices a crash of the leader only after LeaseDuration: it lacks permissions on Pods",
+				"verbs", strings.Join(missing, ","), "resource", "pods", "namespace", namespace, "grant", podsRole(namespace))
+		case told:
+			p.log.InfoContext(ctx, "the permissions on Pods that were missing are granted")
+		}
+		told = len(missing) > 0
+	})
 }

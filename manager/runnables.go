@@ -5,6 +5,10 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -43,3 +47,21 @@ type everywhere func(context.Context) error
 
 func (e everywhere) Start(ctx context.Context) error { return e(ctx) }
 func (everywhere) NeedLeaderElection() bool          { return false }
+
+// describe names a runnable for people: by its Name field if it has one, as controllers and servers do, or by the name
+// of its function.
+func describe(r manager.Runnable) string {
+	name, _, _ := strings.Cut(fmt.Sprintf("%T", r), "[") // type arguments tell nothing
+	v := reflect.Indirect(reflect.ValueOf(r))
+	switch v.Kind() {
+	case reflect.Func:
+		if f := runtime.FuncForPC(v.Pointer()); f != nil {
+			return f.Name()
+		}
+	case reflect.Struct:
+		if f := ownField(v, "Name"); f.IsValid() && f.Kind() == reflect.String && f.String() != "" {
+			return fmt.Sprintf("%s %q", name, f.String())
+		}
+	}
+	return name
+}
