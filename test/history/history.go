@@ -184,3 +184,25 @@ func (r *Recorder) History() History {
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
+
+func (r Record) duration() time.Duration { return time.Duration(r.Seconds) * time.Second }
+
+// changesRecord reports whether the write is about the election, and not about a label or an annotation.
+func (e Event) changesRecord() bool {
+	before, after := deref(e.Before), deref(e.After)
+	before.Version, after.Version = "", ""
+	return before != after
+}
+
+// changesHolder reports whether the record is another's afterwards. No two writers have a renewTime in common.
+func (e Event) changesHolder() bool {
+	before, after := deref(e.Before), deref(e.After)
+	return before.UID != after.UID || before.Holder != after.Holder || before.Renewed != after.Renewed
+}
+
+func deref(r *Record) Record {
+	if r == nil {
+		return Record{}
+	}
+	return *r
+}

@@ -49,7 +49,7 @@ func (w *world) fault(i int, f Fault) (begin, end func()) {
 		for _, s := range w.targets(f) {
 			say(history.FaultBegan, s.Name)
 			healed := func() { say(history.FaultEnded, s.Name) }
-			if undo := w.inflict(s, f, healed); undo != nil {
+			if undo := w.inject(s, f, healed); undo != nil {
 				heal = append(heal, undo)
 			}
 		}
@@ -80,8 +80,8 @@ func (w *world) targets(f Fault) []*seat {
 	return slices.DeleteFunc(slices.Clone(w.seats), func(s *seat) bool { return s.Name != f.Replica })
 }
 
-// inflict injects the fault into one replica. healed must be called when it is over. For a window, the result calls it.
-func (w *world) inflict(s *seat, f Fault, healed func()) (undo func()) {
+// inject injects the fault into one replica. healed must be called when it is over. For a window, the result calls it.
+func (w *world) inject(s *seat, f Fault, healed func()) (undo func()) {
 	if undo, edited := w.edit(f); edited {
 		if undo == nil {
 			healed()
@@ -117,10 +117,10 @@ func (w *world) inflict(s *seat, f Fault, healed func()) (undo func()) {
 		healed()
 		return nil
 	}
-	return w.inflictOn(p, f, healed)
+	return w.injectOn(p, f, healed)
 }
 
-func (w *world) inflictOn(p *process, f Fault, healed func()) (undo func()) {
+func (w *world) injectOn(p *process, f Fault, healed func()) (undo func()) {
 	switch f.Kind {
 	case Crash:
 		p.seat.next(healed)

@@ -5,7 +5,6 @@ package history
 
 import (
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -112,77 +111,4 @@ func CountZombies(h History, l Limits) (z Zombies) {
 		}
 	}
 	return z
-}
-
-// callbacks goes through each process's as through a small machine with three states.
-func callbacks(w *world, l Limits) (found []Violation) {
-	state := map[string]Kind{}
-	before := map[Kind][]Kind{
-		TermStarted:   {"", TermStopped},
-		TermCancelled: {TermStarted},
-		WorkReturned:  {TermStarted, TermCancelled},
-		TermStopped:   {WorkReturned},
-	}
-	for _, e := range w.history {
-		allowed, ok := before[e.Kind]
-		p := w.processes[e.Replica]
-		if !ok || !p.judged(l) {
-			continue
-		}
-		last := state[e.Replica]
-		if e.Kind == TermCancelled && last == WorkReturned {
-			continue // the work may return early, and leads on
-		}
-		if !slices.Contains(allowed, last) {
-			found = append(found, violation(e.At, e.Replica, "%q after %q", e.Kind, last))
-		}
-		state[e.Replica] = e.Kind
-	}
-	for _, t := range w.terms(l) {
-		if t.over != never && t.returned == never && t.over != t.of.alive.to {
-			found = append(found, violation(t.over, t.of.name, "stopped before its work returned"))
-		}
-	}
-	return found
-}
-
-// tokensRise looks at those who have tokens.
-func tokensRise(w *world, l Limits) (found []Violation) {
-	acquired := map[string]string{} // author by version
-	var last uint64
-	for _, e := range w.history {
-		if e.Kind == LeaseWrite && e.After != nil {
-			acquired[e.After.Version] = e.Replica
-		}
-		if e.Kind != TermStarted || e.Token == "" || !w.processes[e.Replica].judged(l) {
-			continue
-		}
-		token, err := strconv.ParseUint(e.Token, 10, 64)
-		switch {
-		case err != nil:
-			found = append(found, violation(e.At, e.Replica, "token: %v", err))
-		case token <= last:
-			found = append(found, violation(e.At, e.Replica, "token %d after %d", token, last))
-		case len(acquired) > 0 && acquired[e.Token] != e.Replica:
-			found = append(found, violation(e.At, e.Replica, "token %d is not the version of a write of its own", token))
-		}
-		last = max(last, token)
-	}
-	return found
-}
-
-// fence judges the receiver of the work's effects.
-func fence(w *world, _ Limits) (found []Violation) {
-	var last uint64
-	for _, e := range w.history {
-		if e.Kind != Acted && e.Kind != Served || !e.OK || e.Token == "" {
-			continue
-		}
-		token, err := strconv.ParseUint(e.Token, 10, 64)
-		if err != nil || token < last {
-			found = append(found, violation(e.At, e.Replica, "token %q was accepted after %d", e.Token, last))
-		}
-		last = max(last, token)
-	}
-	return found
 }
