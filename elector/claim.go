@@ -19,8 +19,7 @@ import (
 // errLostRace is why a claim fails on a normal day.
 var errLostRace = errors.New("another candidate was faster")
 
-// claim makes a campaign of what was observed and waits for its term, which is nil
-// if the claim has failed.
+// claim makes a campaign of what was observed and waits for its term, which is nil if the claim has failed.
 func (e *Elector) claim(ctx context.Context, base lease.Observation) (*term, *campaign, error) {
 	e.led = e.led && base.Ours // or somebody may lead in between
 	sent := lease.Now()
@@ -40,8 +39,8 @@ func (e *Elector) claim(ctx context.Context, base lease.Observation) (*term, *ca
 	return t, c, err
 }
 
-// outcome waits until the claim is decided, and returns the term, or nil and the reason. That takes
-// no longer than one bounded request, nor than Start may when ctx ends.
+// outcome waits until the claim is decided, and returns the term, or nil and the reason. That takes no longer than one
+// bounded request, nor than Start may when ctx ends.
 func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 	select {
 	case t := <-c.began:
@@ -122,8 +121,8 @@ func (d *doubt) lastsFor(obs lease.Observation, m lease.Moment, leaseDuration ti
 
 func (d *doubt) answered(m lease.Moment) bool { return d != nil && m.Mono >= d.open }
 
-// beginTerm returns the term that the acknowledged write of stored, sent at sent, has begun. It
-// returns an error if the acknowledgement came too late to be worth anything.
+// beginTerm returns the term that the acknowledged write of stored, sent at sent, has begun. It returns an error if the
+// acknowledgement came too late to be worth anything.
 func (e *Elector) beginTerm(ctx context.Context, stored *coordinationv1.Lease, sent lease.Moment) (*term, error) {
 	if remaining(lease.Now(), sent, e.config.RenewDeadline) == 0 {
 		return nil, fmt.Errorf("acknowledged too late: %w", ErrLeaseExpired)

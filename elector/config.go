@@ -22,27 +22,25 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// Defaults of Config. The three durations are those of Kubernetes' own
-// components (k8s.io/component-base) and of controller-runtime.
+// Defaults of Config. The three durations are those of Kubernetes' own components (k8s.io/component-base) and of
+// controller-runtime.
 const (
 	DefaultLeaseDuration = 15 * time.Second
 	DefaultRenewDeadline = 10 * time.Second
 	DefaultRetryPeriod   = 2 * time.Second
 	DefaultDrainTimeout  = 30 * time.Second
 
-	// MinDuration is the shortest duration accepted in any field. Shorter ones are mistakes. In Go
-	// a bare 2 is two nanoseconds.
+	// MinDuration is the shortest duration accepted in any field. Shorter ones are mistakes. In Go a bare 2 is two
+	// nanoseconds.
 	MinDuration = 10 * time.Millisecond
 
-	// MaxLeaseDuration is the longest LeaseDuration accepted. A longer one that
-	// somebody has written into a Lease is waited for only if its holder seems to
-	// live, and for a day at most; see guarantee 10 in the package comment. Twice
+	// MaxLeaseDuration is the longest LeaseDuration accepted. A longer one that somebody has written into a Lease is
+	// waited for only if its holder seems to live, and for a day at most; see guarantee 10 in the package comment. Twice
 	// the longest duration published for a production system (270 s).
 	MaxLeaseDuration = 10 * time.Minute
 
-	// MaxAnnotations is how many bytes the keys and values of Config.Annotations may
-	// have. They are stored with every renewal and sent to every standby. The API
-	// server accepts 256 KiB on an object.
+	// MaxAnnotations is how many bytes the keys and values of Config.Annotations may have. They are stored with every
+	// renewal and sent to every standby. The API server accepts 256 KiB on an object.
 	MaxAnnotations = 16 << 10
 
 	// reservedDomain is that of the annotations that the Elector itself sets.
@@ -55,67 +53,55 @@ const (
 	inClusterNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 )
 
-// Config says which Lease is contended for, by whom, and how fast. [New] copies it, so that later
-// changes to the caller's value have no effect.
+// Config says which Lease is contended for, by whom, and how fast. [New] copies it, so that later changes to the
+// caller's value have no effect.
 type Config struct {
-	// Enabled turns the election on. When false no Lease is read or written and
-	// this replica leads from Start to its end: only safe where nothing else
-	// ever runs beside it, such as a single replica on a developer's machine.
-	// New warns if it is false and a LeaseName or a clientset is given, since
-	// client-go's configuration has no such field.
+	// Enabled turns the election on. When false no Lease is read or written and this replica leads from Start to its end:
+	// only safe where nothing else ever runs beside it, such as a single replica on a developer's machine. New warns if it
+	// is false and a LeaseName or a clientset is given, since client-go's configuration has no such field.
 	Enabled bool
-	// Identity names this candidate in the Lease and must be unique among the
-	// candidates. Default: the environment's POD_NAME, or else the hostname,
-	// then "_" and a random UUID. Two processes with one Identity are found out
-	// and never lead together, but one of them will stand by for ever.
+	// Identity names this candidate in the Lease and must be unique among the candidates. Default: the environment's
+	// POD_NAME, or else the hostname, then "_" and a random UUID. Two processes with one Identity are found out and never
+	// lead together, but one of them will stand by for ever.
 	Identity string
 	// LeaseName is the name of the Lease. Required when Enabled.
 	LeaseName string
-	// LeaseNamespace is the Lease's namespace. Default: the namespace of the pod
-	// this process runs in; New fails outside a cluster if it is empty.
+	// LeaseNamespace is the Lease's namespace. Default: the namespace of the pod this process runs in; New fails outside a
+	// cluster if it is empty.
 	LeaseNamespace string
 	// Labels are set on the Lease when it is acquired. Other labels are kept.
 	Labels map[string]string
-	// Annotations are what the others can read of this replica while it leads, such
-	// as its address or its version; see [Elector.Leader]. They are written with the
-	// claim and with every renewal, cost no request, and are removed with the release
-	// or by the next leader's claim. Other annotations are kept. Keys that end in
-	// kube-elector.io before the slash are reserved, and all keys and values may have
-	// MaxAnnotations bytes. They are left out, and New's logger says so, if the other
-	// annotations of the Lease leave no room for them.
+	// Annotations are what the others can read of this replica while it leads, such as its address or its version; see
+	// [Elector.Leader]. They are written with the claim and with every renewal, cost no request, and are removed with the
+	// release or by the next leader's claim. Other annotations are kept. Keys that end in kube-elector.io before the slash
+	// are reserved, and all keys and values may have MaxAnnotations bytes. They are left out, and New's logger says so, if
+	// the other annotations of the Lease leave no room for them.
 	Annotations map[string]string
-	// LeaseDuration is how long the others wait, after the last change they saw
-	// in the Lease, before they claim it: the time a crash costs. Default 15s;
-	// whole seconds, since the Lease records seconds; at most MaxLeaseDuration.
-	// Like the other three durations it is never below MinDuration, and 0 means
-	// the default.
+	// LeaseDuration is how long the others wait, after the last change they saw in the Lease, before they claim it: the
+	// time a crash costs. Default 15s; whole seconds, since the Lease records seconds; at most MaxLeaseDuration. Like the
+	// other three durations it is never below MinDuration, and 0 means the default.
 	LeaseDuration time.Duration
-	// RenewDeadline is how long after the sending of the last acknowledged
-	// renewal this replica still leads. Default 10s. LeaseDuration minus
-	// RenewDeadline is the time the leader's work has to react to its cancelled
-	// context, and the allowance for clocks that run at different rates.
+	// RenewDeadline is how long after the sending of the last acknowledged renewal this replica still leads. Default 10s.
+	// LeaseDuration minus RenewDeadline is the time the leader's work has to react to its cancelled context, and the
+	// allowance for clocks that run at different rates.
 	RenewDeadline time.Duration
-	// RetryPeriod is the time between two renewals. A standby that cannot watch the Lease reads it
-	// at this rate at first and then more slowly, as the package comment says under Load. Default
-	// 2s.
+	// RetryPeriod is the time between two renewals. A standby that cannot watch the Lease reads it at this rate at first
+	// and then more slowly, as the package comment says under Load. Default 2s.
 	RetryPeriod time.Duration
-	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after
-	// the leader's work has returned, so that the next leader follows at once
-	// instead of after LeaseDuration. Unlike client-go's option of this name it
-	// is safe whatever the work does. Start returns [ErrNotReleased] if it fails.
+	// ReleaseOnCancel gives the Lease up when Start's context is cancelled, after the leader's work has returned, so that
+	// the next leader follows at once instead of after LeaseDuration. Unlike client-go's option of this name it is safe
+	// whatever the work does. Start returns [ErrNotReleased] if it fails.
 	ReleaseOnCancel bool
-	// DrainTimeout is how long ending work is waited for when a term ends. In a
-	// voluntary end the Lease is renewed meanwhile. After a lost term the wait is
-	// over LeaseDuration minus RenewDeadline after the loss, if that is sooner.
-	// Work that takes longer makes Start return [ErrDrainTimeout], and the Lease is
-	// not released. DrainTimeout also bounds how long Start takes to return when
-	// its context is cancelled, whatever hangs. Default 30s.
+	// DrainTimeout is how long ending work is waited for when a term ends. In a voluntary end the Lease is renewed
+	// meanwhile. After a lost term the wait is over LeaseDuration minus RenewDeadline after the loss, if that is sooner.
+	// Work that takes longer makes Start return [ErrDrainTimeout], and the Lease is not released. DrainTimeout also bounds
+	// how long Start takes to return when its context is cancelled, whatever hangs. Default 30s.
 	DrainTimeout time.Duration
-	// EventRecorder, if set, records Kubernetes Events on the Lease. Its methods
-	// must not block, and it must belong to the Lease's cluster. Default: none.
+	// EventRecorder, if set, records Kubernetes Events on the Lease. Its methods must not block, and it must belong to the
+	// Lease's cluster. Default: none.
 	EventRecorder events.EventRecorder
-	// CrashDetection makes the others notice at once when this process has crashed. Default: nil, and a
-	// crash costs LeaseDuration.
+	// CrashDetection makes the others notice at once when this process has crashed. Default: nil, and a crash costs
+	// LeaseDuration.
 	CrashDetection *CrashDetection
 }
 
@@ -155,9 +141,9 @@ func (c *Config) setDurations() {
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
 }
 
-// Validate reports every rule the config breaks, joined into one error, each naming the field, its
-// value and the rule. Zero fields that have a default are valid. [New] calls it. It is exported for
-// programs that load a Config and want to refuse it early.
+// Validate reports every rule the config breaks, joined into one error, each naming the field, its value and the rule.
+// Zero fields that have a default are valid. [New] calls it. It is exported for programs that load a Config and want to
+// refuse it early.
 func (c Config) Validate() error {
 	c.setDurations()
 	faults := c.durationFaults()
@@ -212,8 +198,8 @@ func (c Config) durationFaults() []error {
 // tooShort reports whether d is positive and below MinDuration.
 func tooShort(d time.Duration) bool { return 0 < d && d < MinDuration }
 
-// unitHint returns what a duration was probably meant to be, if it looks like a
-// number of seconds or milliseconds without its unit.
+// unitHint returns what a duration was probably meant to be, if it looks like a number of seconds or milliseconds
+// without its unit.
 func unitHint(d time.Duration) string {
 	switch {
 	case d < time.Microsecond:

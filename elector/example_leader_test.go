@@ -13,8 +13,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// A follower finds the leader's address, and checks the token of a request that
-// the leader has sent. The Lease is in memory here.
+// A follower finds the leader's address, and checks the token of a request that the leader has sent. The Lease is in
+// memory here.
 func ExampleElector_Leader() {
 	server := leasetest.NewServer()
 	replica := func(name, address string, callbacks elector.Callbacks) *elector.Elector {

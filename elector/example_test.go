@@ -48,8 +48,7 @@ func report(ctx context.Context) {
 	}
 }
 
-// An Elector that logs through a logr.Logger, such as klog's or ctrl.Log. It leads
-// without an election here.
+// An Elector that logs through a logr.Logger, such as klog's or ctrl.Log. It leads without an election here.
 func ExampleNew_logr() {
 	config := elector.Config{}
 	logger := slog.New(logr.ToSlogHandler(klog.Background()))

@@ -16,8 +16,8 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// A LastTerm says how a term ended. Who releases the Lease writes it with the release. If nobody
-// did, the next leader writes with its claim what it has seen.
+// A LastTerm says how a term ended. Who releases the Lease writes it with the release. If nobody did, the next leader
+// writes with its claim what it has seen.
 type LastTerm struct {
 	// Holder is the Identity of the term's leader.
 	Holder string `json:"holder"`
@@ -38,18 +38,17 @@ type EndReason string
 const (
 	// EndReleased is a leader that was stopped and has released the Lease.
 	EndReleased EndReason = "released"
-	// EndSteppedDown is a leader that released the Lease because StepDown was called, or asked for
-	// by [StepDownAnnotation].
+	// EndSteppedDown is a leader that released the Lease because StepDown was called, or asked for by
+	// [StepDownAnnotation].
 	EndSteppedDown EndReason = "step-down"
 	// EndCrashed is a leader whose container has ended without a release, as [CrashDetection] has found.
 	EndCrashed EndReason = "crashed"
-	// EndLapsed is a leader that did not renew the Lease in time: it has crashed, or could not reach
-	// the API server, or was stopped and did not release.
+	// EndLapsed is a leader that did not renew the Lease in time: it has crashed, or could not reach the API server, or
+	// was stopped and did not release.
 	EndLapsed EndReason = "lapsed"
 	// EndDeleted is a leader whose Lease was deleted.
 	EndDeleted EndReason = "deleted"
-	// EndTakenOver is a leader whose record was replaced by another while it was valid, or whose
-	// name was removed from it.
+	// EndTakenOver is a leader whose record was replaced by another while it was valid, or whose name was removed from it.
 	EndTakenOver EndReason = "taken-over"
 )
 
@@ -71,8 +70,8 @@ const maxMessage = 256
 // clip returns s without what is beyond n bytes.
 func clip(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
-// endSeen returns how the last term ended when stored, or nil for none, is seen at m after o, as a *LastTerm. It is
-// nil while somebody holds the Lease, and when that is not known.
+// endSeen returns how the last term ended when stored, or nil for none, is seen at m after o, as a *LastTerm. It is nil
+// while somebody holds the Lease, and when that is not known.
 func endSeen(o lease.Observation, stored *coordinationv1.Lease, m lease.Moment) any {
 	if lease.Holder(stored) != "" {
 		return nil
@@ -127,8 +126,7 @@ func (l *LastTerm) crashed(end *lease.Ending) {
 	l.Reason, l.Message, l.Ended = EndCrashed, "its container has ended: "+end.How, end.Seen.Wall
 }
 
-// ownEnd returns how the term of this process ended whose record is released: t or, between terms,
-// the last one.
+// ownEnd returns how the term of this process ended whose record is released: t or, between terms, the last one.
 func (e *Elector) ownEnd(ctx context.Context, t *term) LastTerm {
 	end := LastTerm{Holder: e.config.Identity, Reason: EndReleased}
 	if t != nil {

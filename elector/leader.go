@@ -35,10 +35,10 @@ type Leader struct {
 // or at the rate that is said under Load in the package comment. Until then it names the former leader, and it cannot
 // know whether that still leads. About this replica itself it says as much as [Elector.Term].
 //
-// A follower can check a token it is shown with a request: one that is lower than Token, by
-// [Token.Compare], is of a former leader. An equal one is the leader's, as far as this replica
-// knows. A higher one is of a leader that this replica has not heard of yet. That keeps nobody's write away from an
-// effect. A receiver that must not accept a former leader's keeps the highest token that it has seen.
+// A follower can check a token it is shown with a request: one that is lower than Token, by [Token.Compare], is of a
+// former leader. An equal one is the leader's, as far as this replica knows. A higher one is of a leader that this
+// replica has not heard of yet. That keeps nobody's write away from an effect. A receiver that must not accept a former
+// leader's keeps the highest token that it has seen.
 func (e *Elector) Leader() (Leader, bool) {
 	if t, ok := e.Term(); ok {
 		return Leader{

@@ -14,8 +14,8 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// A campaign is one run of client-go's LeaderElector. It claims the Lease once as it was observed,
-// and if that succeeds it renews until stop.
+// A campaign is one run of client-go's LeaderElector. It claims the Lease once as it was observed, and if that succeeds
+// it renews until stop.
 type campaign struct {
 	cancel context.CancelFunc
 	began  chan *term    // the term, if there is one
@@ -23,9 +23,8 @@ type campaign struct {
 	err    error         // why there is no term; read it after done
 }
 
-// startCampaign claims what was observed. The campaign outlives the end of ctx, so that a claim
-// that is under way then is not left in doubt and a term can be renewed while its work ends. The
-// caller must stop it.
+// startCampaign claims what was observed. The campaign outlives the end of ctx, so that a claim that is under way then
+// is not left in doubt and a term can be renewed while its work ends. The caller must stop it.
 func (e *Elector) startCampaign(ctx context.Context, base lease.Observation) (*campaign, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &campaign{cancel: cancel, began: make(chan *term, 1), done: make(chan struct{})}
@@ -92,8 +91,7 @@ func (e *Elector) clientGoConfig(l *lock) leaderelection.LeaderElectionConfig {
 		RetryPeriod:   e.config.RetryPeriod,
 		Name:          e.config.LeaseName, // the label of leader_election_master_status
 		Callbacks: leaderelection.LeaderCallbacks{
-			// Told through the lock instead: client-go calls these from
-			// goroutines nobody waits for, and in no order.
+			// Told through the lock instead: client-go calls these from goroutines nobody waits for, and in no order.
 			OnStartedLeading: func(context.Context) {},
 			OnStoppedLeading: func() {},
 		},
@@ -107,8 +105,7 @@ func (c *campaign) halt() {
 	}
 }
 
-// stop ends the renewing and waits for it. It may be called more than once, and
-// on nil, when there is no election.
+// stop ends the renewing and waits for it. It may be called more than once, and on nil, when there is no election.
 func (c *campaign) stop() {
 	if c != nil {
 		c.cancel()

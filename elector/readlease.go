@@ -27,8 +27,8 @@ type Record struct {
 	// Transitions is the Lease's leaseTransitions.
 	Transitions int
 
-	// Elector reports whether an Elector wrote the record. Such a leader obeys
-	// [StepDownAnnotation]. The fields below are zero otherwise, except for LastTerm.
+	// Elector reports whether an Elector wrote the record. Such a leader obeys [StepDownAnnotation]. The fields below are
+	// zero otherwise, except for LastTerm.
 	Elector bool
 	// Token is the token of the holder's term. It is "" while it is not known, as when another tool has removed the
 	// annotation; the next renewal then says it again. An edit of the Lease in the milliseconds between a claim and its

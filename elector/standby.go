@@ -12,8 +12,8 @@ import (
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-// yieldPeriods is for how many RetryPeriods after a StepDown the Lease is left
-// to other candidates. client-go's look at it every 1 to 2.2 RetryPeriods.
+// yieldPeriods is for how many RetryPeriods after a StepDown the Lease is left to other candidates. client-go's look at
+// it every 1 to 2.2 RetryPeriods.
 const yieldPeriods = 3
 
 // never is the time until something that only news can bring.
@@ -50,9 +50,8 @@ func newTries(c Config) tries {
 	}
 }
 
-// standby waits until the Lease can be claimed, and returns it as it is then
-// with the channel that is closed when it is seen to change. It returns false
-// when ctx has ended.
+// standby waits until the Lease can be claimed, and returns it as it is then with the channel that is closed when it is
+// seen to change. It returns false when ctx has ended.
 func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct{}, bool) {
 	for ctx.Err() == nil {
 		obs, changed := e.view.Get()
@@ -70,8 +69,8 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 				e.tries.claimed = lease.Now()
 				return obs, changed, true
 			}
-			// Somebody may edit the lapsed Lease all the time, which is news again and again. Reads that
-			// fail are paced as requests.
+			// Somebody may edit the lapsed Lease all the time, which is news again and again. Reads that fail are paced as
+			// requests.
 			if !e.tries.deaf {
 				e.tries.confirms.Ended(m, e.config.steadyPoll(), 0)
 			}
@@ -99,16 +98,16 @@ func (e *Elector) claimIn(obs lease.Observation, m lease.Moment) time.Duration {
 	return wait
 }
 
-// mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since
-// the watch may have died silently or this process may have been stopped for a while, and after a
-// claim that failed for no visible reason. Where reading is refused a claim, which is a
-// compare-and-swap, shows as much. So it does if the holder of the very record is known to be dead.
+// mustConfirm reports whether a claim must be preceded by a read: of a Lease that has lapsed, since the watch may have
+// died silently or this process may have been stopped for a while, and after a claim that failed for no visible reason.
+// Where reading is refused a claim, which is a compare-and-swap, shows as much. So it does if the holder of the very
+// record is known to be dead.
 func (e *Elector) mustConfirm(obs lease.Observation, changed <-chan struct{}) bool {
 	return (obs.Validity > 0 && obs.Ending == nil || e.tries.unclaimed == changed) && e.tries.unread != changed
 }
 
-// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and
-// when its holder should have renewed it but the watch shows nothing.
+// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and when its holder
+// should have renewed it but the watch shows nothing.
 func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.Moment) time.Duration {
 	t := &e.tries
 	due := m.Mono
@@ -129,8 +128,7 @@ func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.
 	return max(0, due-m.Mono, t.requests.In(m))
 }
 
-// look reads the Lease, and reports whether that brought no news. It ends early when other news
-// arrives.
+// look reads the Lease, and reports whether that brought no news. It ends early when other news arrives.
 func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch lease.WatchState) bool {
 	began, t := lease.Now(), &e.tries
 	until, cancel := wait.UntilClosed(ctx, changed)
@@ -176,9 +174,8 @@ func (e *Elector) limit(err error, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// claimFailed takes in that the claim of what was known until changed has failed. If another candidate
-// is seen to have won it was a lost race. After everything else the next claim waits, and is preceded by
-// a read.
+// claimFailed takes in that the claim of what was known until changed has failed. If another candidate is seen to have
+// won it was a lost race. After everything else the next claim waits, and is preceded by a read.
 func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err error) {
 	t := &e.tries
 	race := errors.Is(err, errLostRace)
@@ -201,8 +198,8 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 	t.requests.Ended(t.claimed, e.limit(err, 3*e.config.steadyPoll()), lease.RetryAfter(err))
 }
 
-// yield returns how long the Lease is still left to others after a StepDown. It ends when one of
-// them has it, or when none seems to be there.
+// yield returns how long the Lease is still left to others after a StepDown. It ends when one of them has it, or when
+// none seems to be there.
 func (e *Elector) yield(obs lease.Observation) time.Duration {
 	if e.yielding == nil {
 		return 0

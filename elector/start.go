@@ -14,22 +14,18 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// Start stands by, leads when it wins, and stands by again when a term has
-// ended, until ctx is cancelled; then it ends the term there may be, in order,
-// and returns nil. Losing the leadership, or the API server, never ends it.
+// Start stands by, leads when it wins, and stands by again when a term has ended, until ctx is cancelled; then it ends
+// the term there may be, in order, and returns nil. Losing the leadership, or the API server, never ends it.
 //
-// It returns [ErrDrainTimeout] when the leader's work does not stop, also when
-// the term was lost: the process must exit then. It returns [ErrOnNewLeaderHung]
-// or [ErrRequestHung] when one of those goes on. It returns [ErrNotReleased] if
-// ReleaseOnCancel is set but the Lease is still, or may be, in this replica's name.
-// It passes a panic of a callback on, as an error that wraps the value that was
-// thrown, if that is an error. One in OnNewLeader is passed on after an end in order.
+// It returns [ErrDrainTimeout] when the leader's work does not stop, also when the term was lost: the process must exit
+// then. It returns [ErrOnNewLeaderHung] or [ErrRequestHung] when one of those goes on. It returns [ErrNotReleased] if
+// ReleaseOnCancel is set but the Lease is still, or may be, in this replica's name. It passes a panic of a callback on,
+// as an error that wraps the value that was thrown, if that is an error. One in OnNewLeader is passed on after an end
+// in order.
 //
-// After the end of ctx it returns within DrainTimeout and a second more, whatever
-// the callbacks, the API server and the network do. Until DrainTimeout, and for one
-// short attempt at least, it tries to release the Lease. What it has started
-// has ended when it returns, except for what its error names. It can be called
-// once.
+// After the end of ctx it returns within DrainTimeout and a second more, whatever the callbacks, the API server and the
+// network do. Until DrainTimeout, and for one short attempt at least, it tries to release the Lease. What it has
+// started has ended when it returns, except for what its error names. It can be called once.
 func (e *Elector) Start(ctx context.Context) (err error) {
 	if !e.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("elector: %w", ErrAlreadyStarted)

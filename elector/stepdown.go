@@ -21,9 +21,8 @@ import (
 //
 // It returns nil when the Lease has been released, or if this replica did not hold it. During a claim it waits for the
 // claim's outcome. After a lost term, whose record may still stand, it releases that. It returns an error that is
-// [ErrNotReleased] when the Lease must lapse; this replica then waits until it has
-// lapsed for the others, and for three RetryPeriods more. If ctx ends first, StepDown returns an error with the cause
-// of ctx, and the stepping down goes on.
+// [ErrNotReleased] when the Lease must lapse; this replica then waits until it has lapsed for the others, and for three
+// RetryPeriods more. If ctx ends first, StepDown returns an error with the cause of ctx, and the stepping down goes on.
 //
 // It may be called concurrently; all calls wait for the same end. It does not wait when it is called by the goroutine
 // of OnStartedLeading or OnStoppedLeading: it returns an error that is [ErrSteppedDown] at once, and the term ends when

@@ -37,8 +37,7 @@ func (p *Part) Term() Term { return p.term.Term }
 // Remaining returns how long the part is still certain; see [Term.Remaining].
 func (p *Part) Remaining() time.Duration { return p.term.remaining() }
 
-// Cancel ends the part's context, with a cause. The part's term lasts until
-// [Part.Close], while the work ends.
+// Cancel ends the part's context, with a cause. The part's term lasts until [Part.Close], while the work ends.
 func (p *Part) Cancel(cause error) { p.term.cancel(cause) }
 
 // Lose ends the part's term at once, since its Lease was lost.
@@ -50,8 +49,8 @@ func (p *Part) Close() {
 	p.term.cancel(ErrStopped)
 }
 
-// Wait waits, after Close, until all holds of the part's term are given back; see
-// [Term.Hold]. Those of a term that is lost just end.
+// Wait waits, after Close, until all holds of the part's term are given back; see [Term.Hold]. Those of a term that is
+// lost just end.
 func (p *Part) Wait() {
 	var lost <-chan struct{}
 	if whole := p.term.whole; whole != nil {

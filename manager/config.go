@@ -21,13 +21,11 @@ const (
 	defaultGrace = 30 * time.Second
 	// forever stands for a negative GracefulShutdownTimeout.
 	forever = 10 * 365 * 24 * time.Hour
-	// maxReserve is the most that is kept of GracefulShutdownTimeout for what
-	// follows the gated work.
+	// maxReserve is the most that is kept of GracefulShutdownTimeout for what follows the gated work.
 	maxReserve = time.Second
 )
 
-// electorConfig returns what the options say about leader election. It refuses what it cannot
-// honour, all in one error.
+// electorConfig returns what the options say about leader election. It refuses what it cannot honour, all in one error.
 func electorConfig(o ctrl.Options, s settings) (elector.Config, error) {
 	config := elector.Config{DrainTimeout: drainTimeout(o.GracefulShutdownTimeout)}
 	var faults []error
@@ -125,9 +123,9 @@ func withoutElection(o ctrl.Options) ctrl.Options {
 	return o
 }
 
-// drainTimeout returns how long gated work may take to stop. The inner manager gives everything
-// that stops, together, GracefulShutdownTimeout. So a tenth of it, at most maxReserve, is kept for
-// the release, the caches, webhooks and servers, and for naming what hangs.
+// drainTimeout returns how long gated work may take to stop. The inner manager gives everything that stops, together,
+// GracefulShutdownTimeout. So a tenth of it, at most maxReserve, is kept for the release, the caches, webhooks and
+// servers, and for naming what hangs.
 func drainTimeout(grace *time.Duration) time.Duration {
 	switch {
 	case grace == nil:
@@ -135,8 +133,8 @@ func drainTimeout(grace *time.Duration) time.Duration {
 	case *grace < 0:
 		return forever
 	case *grace == 0:
-		// Start then returns without waiting. This is for a lost term, and for
-		// the Lease not to be released for as long as the work goes on.
+		// Start then returns without waiting. This is for a lost term, and for the Lease not to be released for as long as
+		// the work goes on.
 		return elector.DefaultDrainTimeout
 	}
 	return max(*grace-min(*grace/10, maxReserve), elector.MinDuration)

@@ -24,8 +24,7 @@ import (
 const (
 	// eventSource is the component that the Events name.
 	eventSource = "elector"
-	// pendingEvents is how many Events may wait for the API server; others are
-	// dropped.
+	// pendingEvents is how many Events may wait for the API server; others are dropped.
 	pendingEvents = 32
 	// eventTries and eventPause are client-go's.
 	eventTries = 12
@@ -36,10 +35,9 @@ const (
 	lastEvents = 250 * time.Millisecond
 )
 
-// leaseEvents records the Elector's Events in the cluster of the Lease, which
-// may be another than the manager's. It uses the core Events API as
-// controller-runtime's own leader election does: the Role that kubebuilder
-// generates allows no other.
+// leaseEvents records the Elector's Events in the cluster of the Lease, which may be another than the manager's. It
+// uses the core Events API as controller-runtime's own leader election does: the Role that kubebuilder generates allows
+// no other.
 type leaseEvents struct {
 	client  corev1client.EventInterface
 	log     *slog.Logger
@@ -49,9 +47,8 @@ type leaseEvents struct {
 
 var _ events.EventRecorder = (*leaseEvents)(nil)
 
-// newLeaseEvents returns the recorder for the Lease that is reached by given, or
-// else, if that is nil, by cfg. The client made of cfg is not that of the Lease:
-// Events must not hold up renewals.
+// newLeaseEvents returns the recorder for the Lease that is reached by given, or else, if that is nil, by cfg. The
+// client made of cfg is not that of the Lease: Events must not hold up renewals.
 func newLeaseEvents(given kubernetes.Interface, cfg *rest.Config, log *slog.Logger) (*leaseEvents, error) {
 	l := &leaseEvents{
 		log: log, pending: make(chan *corev1.Event, pendingEvents),
@@ -69,8 +66,7 @@ func newLeaseEvents(given kubernetes.Interface, cfg *rest.Config, log *slog.Logg
 	return l, nil
 }
 
-// Eventf takes an Event in for run to send. It drops the related object and the
-// action, which core Events lack.
+// Eventf takes an Event in for run to send. It drops the related object and the action, which core Events lack.
 func (l *leaseEvents) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, args ...any) {
 	lease, ok := regarding.(*corev1.ObjectReference)
 	if !ok {
@@ -113,8 +109,8 @@ func (l *leaseEvents) run(ctx context.Context) {
 	}
 }
 
-// send tries to record the event until the API server has answered. It tries
-// again until ctx ends, and requests nothing after last has ended.
+// send tries to record the event until the API server has answered. It tries again until ctx ends, and requests nothing
+// after last has ended.
 func (l *leaseEvents) send(ctx, last context.Context, event *corev1.Event) {
 	result, err := l.spam.EventCorrelate(event)
 	if err != nil || result.Skip {

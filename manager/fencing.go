@@ -20,25 +20,22 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// WithFencing makes the API server reject writes from a former leader: see package fencing for what
-// each of its policies does and costs. The Lease may be left out of the settings: it is the one
-// contended for.
+// WithFencing makes the API server reject writes from a former leader: see package fencing for what each of its
+// policies does and costs. The Lease may be left out of the settings: it is the one contended for.
 //
-// The Identity becomes [fencing.Identity], unless WithIdentity gives another. Before it campaigns, the
-// Manager makes sure that the policies would let it write; otherwise Start returns
-// [fencing.ErrMismatch]. At the beginning of each term it compares the policies in the cluster with
-// what they should be, and installs them if any is missing or differs. Between elections it asks the API
-// server nothing, so what an administrator changes then lasts until the next one; [elector.Elector.StepDown]
-// brings that about. They need not exist before: a
-// leader of a version without them can still write while a new version is rolled out. If the Manager
-// lacks the permissions, it logs the differences and the policies as YAML, for someone who has them.
-// The policies stay when the Manager ends.
+// The Identity becomes [fencing.Identity], unless WithIdentity gives another. Before it campaigns, the Manager makes
+// sure that the policies would let it write; otherwise Start returns [fencing.ErrMismatch]. At the beginning of each
+// term it compares the policies in the cluster with what they should be, and installs them if any is missing or
+// differs. Between elections it asks the API server nothing, so what an administrator changes then lasts until the next
+// one; [elector.Elector.StepDown] brings that about. They need not exist before: a leader of a version without them can
+// still write while a new version is rolled out. If the Manager lacks the permissions, it logs the differences and the
+// policies as YAML, for someone who has them. The policies stay when the Manager ends.
 //
-// LeaderElectionConfig, if set, must be of the same pod and ServiceAccount. Without LeaderElection
-// WithFencing does nothing.
+// LeaderElectionConfig, if set, must be of the same pod and ServiceAccount. Without LeaderElection WithFencing does
+// nothing.
 //
-// The Manager's clients for gated work stamp every type that the policy Epoch compares (see
-// [StampingEpoch]), and the types in stamped as well (see [Stamping]).
+// The Manager's clients for gated work stamp every type that the policy Epoch compares (see [StampingEpoch]), and the
+// types in stamped as well (see [Stamping]).
 func WithFencing(s fencing.Settings, stamped ...client.Object) Option {
 	return func(o *settings) {
 		o.fencing = &s
@@ -66,8 +63,7 @@ type fencer struct {
 	client   client.Client
 }
 
-// setUpFencing completes the settings and the Elector's Config, which the
-// Elector is made of afterwards.
+// setUpFencing completes the settings and the Elector's Config, which the Elector is made of afterwards.
 func (m *Manager) setUpFencing(cfg *rest.Config) error {
 	m.config.Identity = m.settings.identity
 	if m.settings.fencing == nil || !m.config.Enabled {
@@ -105,8 +101,8 @@ func (m *Manager) setUpFencing(cfg *rest.Config) error {
 	return m.fenceCrashes()
 }
 
-// checkFencing returns fencing.ErrMismatch if the policies would refuse this
-// replica's writes. While the API server cannot be asked it waits.
+// checkFencing returns fencing.ErrMismatch if the policies would refuse this replica's writes. While the API server
+// cannot be asked it waits.
 func (m *Manager) checkFencing(ctx context.Context) error {
 	if m.fencer == nil {
 		return nil
@@ -120,8 +116,7 @@ func (m *Manager) checkFencing(ctx context.Context) error {
 	return nil // or ctx has ended: that is a clean stop
 }
 
-// installing returns callbacks that install the policies at the beginning of each term, beside what
-// next does.
+// installing returns callbacks that install the policies at the beginning of each term, beside what next does.
 func (m *Manager) installing(next elector.Callbacks) elector.Callbacks {
 	all := next
 	all.OnStartedLeading = func(ctx context.Context) {

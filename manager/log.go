@@ -12,8 +12,7 @@ import (
 
 // NewLogger returns a *slog.Logger, as an Elector wants it, that writes through a manager's logr.Logger. Error becomes
 // Error, Info and Warn become V(0), and Debug becomes V(4); key/values and the logger's name are kept. A logr.Logger
-// whose sink takes records of slog keeps all levels: zap's, klog's, or one that
-// [NewLogr] returned.
+// whose sink takes records of slog keeps all levels: zap's, klog's, or one that [NewLogr] returned.
 func NewLogger(logger logr.Logger) *slog.Logger {
 	slogger := slog.New(logr.ToSlogHandler(logger))
 	if name := hiddenName(logger); name != "" {

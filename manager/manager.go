@@ -255,9 +255,8 @@ func (m *Manager) hang(err error) error {
 	return err
 }
 
-// beside checks the permissions and records Events while the Elector runs. The
-// function it returns ends that, and comes after the exit hook: it may wait, but
-// not for a request that ignores its context.
+// beside checks the permissions and records Events while the Elector runs. The function it returns ends that, and comes
+// after the exit hook: it may wait, but not for a request that ignores its context.
 func (m *Manager) beside(ctx context.Context) (end func()) {
 	if !m.config.Enabled {
 		return func() {}

@@ -33,50 +33,47 @@ type settings struct {
 	reElection, cold, electedAsProbe bool
 }
 
-// WithoutRelease lets the Lease lapse when the Manager stops, instead of
-// handing it over. The next leader then waits for a whole LeaseDuration.
+// WithoutRelease lets the Lease lapse when the Manager stops, instead of handing it over. The next leader then waits
+// for a whole LeaseDuration.
 func WithoutRelease() Option {
 	return func(s *settings) { s.keepLease = true }
 }
 
-// WithLogger makes the Manager, its controllers and its Elector log through logger. It takes the
-// place of ctrl.Options.Logger. By default the Elector logs through the manager's logger. For what
-// controller-runtime and client-go log by their own globals, main calls
-// ctrl.SetLogger(NewLogr(logger)).
+// WithLogger makes the Manager, its controllers and its Elector log through logger. It takes the place of
+// ctrl.Options.Logger. By default the Elector logs through the manager's logger. For what controller-runtime and
+// client-go log by their own globals, main calls ctrl.SetLogger(NewLogr(logger)).
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) { s.logger = logger }
 }
 
-// WithHealthzCheck adds [elector.Elector.Healthz] to the manager's liveness
-// checks under this name. [Manager.AddHealthzCheck] then refuses the name; the
-// scaffold of kubebuilder adds one called "healthz".
+// WithHealthzCheck adds [elector.Elector.Healthz] to the manager's liveness checks under this name.
+// [Manager.AddHealthzCheck] then refuses the name; the scaffold of kubebuilder adds one called "healthz".
 func WithHealthzCheck(name string) Option {
 	return func(s *settings) { s.healthz = name }
 }
 
-// WithExitHook sets a function that is called when gated work has not stopped within the time it is
-// given, with the error that Start would return, which names the runnables that hang. The Lease is
-// not renewed any more by then and will lapse. A hook that ends the process ends the work too. If
-// it returns, Start returns. By default there is no hook.
+// WithExitHook sets a function that is called when gated work has not stopped within the time it is given, with the
+// error that Start would return, which names the runnables that hang. The Lease is not renewed any more by then and
+// will lapse. A hook that ends the process ends the work too. If it returns, Start returns. By default there is no
+// hook.
 func WithExitHook(exit func(error)) Option {
 	return func(s *settings) { s.exit = exit }
 }
 
-// WithCallbacks makes the Elector call these, too. It calls OnStartedLeading once the gated runnables
-// have been started, and OnStoppedLeading after they have returned.
+// WithCallbacks makes the Elector call these, too. It calls OnStartedLeading once the gated runnables have been
+// started, and OnStoppedLeading after they have returned.
 func WithCallbacks(callbacks elector.Callbacks) Option {
 	return func(s *settings) { s.callbacks = callbacks }
 }
 
-// WithLeaderAnnotations sets [elector.Config.Annotations], which the others can
-// read while this replica leads. [New] refuses bad ones.
+// WithLeaderAnnotations sets [elector.Config.Annotations], which the others can read while this replica leads. [New]
+// refuses bad ones.
 func WithLeaderAnnotations(annotations map[string]string) Option {
 	return func(s *settings) { s.tells = annotations }
 }
 
-// WithClientset makes the Elector reach the Lease by this clientset, which is
-// also used to check the permissions on the Lease and to record Events about it.
-// By default there is one for the Lease alone, from LeaderElectionConfig or else
+// WithClientset makes the Elector reach the Lease by this clientset, which is also used to check the permissions on the
+// Lease and to record Events about it. By default there is one for the Lease alone, from LeaderElectionConfig or else
 // the Manager's rest.Config, so that no other traffic can delay it.
 func WithClientset(clientset kubernetes.Interface) Option {
 	return func(s *settings) { s.clientset = clientset }

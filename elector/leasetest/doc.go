@@ -59,10 +59,9 @@
 //
 // There is no other API group, no server-side apply, no dry run (all of which return an error) and no paging. There are
 // no namespaces to create, and no quotas, authorization or priority and fairness. Give their answers with [Client.Fail]
-// or
-// [Client.Intercept], and those of admission with [Server.Admit]. Reads always return the newest state, also from "0".
-// There is one server, not three, and it does not restart. managedFields are not kept. Garbage is not collected, so
-// ownerReferences and propagation policies do nothing. A Client lacks what a clientset of client-go does by itself. It
-// has no rate limiter, makes no further attempt after a Retry-After, and does not wrap errors as net/url does. The
+// or [Client.Intercept], and those of admission with [Server.Admit]. Reads always return the newest state, also from
+// "0". There is one server, not three, and it does not restart. managedFields are not kept. Garbage is not collected,
+// so ownerReferences and propagation policies do nothing. A Client lacks what a clientset of client-go does by itself.
+// It has no rate limiter, makes no further attempt after a Retry-After, and does not wrap errors as net/url does. The
 // server never cuts off a watch that is not read.
 package leasetest

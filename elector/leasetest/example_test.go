@@ -34,8 +34,8 @@ func (c *cleaner) lead(ctx context.Context) {
 	}
 }
 
-// replica makes the Elector of one replica of the user's program, as its main
-// function does, but with a leasetest client.
+// replica makes the Elector of one replica of the user's program, as its main function does, but with a leasetest
+// client.
 func replica(t *testing.T, server *leasetest.Server, name string, c *cleaner) *elector.Elector {
 	t.Helper()
 	e, err := elector.New(
@@ -50,15 +50,15 @@ func replica(t *testing.T, server *leasetest.Server, name string, c *cleaner) *e
 	return e
 }
 
-// pass lets virtual time pass. synctest.Wait returns when everything has happened that can happen without more
-// of it. Then the test may look at what was done.
+// pass lets virtual time pass. synctest.Wait returns when everything has happened that can happen without more of it.
+// Then the test may look at what was done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// How to test what depends on leadership. In the virtual time of a
-// testing/synctest bubble minutes pass at once, and to the nanosecond.
+// How to test what depends on leadership. In the virtual time of a testing/synctest bubble minutes pass at once, and to
+// the nanosecond.
 func TestTheCleanerCleansWhileItsReplicaLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, work := leasetest.NewServer(), &cleaner{}

@@ -55,8 +55,8 @@ func NewServer() *Server {
 	}
 }
 
-// Client returns the connection of the replica called name, with faults of its own. It makes one at the first
-// call and returns the same one after that.
+// Client returns the connection of the replica called name, with faults of its own. It makes one at the first call and
+// returns the same one after that.
 func (s *Server) Client(name string) *Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,8 +69,8 @@ func (s *Server) Client(name string) *Client {
 }
 
 // Requests returns how many requests the named client has sent since it was made or since the last
-// [Server.ResetRequests], whether they reached the server or not. verb is get, list, watch, create, update,
-// patch, delete or deletecollection. The verb "" counts all.
+// [Server.ResetRequests], whether they reached the server or not. verb is get, list, watch, create, update, patch,
+// delete or deletecollection. The verb "" counts all.
 func (s *Server) Requests(client, verb string) int {
 	s.mu.Lock()
 	c, ok := s.clients[client]
@@ -94,8 +94,8 @@ func (s *Server) ResetRequests() {
 	}
 }
 
-// LimitHistory sets how many changes the server remembers, 1000 at first. A watch from a resourceVersion before
-// them is answered by an error event 410 Expired.
+// LimitHistory sets how many changes the server remembers, 1000 at first. A watch from a resourceVersion before them is
+// answered by an error event 410 Expired.
 func (s *Server) LimitHistory(changes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,8 +103,8 @@ func (s *Server) LimitHistory(changes int) {
 	s.trimLocked()
 }
 
-// Compact forgets all changes made so far. A watch from any resourceVersion but the newest is then expired.
-// Open watches are not affected. [Client.ExpireWatches] ends those.
+// Compact forgets all changes made so far. A watch from any resourceVersion but the newest is then expired. Open
+// watches are not affected. [Client.ExpireWatches] ends those.
 func (s *Server) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,18 +112,17 @@ func (s *Server) Compact() {
 	s.forgotten = s.revision
 }
 
-// BookmarkEvery sets the time between the bookmarks of watches opened from now on that ask for them. The
-// default is a minute, and 0 sends none. A watch with a timeout always gets one 2 s before it.
+// BookmarkEvery sets the time between the bookmarks of watches opened from now on that ask for them. The default is a
+// minute, and 0 sends none. A watch with a timeout always gets one 2 s before it.
 func (s *Server) BookmarkEvery(period time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bookmarkEvery = period
 }
 
-// WatchTimeout sets how long watches last that are opened from now on without a timeoutSeconds of their own.
-// They last from the given time to twice that, like those of a kube-apiserver with this --min-request-timeout.
-// The default is 30 minutes, and 0 is for ever. The spread depends on how many watches were opened before, not
-// on chance.
+// WatchTimeout sets how long watches last that are opened from now on without a timeoutSeconds of their own. They last
+// from the given time to twice that, like those of a kube-apiserver with this --min-request-timeout. The default is 30
+// minutes, and 0 is for ever. The spread depends on how many watches were opened before, not on chance.
 func (s *Server) WatchTimeout(shortest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,9 +130,9 @@ func (s *Server) WatchTimeout(shortest time.Duration) {
 }
 
 // Admit sets a function that sees the Lease of every create, update and patch of a client before it is validated and
-// stored, as admission webhooks and policies do. It may change labels, annotations and the spec, and its error is
-// the server's answer. It is called with the server locked, so it must not call the server or its clients. The
-// Server's own Put, Edit and Reapply are exempt. A nil function admits everything again.
+// stored, as admission webhooks and policies do. It may change labels, annotations and the spec, and its error is the
+// server's answer. It is called with the server locked, so it must not call the server or its clients. The Server's own
+// Put, Edit and Reapply are exempt. A nil function admits everything again.
 func (s *Server) Admit(review func(client string, lease *coordinationv1.Lease) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

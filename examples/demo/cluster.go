@@ -111,8 +111,8 @@ func (c *cluster) installCRD(ctx context.Context) error {
 	return err
 }
 
-// fill makes a namespace and the Beacons in it. They flash about once a second, but 50 times together at most, which
-// is enough to look at and little for an API server.
+// fill makes a namespace and the Beacons in it. They flash about once a second, but 50 times together at most, which is
+// enough to look at and little for an API server.
 func (c *cluster) fill(ctx context.Context, objects int) error {
 	// Known before it is made, so that it is removed also if the answer is lost.
 	c.namespace = "elector-demo-" + rand.String(6)

@@ -62,8 +62,8 @@ func startDemo(t *testing.T, args ...string) *demo {
 	}
 	d := &demo{t: t, dir: t.TempDir(), done: make(chan struct{}), written: make(chan struct{})}
 	d.cmd = exec.Command(self, append([]string{"--out=" + filepath.Join(d.dir, "out")}, args...)...)
-	// etcd and kube-apiserver have their directories in TMPDIR.
-	// The tree is another user's to git, which then says nothing about it. No flag of the user's own helps.
+	// etcd and kube-apiserver have their directories in TMPDIR. The tree is another user's to git, which then says nothing
+	// about it. No flag of the user's own helps.
 	d.cmd.Env = append(os.Environ(), asDemo+"=1", "TMPDIR="+d.dir, "GIT_TEST_ASSUME_DIFFERENT_OWNER=1", "GOFLAGS=-buildvcs=auto")
 	d.cmd.Stdout, d.cmd.Stderr = d, d
 	d.cmd.SysProcAttr = ownGroup()

@@ -70,8 +70,8 @@ func (w *witness) seeLease(obj client.Object) {
 	if !ok || lease.Spec.HolderIdentity == nil || lease.Spec.RenewTime == nil {
 		return
 	}
-	// An identity is the replica's name, "_" and a UUID. A released lease has none. In a user's cluster the holder may
-	// be any process.
+	// An identity is the replica's name, "_" and a UUID. A released lease has none. In a user's cluster the holder may be
+	// any process.
 	if replica, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_"); w.board.has(replica) {
 		w.board.note(event{At: lease.Spec.RenewTime.Time, Replica: replica, Kind: renewed})
 	}

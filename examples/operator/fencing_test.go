@@ -85,8 +85,8 @@ func TestFencingManifestsAreWhatTheOperatorPrints(t *testing.T) {
 	}
 }
 
-// podKubeconfig makes a pod of the operator's service account, sets the
-// environment as the Deployment does, and returns its client and a kubeconfig.
+// podKubeconfig makes a pod of the operator's service account, sets the environment as the Deployment does, and returns
+// its client and a kubeconfig.
 func podKubeconfig(t *testing.T, env *envtest.Environment, c client.Client) (client.Client, string) {
 	t.Helper()
 	pod := &corev1.Pod{

@@ -19,8 +19,8 @@ import (
 )
 
 // The test binary plays three parts. Called go, it is a go command that does as FAKE_GO says: builds at once ("ok"),
-// compiles forever ("slow"), fails ("fails") or builds another version ("liar"). With ENVTEST_RUN set it is
-// the program itself.
+// compiles forever ("slow"), fails ("fails") or builds another version ("liar"). With ENVTEST_RUN set it is the program
+// itself.
 func TestMain(m *testing.M) {
 	switch {
 	case filepath.Base(os.Args[0]) == "go":

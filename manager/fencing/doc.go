@@ -91,8 +91,7 @@
 // whose Identity does not name its pod. A Manager with the permissions compares the policies at the beginning of each
 // term with what they should be, and installs them if anything differs: edits do not outlast the next election. Changed
 // settings are applied over the old ones, without a moment in which none are in force. To go back to a version without
-// WithFencing, call
-// [Uninstall] first. Install leaves policies that the Settings no longer name.
+// WithFencing, call [Uninstall] first. Install leaves policies that the Settings no longer name.
 //
 // Uninstall (or kubectl delete) leaves the keeper, a policy and a binding that match nothing and cost nothing: see
 // [KeeperName] for what happens without it.

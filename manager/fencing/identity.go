@@ -13,13 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ErrMismatch is returned by Identity and Check if the policies would refuse what this replica writes
-// even while it leads. The text says what to change.
+// ErrMismatch is returned by Identity and Check if the policies would refuse what this replica writes even while it
+// leads. The text says what to change.
 var ErrMismatch = errors.New("this replica does not fit the fencing policies")
 
-// Identity returns the identity by which the policies Holder and Guard recognise the pod of this
-// process: $POD_NAME, "_" and $POD_UID. A restarted container has the same one as before. Two of the
-// operator's processes must not run in one pod: the policies cannot tell them apart.
+// Identity returns the identity by which the policies Holder and Guard recognise the pod of this process: $POD_NAME,
+// "_" and $POD_UID. A restarted container has the same one as before. Two of the operator's processes must not run in
+// one pod: the policies cannot tell them apart.
 func Identity() (string, error) {
 	name, uid := os.Getenv("POD_NAME"), os.Getenv("POD_UID")
 	if name == "" || uid == "" {
@@ -30,9 +30,9 @@ func Identity() (string, error) {
 
 func podIdentity(name, uid string) string { return name + "_" + uid }
 
-// Check asks the API server who this replica is to it. It returns an error that is ErrMismatch, with
-// everything that does not fit, if the policies would refuse writes made with c while the Lease names
-// identity. It needs only the permission to create selfsubjectreviews, which everyone has.
+// Check asks the API server who this replica is to it. It returns an error that is ErrMismatch, with everything that
+// does not fit, if the policies would refuse writes made with c while the Lease names identity. It needs only the
+// permission to create selfsubjectreviews, which everyone has.
 func Check(ctx context.Context, c client.Client, s Settings, identity string) error {
 	var review authenticationv1.SelfSubjectReview
 	if err := c.Create(ctx, &review); err != nil {

@@ -14,14 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// KeeperName is the name of a policy and of a binding that match nothing. All operators of a cluster
-// share them. While both exist, the API server keeps watching Leases. If no binding in the cluster has
-// Leases as its parameter for one second, the API server stops watching them until it is restarted,
-// and Holder believes what they said at that time (seen in 1.36). Uninstall leaves them in place.
+// KeeperName is the name of a policy and of a binding that match nothing. All operators of a cluster share them. While
+// both exist, the API server keeps watching Leases. If no binding in the cluster has Leases as its parameter for one
+// second, the API server stops watching them until it is restarted, and Holder believes what they said at that time
+// (seen in 1.36). Uninstall leaves them in place.
 const KeeperName = "keeper." + suffix
 
-// Objects returns the ValidatingAdmissionPolicies and bindings of the settings, in the order in which
-// to create them, or the error of [Settings.Validate].
+// Objects returns the ValidatingAdmissionPolicies and bindings of the settings, in the order in which to create them,
+// or the error of [Settings.Validate].
 func Objects(s Settings) ([]client.Object, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("fencing: invalid Settings:\n%w", err)

@@ -28,8 +28,8 @@ func (s Settings) epoch() admissionv1.ValidatingAdmissionPolicySpec {
 		admissionv1.Variable{Name: "wasStatus", Expression: statusToken("oldObject", s.StatusToken, writtenHere)},
 		admissionv1.Variable{Name: "isStatus", Expression: statusToken("object", s.StatusToken)},
 	)
-	// The object's annotation counts as well, so one touch fences both. Types whose status has no such
-	// field, as built-in ones, have only the annotation.
+	// The object's annotation counts as well, so one touch fences both. Types whose status has no such field, as built-in
+	// ones, have only the annotation.
 	spec.Validations = append(spec.Validations, validate(
 		"!has(request.subResource) || request.subResource != 'status' || "+
 			"variables.isStatus == '' && variables.wasStatus == '' || "+

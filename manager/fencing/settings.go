@@ -31,31 +31,30 @@ func Policies() []Policy { return []Policy{Holder, Epoch, Guard} }
 type Settings struct {
 	// Lease is the one that the operator's replicas contend for. Required.
 	Lease types.NamespacedName
-	// ServiceAccount is that of the operator's pods. Required. The policies look at nobody else's writes:
-	// people, garbage collection, the namespace controller and other operators write as before.
+	// ServiceAccount is that of the operator's pods. Required. The policies look at nobody else's writes: people, garbage
+	// collection, the namespace controller and other operators write as before.
 	ServiceAccount types.NamespacedName
-	// Resources are fenced by Holder and Epoch, which need at least one: for example APIGroups apps,
-	// APIVersions v1, Resources deployments and deployments/status. Subresources are named separately;
-	// "deployments/*" stands for all of them and deployments itself. The policies follow a resource
-	// through all its versions. Groups and resources must be named, other than by "*", because a standby
-	// has to write Leases and Events. Resources that policies cannot guard are refused.
+	// Resources are fenced by Holder and Epoch, which need at least one: for example APIGroups apps, APIVersions v1,
+	// Resources deployments and deployments/status. Subresources are named separately; "deployments/*" stands for all of
+	// them and deployments itself. The policies follow a resource through all its versions. Groups and resources must be
+	// named, other than by "*", because a standby has to write Leases and Events. Resources that policies cannot guard are
+	// refused.
 	Resources []admissionv1.Rule
 	// Namespaces limit Holder and Epoch to objects in these and to objects that are in none. Default: all.
 	Namespaces []string
-	// Exempt are field managers (client.WithFieldOwner) under which the operator's pods write whether they
-	// lead or not. Holder and Epoch let them pass. Deletions have no field manager. Writes under another
-	// ServiceAccount need no exemption.
+	// Exempt are field managers (client.WithFieldOwner) under which the operator's pods write whether they lead or not.
+	// Holder and Epoch let them pass. Deletions have no field manager. Writes under another ServiceAccount need no
+	// exemption.
 	Exempt []string
-	// StatusToken names a field of status, of type string, that holds the term's token. Epoch then looks
-	// at it in writes of /status, and a client with manager.StampingEpoch writes it. Custom resources
-	// need it, because the API server drops annotations from writes of their /status. A status that has
-	// no such field is fenced by the annotation alone. Default: none.
+	// StatusToken names a field of status, of type string, that holds the term's token. Epoch then looks at it in writes
+	// of /status, and a client with manager.StampingEpoch writes it. Custom resources need it, because the API server
+	// drops annotations from writes of their /status. A status that has no such field is fenced by the annotation alone.
+	// Default: none.
 	StatusToken string
-	// DenyWithoutLease makes Holder refuse all writes of the fenced resources while the Lease does not
-	// exist, even those of people, because the API server then does not get as far as asking who writes.
-	// Nobody can create such objects before the first election, and a namespace that contains both the
-	// Lease and fenced objects may never finish its deletion. Default: Holder lets all writes pass then,
-	// because nobody leads without a Lease.
+	// DenyWithoutLease makes Holder refuse all writes of the fenced resources while the Lease does not exist, even those
+	// of people, because the API server then does not get as far as asking who writes. Nobody can create such objects
+	// before the first election, and a namespace that contains both the Lease and fenced objects may never finish its
+	// deletion. Default: Holder lets all writes pass then, because nobody leads without a Lease.
 	DenyWithoutLease bool
 	// Policies are those to install. Default: Holder, Epoch and Guard.
 	Policies []Policy

@@ -19,8 +19,8 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // reserved words of CEL cannot be the name of a field in an expression.
 var reserved = strings.Fields("as break const continue else false for function if import in let loop namespace null package return true var void while")
 
-// Validate returns every rule that the settings break, joined into one error. Each names the field, its
-// value and the rule.
+// Validate returns every rule that the settings break, joined into one error. Each names the field, its value and the
+// rule.
 func (s Settings) Validate() error {
 	var f faults
 	f.name("Lease.Namespace", s.Lease.Namespace, validation.ValidateNamespaceName)

@@ -27,8 +27,8 @@ var builtin = sync.OnceValue(func() *runtime.Scheme {
 	return s
 })
 
-// Stamped reports whether Epoch compares the tokens in objects of this resource, and returns the field
-// of their status that holds the token too, or "".
+// Stamped reports whether Epoch compares the tokens in objects of this resource, and returns the field of their status
+// that holds the token too, or "".
 func (s Settings) Stamped(resource schema.GroupResource) (statusToken string, ok bool) {
 	named := func(rule admissionv1.Rule) bool {
 		return slices.Contains(rule.APIGroups, resource.Group) && slices.ContainsFunc(rule.Resources, func(name string) bool {
@@ -45,8 +45,8 @@ func (s Settings) Stamped(resource schema.GroupResource) (statusToken string, ok
 	return s.StatusToken, true
 }
 
-// resourceFaults returns the rules that Resources break. A policy that locks every replica out is as
-// useless as one that never matches a request.
+// resourceFaults returns the rules that Resources break. A policy that locks every replica out is as useless as one
+// that never matches a request.
 func (s Settings) resourceFaults() faults {
 	var f faults
 	if len(s.Resources) == 0 && (s.Has(Holder) || s.Has(Epoch)) {
@@ -136,8 +136,8 @@ func singular(group, name string) (plural string, ok bool) {
 	return "", false
 }
 
-// coveredBy returns a fault if the resource of the rule at i is named a second time, by "resource/*" or
-// by an earlier rule.
+// coveredBy returns a fault if the resource of the rule at i is named a second time, by "resource/*" or by an earlier
+// rule.
 func (s Settings) coveredBy(name string, i int) string {
 	base, sub, _ := strings.Cut(name, "/")
 	rule := s.Resources[i]

@@ -18,8 +18,7 @@ const (
 	longest = 10 * time.Minute
 )
 
-// at returns the moment when the clocks have run for mono and show wall more than at their
-// beginning.
+// at returns the moment when the clocks have run for mono and show wall more than at their beginning.
 func at(mono, wall time.Duration) Moment {
 	return Moment{Mono: mono, Wall: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC).Add(wall)}
 }

@@ -24,8 +24,8 @@ type Config struct {
 	// Longest is the longest recorded duration that counts although nobody was seen to renew.
 	Longest time.Duration
 
-	// Process is the key of the annotation by which a record names the process that wrote it, if its end can be known.
-	// If it is "" no end is.
+	// Process is the key of the annotation by which a record names the process that wrote it, if its end can be known. If
+	// it is "" no end is.
 	Process string
 
 	Logger logr.Logger // for client-go's lines

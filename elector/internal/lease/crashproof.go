@@ -13,12 +13,12 @@ import (
 type proof struct {
 	// process is how the record names the process, "" if it does not.
 	process string
-	// doubted reports that it has renewed since its end was seen. A request that was under way when it
-	// died looks like that, and so does a false report. Either way its time must pass.
+	// doubted reports that it has renewed since its end was seen. A request that was under way when it died looks like
+	// that, and so does a false report. Either way its time must pass.
 	doubted bool
-	// inherited is how long after Changed the Lease must not be claimed because of holders before that
-	// process. former names the last of them, whose end would be worth knowing, "" if it is not, and
-	// older is what would be left of inherited then.
+	// inherited is how long after Changed the Lease must not be claimed because of holders before that process. former
+	// names the last of them, whose end would be worth knowing, "" if it is not, and older is what would be left of
+	// inherited then.
 	inherited, older time.Duration
 	former           string
 }
@@ -33,8 +33,8 @@ type Ending struct {
 	Grace time.Duration
 }
 
-// Process returns how the record names the process that holds the Lease, if that is another one and
-// its end is worth knowing, and "" otherwise.
+// Process returns how the record names the process that holds the Lease, if that is another one and its end is worth
+// knowing, and "" otherwise.
 func (o Observation) Process() string {
 	if o.Ours || o.Restored || o.proof.doubted {
 		return ""
@@ -64,8 +64,7 @@ func (r rules) processOf(lease *coordinationv1.Lease) string {
 	return process
 }
 
-// proofAfter returns the proof of the observation after o, when another record of a process is seen at
-// m.
+// proofAfter returns the proof of the observation after o, when another record of a process is seen at m.
 func (o Observation) proofAfter(process string, m Moment) proof {
 	since := m.StandbySince(o.Changed)
 	if process == "" || process != o.proof.process || o.Ours {
@@ -84,15 +83,14 @@ func (o Observation) proofAfter(process string, m Moment) proof {
 	}
 }
 
-// endedIn returns how much longer, as of m, the Lease must not be claimed although its holder's end is
-// known.
+// endedIn returns how much longer, as of m, the Lease must not be claimed although its holder's end is known.
 func (o Observation) endedIn(m Moment) time.Duration {
 	return max(0, o.proof.inherited-m.StandbySince(o.Changed), o.Ending.Grace-m.StandbySince(o.Ending.Seen))
 }
 
-// Ended takes in that a process has ended, as was just seen, and that the Lease must be left alone for
-// grace. It reports whether that is news about the holder of the Lease or the one before. It may be
-// called again with a shorter grace.
+// Ended takes in that a process has ended, as was just seen, and that the Lease must be left alone for grace. It
+// reports whether that is news about the holder of the Lease or the one before. It may be called again with a shorter
+// grace.
 func (v *View) Ended(process, how string, grace time.Duration) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

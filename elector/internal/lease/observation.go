@@ -18,13 +18,13 @@ type Observation struct {
 	Lease *coordinationv1.Lease
 	// Ours reports whether this very process holds it.
 	Ours bool
-	// Restored reports that this process wrote the record, and that another may have held the Lease
-	// since, unseen: the record is not ours, and nobody else's either.
+	// Restored reports that this process wrote the record, and that another may have held the Lease since, unseen: the
+	// record is not ours, and nobody else's either.
 	Restored bool
 	// Changed is when the holder was last seen to write. Edits by others are no sign of life.
 	Changed Moment
-	// Validity is how long after Changed the Lease must not be claimed, because its holder, or the
-	// holder whose record was replaced, may still lead. It is 0 when the Lease is free.
+	// Validity is how long after Changed the Lease must not be claimed, because its holder, or the holder whose record was
+	// replaced, may still lead. It is 0 when the Lease is free.
 	Validity time.Duration
 	// Ending is how the process that wrote the record ended, nil if that is not known.
 	Ending *Ending
@@ -60,8 +60,8 @@ func (o Observation) ClaimableIn(m Moment) time.Duration {
 	return left
 }
 
-// LapsesIn returns how much longer, as of m, the record of this process keeps the others waiting,
-// whose LeaseDuration is own. It is 0 if the record is not of this process.
+// LapsesIn returns how much longer, as of m, the record of this process keeps the others waiting, whose LeaseDuration
+// is own. It is 0 if the record is not of this process.
 func (o Observation) LapsesIn(m Moment, own time.Duration) time.Duration {
 	switch {
 	case o.Ours:
@@ -80,8 +80,8 @@ type rules struct {
 	signature string        // the key of the annotation with it
 }
 
-// after returns the observation that follows o when lease, or nil for none, is seen at m. ours
-// reports whether this process wrote its record.
+// after returns the observation that follows o when lease, or nil for none, is seen at m. ours reports whether this
+// process wrote its record.
 func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, r rules) Observation {
 	next := Observation{Known: true, Lease: lease, Ours: ours, Changed: m, Left: o.Ours || o.Left}
 	same := o.same(lease)
@@ -94,18 +94,18 @@ func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, r r
 	case o.Ours == ours && o.holds(lease):
 		return keep()
 	case ours:
-		// Our own record can only be of a term that is over, since the caller is standing by. It
-		// replaced the record before by compare-and-swap, when that had become claimable.
+		// Our own record can only be of a term that is over, since the caller is standing by. It replaced the record before
+		// by compare-and-swap, when that had become claimable.
 	case Holder(lease) != "":
 		next.Left = false
 		next.renewing = same && o.Holder() == Holder(lease) && !o.Ours && lease.Spec.RenewTime != nil
-		// The record may have been put in the place of another, by an administrator or from a
-		// backup, while the other's holder still leads.
+		// The record may have been put in the place of another, by an administrator or from a backup, while the other's
+		// holder still leads.
 		next.Validity = max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))
 		next.proof = o.proofAfter(r.processOf(lease), m)
 	case o.Known && (!same || o.Holder() == ""):
-		// Gone, or a blank one in its place, or a blank one edited. The holder before may not
-		// have noticed yet, so its time must pass all the same.
+		// Gone, or a blank one in its place, or a blank one edited. The holder before may not have noticed yet, so its time
+		// must pass all the same.
 		return keep()
 	}
 	return next
@@ -121,21 +121,20 @@ func (o Observation) holds(lease *coordinationv1.Lease) bool {
 	return o.same(lease) && sameWriting(&o.Lease.Spec, &lease.Spec)
 }
 
-// sameWriting reports whether both specs are of the same write of a holder. Each write has a
-// renewTime of its own. Whatever else differs was edited by somebody else.
+// sameWriting reports whether both specs are of the same write of a holder. Each write has a renewTime of its own.
+// Whatever else differs was edited by somebody else.
 func sameWriting(a, b *coordinationv1.LeaseSpec) bool {
 	return a.RenewTime.Equal(b.RenewTime) && ptr.Deref(a.HolderIdentity, "") == ptr.Deref(b.HolderIdentity, "")
 }
 
-// maxPlausible is the longest recorded duration that is honoured at all. An administrator or a tool
-// that writes a renewTime into a Lease looks like its holder renewing, and the field has room for 68
-// years.
+// maxPlausible is the longest recorded duration that is honoured at all. An administrator or a tool that writes a
+// renewTime into a Lease looks like its holder renewing, and the field has room for 68 years.
 const maxPlausible = 24 * time.Hour
 
-// validity returns how long a holder's record must not be claimed after its holder was last seen to
-// write, at m. That is the duration it records, or r.own if it records none. One above r.longest counts only if its
-// holder is renewing, and then for maxPlausible at most, or if it is at most maxPlausible and the record's renewTime
-// lies within it by our wall clock: the first renewal may be due after r.longest.
+// validity returns how long a holder's record must not be claimed after its holder was last seen to write, at m. That
+// is the duration it records, or r.own if it records none. One above r.longest counts only if its holder is renewing,
+// and then for maxPlausible at most, or if it is at most maxPlausible and the record's renewTime lies within it by our
+// wall clock: the first renewal may be due after r.longest.
 func (r rules) validity(spec *coordinationv1.LeaseSpec, renewing bool, m Moment) time.Duration {
 	if spec.LeaseDurationSeconds == nil || *spec.LeaseDurationSeconds <= 0 {
 		return r.own

@@ -11,8 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// A View keeps the newest observation. Replies and watch events arrive in any
-// order; a stale one is never believed.
+// A View keeps the newest observation. Replies and watch events arrive in any order; a stale one is never believed.
 type View struct {
 	self  Author
 	rules rules
@@ -38,8 +37,7 @@ func newView(c Config) *View {
 	}
 }
 
-// Get returns the newest observation and a channel that is closed when a newer
-// one has been made.
+// Get returns the newest observation and a channel that is closed when a newer one has been made.
 func (v *View) Get() (Observation, <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -53,18 +51,16 @@ func (v *View) mark() uint64 {
 	return v.seen
 }
 
-// Saw takes in what an event of the watch or the reply to a write says: the
-// Lease, or nil for none, at a resourceVersion. It reports whether that was
-// news; what is older than the newest known is not.
+// Saw takes in what an event of the watch or the reply to a write says: the Lease, or nil for none, at a
+// resourceVersion. It reports whether that was news; what is older than the newest known is not.
 func (v *View) Saw(lease *coordinationv1.Lease, version string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return !v.stale(version) && v.takeLocked(lease, version)
 }
 
-// sawRead takes in the reply to a read that was sent when mark was taken; lease
-// is nil if there is none. A read that nothing overtook is believed even if its
-// version is an old one: the server itself went back then, restored from a
+// sawRead takes in the reply to a read that was sent when mark was taken; lease is nil if there is none. A read that
+// nothing overtook is believed even if its version is an old one: the server itself went back then, restored from a
 // backup. sawRead reports whether it was news.
 func (v *View) sawRead(lease *coordinationv1.Lease, mark uint64) bool {
 	v.mu.Lock()
@@ -78,8 +74,7 @@ func (v *View) sawRead(lease *coordinationv1.Lease, mark uint64) bool {
 	return v.takeLocked(lease, lease.ResourceVersion)
 }
 
-// stale reports whether version is older than the newest known. Versions that
-// cannot be compared are believed.
+// stale reports whether version is older than the newest known. Versions that cannot be compared are believed.
 func (v *View) stale(version string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, v.version)
 	return err == nil && order < 0
@@ -87,8 +82,7 @@ func (v *View) stale(version string) bool {
 
 func (v *View) takeLocked(lease *coordinationv1.Lease, version string) (news bool) {
 	if lease != nil {
-		// A third of the Lease, and nobody reads it. The API server keeps its own
-		// when an update comes without.
+		// A third of the Lease, and nobody reads it. The API server keeps its own when an update comes without.
 		lease.ManagedFields = nil
 	}
 	before, m := v.obs, Now()

@@ -17,8 +17,7 @@ import (
 
 var me = Author{Identity: "me", Nonce: "mine", Annotation: "writer"}
 
-// held returns a Lease that a candidate elsewhere holds for 40 s, renewed so many seconds after the
-// beginning.
+// held returns a Lease that a candidate elsewhere holds for 40 s, renewed so many seconds after the beginning.
 func held(holder string, renewed int) *coordinationv1.Lease {
 	return &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{UID: "first"},

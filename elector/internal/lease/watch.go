@@ -20,9 +20,8 @@ import (
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-// watchTimeout is the shortest time the API server is asked to keep a watch
-// open, up to twice as long by chance: client-go's reflectors ask for five
-// minutes, but one object can be watched for longer.
+// watchTimeout is the shortest time the API server is asked to keep a watch open, up to twice as long by chance:
+// client-go's reflectors ask for five minutes, but one object can be watched for longer.
 const watchTimeout = 30 * time.Minute
 
 var (
@@ -30,9 +29,9 @@ var (
 	errWatchEnded  = errors.New("the API server ended the watch")
 )
 
-// A Watcher keeps one watch on the one Lease open, at the pace that the API server allows, and shows
-// what it delivers to the view. It does not read: a standby does while it cannot trust the watch, and
-// a leader learns everything from its renewals.
+// A Watcher keeps one watch on the one Lease open, at the pace that the API server allows, and shows what it delivers
+// to the view. It does not read: a standby does while it cannot trust the watch, and a leader learns everything from
+// its renewals.
 type Watcher struct {
 	client    *Client
 	begin     chan struct{} // closed when the standby has looked at the Lease for the first time
@@ -82,8 +81,8 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// limit returns the longest pause between two watches. A leader, whose renewals tell it most, makes
-// fewer than two a minute.
+// limit returns the longest pause between two watches. A leader, whose renewals tell it most, makes fewer than two a
+// minute.
 func (w *Watcher) limit() time.Duration {
 	if w.leading() {
 		return w.slow * 11 / 10
@@ -114,8 +113,7 @@ func (w *Watcher) wait(ctx context.Context) {
 	}
 }
 
-// Hurry makes the next watch come early, because the API server answers again. The watch after that
-// comes later for it.
+// Hurry makes the next watch come early, because the API server answers again. The watch after that comes later for it.
 func (w *Watcher) Hurry() {
 	select {
 	case w.hurry <- struct{}{}:
@@ -123,8 +121,8 @@ func (w *Watcher) Hurry() {
 	}
 }
 
-// watch opens one watch, from version or, if that is "", from what is now, and
-// follows it to its end. It returns the version to go on from, "" if unknown.
+// watch opens one watch, from version or, if that is "", from what is now, and follows it to its end. It returns the
+// version to go on from, "" if unknown.
 func (w *Watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -141,8 +139,7 @@ func (w *Watcher) watch(parent context.Context, version string) (string, error) 
 	return w.follow(ctx, stream, version)
 }
 
-// open waits for the API server to accept the watch no longer than for any
-// other request.
+// open waits for the API server to accept the watch no longer than for any other request.
 func (w *Watcher) open(ctx context.Context, cancel context.CancelCauseFunc, version string) (watch.Interface, error) {
 	return w.client.openWatch(ctx, cancel, "watch", w.client.name, version, w.client.leases.Watch)
 }
@@ -194,8 +191,8 @@ func (w *Watcher) follow(ctx context.Context, stream watch.Interface, version st
 	}
 }
 
-// expired says that the API server has forgotten the version to go on from, as
-// it does after some minutes: that is in good order.
+// expired says that the API server has forgotten the version to go on from, as it does after some minutes: that is in
+// good order.
 func expired(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
 func (w *Watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
