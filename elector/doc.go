@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: The elector Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package elector elects a leader among the replicas of a program that runs on
-// Kubernetes, by a Lease. It runs client-go's LeaderElector and puts around it
-// what that leaves open: a standby that waits for the Lease instead of polling
-// it, a leader that knows until when it leads, and an orderly end.
+// Package elector elects a leader among the replicas of a program that runs on Kubernetes, by a Lease. It runs
+// client-go's LeaderElector and puts around it what that leaves open: a standby that waits for the Lease instead of
+// polling it, a leader that knows until when it leads, and an orderly end.
 //
 // # Use
 //
@@ -16,9 +15,8 @@
 //	}
 //	return e.Start(ctx)
 //
-// The main function should exit when Start has returned. Everything in the package
-// may be used concurrently. For a logr.Logger l, give New the logger
-// slog.New(logr.ToSlogHandler(l)).
+// The main function should exit when Start has returned. Everything in the package may be used concurrently. For a
+// logr.Logger l, give New the logger slog.New(logr.ToSlogHandler(l)).
 //
 // # Guarantees
 //
@@ -79,81 +77,66 @@
 //
 // # Not guaranteed
 //
-// A lease cannot stop a process that was frozen between its last look and its
-// write. Pass the Token along with effects outside the cluster, let the receiver
-// refuse a lower one, and check Remaining before a request, bounding it by that.
+// A lease cannot stop a process that was frozen between its last look and its write. Pass the Token along with effects
+// outside the cluster, let the receiver refuse a lower one, and check Remaining before a request, bounding it by that.
 //
-// Work that ignores its cancelled context may run beside another leader's if the
-// process does not exit when Start returns [ErrDrainTimeout], or if it was frozen.
+// Work that ignores its cancelled context may run beside another leader's if the process does not exit when Start
+// returns [ErrDrainTimeout], or if it was frozen.
 //
-// IsLeader, Remaining and Term promise nothing about the next instant. Work outside
-// OnStartedLeading that relies on them needs a [Term.Hold], or a voluntary end
-// hands the Lease over beside it. Nobody waits for such work after a lost term, so
-// bound it by [Term.Remaining].
+// IsLeader, Remaining and Term promise nothing about the next instant. Work outside OnStartedLeading that relies on
+// them needs a [Term.Hold], or a voluntary end hands the Lease over beside it. Nobody waits for such work after a lost
+// term, so bound it by [Term.Remaining].
 //
-// If the reply to a write of ours was lost, and before we see the record somebody
-// else leads and an administrator puts a copy of it back, we take it for ours.
+// If the reply to a write of ours was lost, and before we see the record somebody else leads and an administrator puts
+// a copy of it back, we take it for ours.
 //
-// A candidate that starts when there is no Lease, or finds it blanked, takes it
-// for free. An administrator who blanks the Lease of a leader that cannot reach
-// the API server, or deletes it before a candidate starts, voids guarantee 1 for
-// up to RenewDeadline. Candidates that saw the leader's record wait for its time
-// when the Lease is deleted, or replaced by another record, and an edit of the
-// duration does not shorten their wait.
+// A candidate that starts when there is no Lease, or finds it blanked, takes it for free. An administrator who blanks
+// the Lease of a leader that cannot reach the API server, or deletes it before a candidate starts, voids guarantee 1
+// for up to RenewDeadline. Candidates that saw the leader's record wait for its time when the Lease is deleted, or
+// replaced by another record, and an edit of the duration does not shorten their wait.
 //
-// A renewal writes the holder, the duration and the times again. An edit of these
-// lasts until then, and so does one of the Elector's own annotations and of
-// Config.Annotations. It keeps leaseTransitions, the fields for coordinated
+// A renewal writes the holder, the duration and the times again. An edit of these lasts until then, and so does one of
+// the Elector's own annotations and of Config.Annotations. It keeps leaseTransitions, the fields for coordinated
 // election, labels and other annotations. Config.Labels are written at the election.
 //
-// A candidate that was cut off for long, and then finds the very record of another
-// holder that it saw before, put back by an administrator, cannot know that it is
-// new. It may claim at once.
+// A candidate that was cut off for long, and then finds the very record of another holder that it saw before, put back
+// by an administrator, cannot know that it is new. It may claim at once.
 //
-// After etcd was restored from a backup tokens may repeat, unless its revision
-// was bumped.
+// After etcd was restored from a backup tokens may repeat, unless its revision was bumped.
 //
 // # Clocks
 //
-// No two machines' clocks are compared, and the times in the Lease are for
-// people. A leader counts from before it sent a renewal, by the monotonic or the
-// wall clock, whichever says more: after a suspension, when the monotonic clock
-// stood still, it does not lead. A wall clock set ahead by more than
-// RenewDeadline ends a term; one set back does nothing. A standby counts from
-// when it saw the Lease change, by the monotonic clock. It waits the duration
-// that the holder recorded, which may differ from its own.
+// No two machines' clocks are compared, and the times in the Lease are for people. A leader counts from before it sent
+// a renewal, by the monotonic or the wall clock, whichever says more: after a suspension, when the monotonic clock
+// stood still, it does not lead. A wall clock set ahead by more than RenewDeadline ends a term; one set back does
+// nothing. A standby counts from when it saw the Lease change, by the monotonic clock. It waits the duration that the
+// holder recorded, which may differ from its own.
 //
 // # The end of a term
 //
-// A term ends voluntarily when Start's context is cancelled or StepDown is
-// called. Then the term's context is cancelled, OnStartedLeading returns,
-// IsLeader turns false, OnStoppedLeading returns, holds are given back, renewing
-// ends, the Lease is released. It ends involuntarily when the Lease was lost or
-// not renewed in time: IsLeader is false at once, the context is cancelled,
-// OnStartedLeading and OnStoppedLeading return, and nothing is written, unless
-// StepDown or the end of Start's context asks for a release meanwhile. Either way
-// a candidate that was not stopped stands by again.
+// A term ends voluntarily when Start's context is cancelled or StepDown is called. Then the term's context is
+// cancelled, OnStartedLeading returns, IsLeader turns false, OnStoppedLeading returns, holds are given back, renewing
+// ends, the Lease is released. It ends involuntarily when the Lease was lost or not renewed in time: IsLeader is false
+// at once, the context is cancelled, OnStartedLeading and OnStoppedLeading return, and nothing is written, unless
+// StepDown or the end of Start's context asks for a release meanwhile. Either way a candidate that was not stopped
+// stands by again.
 //
-// All this may take DrainTimeout, counted from the end of the term's context. From
-// a loss on it may take LeaseDuration−RenewDeadline at most. A callback that is
-// still running a second after the context's end is logged. If it is running when
-// the time is up, Start returns [ErrDrainTimeout] with its name and waits for
-// nothing else.
+// All this may take DrainTimeout, counted from the end of the term's context. From a loss on it may take
+// LeaseDuration−RenewDeadline at most. A callback that is still running a second after the context's end is logged. If
+// it is running when the time is up, Start returns [ErrDrainTimeout] with its name and waits for nothing else.
 //
-// When Start's context is cancelled Start returns by DrainTimeout after that, or
-// one short attempt later: the release is tried until then, for as long as the
-// Lease is held, and a claim that is under way is waited for. Requests that ignore
-// their contexts and an OnNewLeader that hangs are not waited for any longer
-// ([ErrRequestHung], [ErrOnNewLeaderHung]).
+// When Start's context is cancelled Start returns by DrainTimeout after that, or one short attempt later: the release
+// is tried until then, for as long as the Lease is held, and a claim that is under way is waited for. Requests that
+// ignore their contexts and an OnNewLeader that hangs are not waited for any longer ([ErrRequestHung],
+// [ErrOnNewLeaderHung]).
 //
-// A term that follows a lost one has [Term.Resumed] set if its claim replaced this
-// process's own record, so that nobody led in between.
+// A term that follows a lost one has [Term.Resumed] set if its claim replaced this process's own record, so that nobody
+// led in between.
 //
 // # From client-go
 //
-// LeaseDuration, RenewDeadline, RetryPeriod, ReleaseOnCancel and the callbacks have
-// the same names here, and [Config.BindFlags] adds the flags of Kubernetes'
-// components. These differ:
+// LeaseDuration, RenewDeadline, RetryPeriod, ReleaseOnCancel and the callbacks have the same names here, and
+// [Config.BindFlags] adds the flags of Kubernetes' components. These differ:
 //
 //   - Config.Enabled must be set.
 //   - OnStartedLeading must return when its context ends, also after a lost term.
@@ -168,8 +151,8 @@
 //   - OnStoppedLeading is not called without an OnStartedLeading before it.
 //   - A restarted process with a fixed Identity waits for its own old record to lapse.
 //
-// client-go's example then reads, with the names that were in its LeaseLock in the Config (the
-// example of [New] for client-go runs, and examples/over/clientgo has all of it as a diff):
+// client-go's example then reads, with the names that were in its LeaseLock in the Config (the example of [New] for
+// client-go runs, and examples/over/clientgo has all of it as a diff):
 //
 //	config := elector.Config{Enabled: true, LeaseName: name, LeaseNamespace: namespace, Identity: id, ReleaseOnCancel: true}
 //	clientset, err := elector.NewClientset(cfg, config)
@@ -187,30 +170,25 @@
 //
 // # Logging, metrics, Events
 //
-// Each beginning and end of a term is one line at Info, or at Warn if the term was
-// lost or the Lease was not released. What cannot be done is one line at Warn when it begins or its reason
-// changes, one each ten minutes while it lasts, and one at Info when it is over.
-// client-go logs through the same logger, at Debug at most. The work's context
-// keeps the logger that Start's context carries.
+// Each beginning and end of a term is one line at Info, or at Warn if the term was lost or the Lease was not released.
+// What cannot be done is one line at Warn when it begins or its reason changes, one each ten minutes while it lasts,
+// and one at Info when it is over. client-go logs through the same logger, at Debug at most. The work's context keeps
+// the logger that Start's context carries.
 //
-// [Elector.Collector] gives Prometheus metrics, among them failed renewals and
-// claims, the time since the API server was last heard, and whether this replica
-// could lead. There are alert rules in examples/operator. client-go's own metric
-// leader_election_master_status stays true.
+// [Elector.Collector] gives Prometheus metrics, among them failed renewals and claims, the time since the API server
+// was last heard, and whether this replica could lead. There are alert rules in examples/operator. client-go's own
+// metric leader_election_master_status stays true.
 //
-// With Config.EventRecorder set, beginnings and ends of terms are recorded as
-// Events on the Lease. Their reason is LeaderElection and their notes begin as
-// client-go's do ("x became leader", "x stopped leading"). A lost term is a
+// With Config.EventRecorder set, beginnings and ends of terms are recorded as Events on the Lease. Their reason is
+// LeaderElection and their notes begin as client-go's do ("x became leader", "x stopped leading"). A lost term is a
 // Warning, and so is a duplicate Identity, with the reason DuplicateIdentity.
 //
 // # What the Lease tells
 //
-// The leader writes annotations with its claim and its renewals, which cost no
-// request: [Config.Annotations], its token, and why the term before ended
-// ([LastTerm]), which is still there when Events have gone. [Elector.Leader] says
-// what a follower knows of the leader, and [ReadLease] what any Lease says. No
-// Elector depends on an annotation. Where something removes them all, followers
-// know no token, and nobody can ask the leader to step down by one
+// The leader writes annotations with its claim and its renewals, which cost no request: [Config.Annotations], its
+// token, and why the term before ended ([LastTerm]), which is still there when Events have gone. [Elector.Leader] says
+// what a follower knows of the leader, and [ReadLease] what any Lease says. No Elector depends on an annotation. Where
+// something removes them all, followers know no token, and nobody can ask the leader to step down by one
 // ([StepDownAnnotation]).
 //
 // # Crash detection
@@ -222,9 +200,9 @@
 // predecessor in its own Pod.
 //
 // A Pod says many things about its containers, and most of them are also said while the process lives. So the leader
-// ties itself to its container: it writes a random text, which nobody else knows, into the container's termination
-// log, and names its Pod and that text on the Lease ([ContainerAnnotation]). A standby watches that one Pod. It
-// believes that the process is dead if
+// ties itself to its container: it writes a random text, which nobody else knows, into the container's termination log,
+// and names its Pod and that text on the Lease ([ContainerAnnotation]). A standby watches that one Pod. It believes
+// that the process is dead if
 //   - the Pod has the recorded UID, and shares no PID namespace with the node or among its containers,
 //   - a container of it has ended with exactly that text as its message, and
 //   - exit code and reason are of those that the runtime has seen for itself: 0 to 254 but not 128, and Completed,
@@ -238,10 +216,9 @@
 // It needs POD_NAME, POD_NAMESPACE and POD_UID in the environment (fieldRef metadata.name, metadata.namespace and
 // metadata.uid), a process that is PID 1 of its container's own PID namespace or a descendant of that, a termination
 // log that nothing else writes to, and the permissions to get and watch Pods. Where something is missing, the log says
-// so in one line at Info, and a crash costs LeaseDuration. The rule is from trials
-// on containerd 1.6 and 2.2 with runc and cgroup v1, in which processes were killed and runtimes made to lose living
-// ones. It was not tried on gVisor and Kata. This implementation of it has not run on a node yet: its tests play the
-// kubelet.
+// so in one line at Info, and a crash costs LeaseDuration. The rule is from trials on containerd 1.6 and 2.2 with runc
+// and cgroup v1, in which processes were killed and runtimes made to lose living ones. It was not tried on gVisor and
+// Kata. This implementation of it has not run on a node yet: its tests play the kubelet.
 //
 // A dead process is not a dead request. What it had sent may still be on its way, and LeaseDuration−RenewDeadline
 // covers that after other ends. That time is the default Grace. Without it a late write can land beside the next
@@ -249,9 +226,8 @@
 //
 // # Load
 //
-// A healthy leader sends one request per RetryPeriod and a healthy standby none, but
-// for a new watch every 30 to 60 minutes. Failures are tried again quickly at first
-// and ever more slowly, so for as long as a fault lasts
+// A healthy leader sends one request per RetryPeriod and a healthy standby none, but for a new watch every 30 to 60
+// minutes. Failures are tried again quickly at first and ever more slowly, so for as long as a fault lasts
 //   - a standby sends one request per 1.75 RetryPeriods and one per S (19 a minute at
 //     the defaults), where S is 15 RetryPeriods, but 30s at most and 3.5
 //     RetryPeriods at least;
@@ -265,15 +241,13 @@
 //     minute at most. A leader must;
 //   - with crash detection a standby that cannot watch the leader's Pod sends one more per S.
 //
-// After the fault things are as before within S, and once the watch has delivered
-// something again within a RetryPeriod. A standby that cannot watch sees a released
-// Lease within 1.2 RetryPeriods for its first 20 reads, then within 1.75. Terms that
-// end at once, again and again, begin S apart, and never less than 30s.
+// After the fault things are as before within S, and once the watch has delivered something again within a RetryPeriod.
+// A standby that cannot watch sees a released Lease within 1.2 RetryPeriods for its first 20 reads, then within 1.75.
+// Terms that end at once, again and again, begin S apart, and never less than 30s.
 //
 // # Permissions
 //
-// On the one Lease by name: get, update, watch. Without watch a replica takes over
-// more slowly. In the namespace: create leases, unless the Lease is there already;
-// create cannot be limited by name. For crash detection, in the namespace of the
-// replicas: get and watch pods. Their names are not known before.
+// On the one Lease by name: get, update, watch. Without watch a replica takes over more slowly. In the namespace:
+// create leases, unless the Lease is there already; create cannot be limited by name. For crash detection, in the
+// namespace of the replicas: get and watch pods. Their names are not known before.
 package elector
