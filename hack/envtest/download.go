@@ -15,7 +15,7 @@ import (
 
 const setupEnvtest = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1"
 
-// publishedMinor returns the minor version to download, such as 1.36. Not every patch release is published.
+// publishedMinor returns the minor version to download, such as 1.37. Not every patch release is published.
 func publishedMinor(pins []pinned) string {
 	for _, p := range pins {
 		if p.module == kubernetes {

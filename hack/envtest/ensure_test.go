@@ -113,7 +113,7 @@ func TestSeveralAtOnceWorkOnce(t *testing.T) {
 		want     []string
 	}{
 		"build":    {false, []string{"etcd", "kube-apiserver"}},
-		"download": {true, []string{"1.36.x"}},
+		"download": {true, []string{pinnedKubernetes + "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := useFakeGo(t, "ok")
@@ -135,13 +135,13 @@ func TestSeveralAtOnceWorkOnce(t *testing.T) {
 func TestFailedBuildLeavesNothingAndShowsTheCompilersWords(t *testing.T) {
 	for mode, word := range map[string]string{
 		"fails": "a.go:1:1: something is wrong",
-		"liar":  `must be "etcd Version: 3.6.`,
+		"liar":  `must be "etcd Version: ` + pinnedEtcd,
 	} {
 		t.Run(mode, func(t *testing.T) {
 			useFakeGo(t, mode)
 			dir := t.TempDir()
 			err := ensureIn(t, dir, false)
-			if err == nil || !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), "building etcd v3.6.") {
+			if err == nil || !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), "building etcd v"+pinnedEtcd) {
 				t.Fatalf("error %v, want one about building etcd with %q", err, word)
 			}
 			wantFiles(t, dir)
@@ -177,7 +177,7 @@ func TestPublishedBinariesAreTakenWhenAskedFor(t *testing.T) {
 		}
 	}
 	// Built first, then downloaded once on request. The last job accepts the download.
-	wantCalls(t, calls, "etcd", "kube-apiserver", "1.36.x")
+	wantCalls(t, calls, "etcd", "kube-apiserver", pinnedKubernetes + "x")
 	wantFiles(t, dir, ".etcd.stamp", ".kube-apiserver.stamp", "etcd", "kube-apiserver")
 }
 

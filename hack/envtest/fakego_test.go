@@ -175,7 +175,7 @@ func fakeSetupEnvtest(mode string, args []string) {
 	if args[1] != setupEnvtest || args[2] != "use" {
 		fakeExit("unexpected arguments %q", args)
 	}
-	dir := filepath.Join(args[slices.Index(args, "--bin-dir")+1], "k8s", "1.36.2-linux-amd64")
+	dir := filepath.Join(args[slices.Index(args, "--bin-dir")+1], "k8s", "1.37.1-linux-amd64")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		fakeExit("%v", err)
 	}

@@ -15,8 +15,9 @@ import (
 	"strings"
 )
 
-// releases are the patch releases taken for a minor version. All are on Go's module proxy, which has not every one.
-var releases = map[string]string{"1.34": "v1.34.10", "1.35": "v1.35.8", "1.36": "v1.36.5", "1.37": "v1.37.2"}
+// releases are the patch releases taken for a minor version other than the pinned one. All are on Go's module proxy,
+// which has not every one.
+var releases = map[string]string{"1.34": "v1.34.10", "1.35": "v1.35.8", "1.36": "v1.36.5"}
 
 var kubernetesRule = regexp.MustCompile(`^v?(\d+\.\d+)(\.\d+)?$`)
 

@@ -11,13 +11,19 @@ import (
 	"testing"
 )
 
+// What is pinned, without the patch release.
+const (
+	pinnedEtcd       = "3.7."
+	pinnedKubernetes = "1.37."
+)
+
 func TestPinnedVersionsAreReadFromGoMod(t *testing.T) {
 	for _, r := range recipes {
 		p, err := r.pin(".")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := map[string]string{"etcd": "v3.6.", "kube-apiserver": "v1.36."}[r.name]; !strings.HasPrefix(p.version, want) {
+		if want := "v" + map[string]string{"etcd": pinnedEtcd, "kube-apiserver": pinnedKubernetes}[r.name]; !strings.HasPrefix(p.version, want) {
 			t.Errorf("%s is pinned to %s, want %s…", r.name, p.version, want)
 		}
 		if p.modules < 50 {
@@ -44,8 +50,8 @@ func TestStagingModulesHaveTheVersionOfKubernetes(t *testing.T) {
 }
 
 func TestKubernetesIsToldItsVersion(t *testing.T) {
-	flags := kubeLDFlags("v1.36.3")
-	for _, want := range []string{"gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36"} {
+	flags := kubeLDFlags("v1.37.2")
+	for _, want := range []string{"gitVersion=v1.37.2", "gitMajor=1", "gitMinor=37"} {
 		for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 			if !strings.Contains(flags+" ", " -X "+pkg+"."+want+" ") {
 				t.Errorf("%q does not set %s.%s", flags, pkg, want)
