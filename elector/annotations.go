@@ -4,12 +4,15 @@
 package elector
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Annotations of a Lease that an Elector holds or has released. [ReadLease] reads them. They are for other processes
@@ -43,8 +46,17 @@ const (
 	StepDownAnnotation = "kube-elector.io/step-down"
 )
 
-// maxAnnotations is how many bytes all annotations of an object may have, by the API server's validation.
-const maxAnnotations = 256 << 10
+const (
+	// MaxAnnotations is how many bytes the keys and values of Config.Annotations may have. They are stored with every
+	// renewal and sent to every standby. The API server accepts 256 KiB on an object.
+	MaxAnnotations = 16 << 10
+
+	// reservedDomain is that of the annotations that the Elector itself sets.
+	reservedDomain = "kube-elector.io"
+
+	// maxAnnotations is how many bytes all annotations of an object may have, by the API server's validation.
+	maxAnnotations = 256 << 10
+)
 
 // marks are what a write puts on the Lease beside the record. Nothing depends on them but what is told to others, and
 // how soon one of them leads after a crash.
@@ -111,4 +123,23 @@ func size(annotations map[string]string) int {
 		n += len(k) + len(v)
 	}
 	return n
+}
+
+func (c Config) annotationFaults() []error {
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(c.Annotations)) {
+		for _, rule := range utilvalidation.IsQualifiedName(strings.ToLower(key)) { // as the API server does
+			faults = append(faults, fmt.Errorf("Annotations: key %q: %s", short(key), rule))
+		}
+		if prefix, _, ok := strings.Cut(key, "/"); ok && (prefix == reservedDomain || strings.HasSuffix(prefix, "."+reservedDomain)) {
+			faults = append(faults, fmt.Errorf("Annotations: key %q: the domain %s is reserved", short(key), reservedDomain))
+		}
+		if !utf8.ValidString(c.Annotations[key]) {
+			faults = append(faults, fmt.Errorf("Annotations: value of key %q: %q: must be valid UTF-8", short(key), short(c.Annotations[key])))
+		}
+	}
+	if n := size(c.Annotations); n > MaxAnnotations {
+		faults = append(faults, fmt.Errorf("Annotations: %d bytes of keys and values: must be at most %d", n, MaxAnnotations))
+	}
+	return faults
 }

@@ -12,12 +12,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
-	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/events"
 )
@@ -38,13 +36,6 @@ const (
 	// waited for only if its holder seems to live, and for a day at most; see guarantee 10 in the package comment. Twice
 	// the longest duration published for a production system (270 s).
 	MaxLeaseDuration = 10 * time.Minute
-
-	// MaxAnnotations is how many bytes the keys and values of Config.Annotations may have. They are stored with every
-	// renewal and sent to every standby. The API server accepts 256 KiB on an object.
-	MaxAnnotations = 16 << 10
-
-	// reservedDomain is that of the annotations that the Elector itself sets.
-	reservedDomain = "kube-elector.io"
 
 	// jitterFactor is client-go's. It waits up to RetryPeriod times this.
 	jitterFactor = 1.2
@@ -235,25 +226,6 @@ func (c Config) nameFaults() []error {
 		faults = append(faults, fault)
 	}
 	return slices.Concat(faults, c.annotationFaults(), c.crashFaults())
-}
-
-func (c Config) annotationFaults() []error {
-	var faults []error
-	for _, key := range slices.Sorted(maps.Keys(c.Annotations)) {
-		for _, rule := range utilvalidation.IsQualifiedName(strings.ToLower(key)) { // as the API server does
-			faults = append(faults, fmt.Errorf("Annotations: key %q: %s", short(key), rule))
-		}
-		if prefix, _, ok := strings.Cut(key, "/"); ok && (prefix == reservedDomain || strings.HasSuffix(prefix, "."+reservedDomain)) {
-			faults = append(faults, fmt.Errorf("Annotations: key %q: the domain %s is reserved", short(key), reservedDomain))
-		}
-		if !utf8.ValidString(c.Annotations[key]) {
-			faults = append(faults, fmt.Errorf("Annotations: value of key %q: %q: must be valid UTF-8", short(key), short(c.Annotations[key])))
-		}
-	}
-	if n := size(c.Annotations); n > MaxAnnotations {
-		faults = append(faults, fmt.Errorf("Annotations: %d bytes of keys and values: must be at most %d", n, MaxAnnotations))
-	}
-	return faults
 }
 
 // maxIdentity keeps an Identity usable in Events and log lines.

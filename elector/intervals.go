@@ -5,17 +5,10 @@ package elector
 
 import (
 	"time"
-
-	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-const (
-	// longestSlow bounds how long a fault that is over goes unnoticed.
-	longestSlow = 30 * time.Second
-	// freshPolls is how many polls follow each other within 1.2 RetryPeriods when the watch has failed. Most hand-overs
-	// come in groups, as in a rollout.
-	freshPolls = 20
-)
+// longestSlow bounds how long a fault that is over goes unnoticed.
+const longestSlow = 30 * time.Second
 
 // slow returns the time between two attempts at something that goes on failing, and the time after which something that
 // works is healthy again.
@@ -26,21 +19,6 @@ func (c Config) slow() time.Duration {
 // betweenTerms returns the time between two terms that end at once, again and again. Each logs two lines and records
 // two Events, however short the periods are.
 func (c Config) betweenTerms() time.Duration { return max(c.slow(), longestSlow) }
-
-// steadyPoll returns the time between two reads of a standby that cannot watch. With an attempt to open the watch every
-// slow this makes 19 requests per minute at the defaults.
-func (c Config) steadyPoll() time.Duration { return c.RetryPeriod * 7 / 4 }
-
-// pollInterval returns the time from the nth poll to the next. After a claim in vain there may be claims in between.
-func (c Config) pollInterval(n int, vain bool) time.Duration {
-	switch {
-	case vain:
-		return 2 * c.RetryPeriod
-	case n < freshPolls:
-		return lease.Jittered(c.RetryPeriod*11/10, c.RetryPeriod/10)
-	}
-	return c.steadyPoll()
-}
 
 // attemptTimeout returns the bound of one request. It leaves room for a second attempt within RenewDeadline, so that
 // one dead connection does not cost the leadership. It is client-go's own rule.

@@ -4,11 +4,13 @@
 package manager
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -206,4 +208,57 @@ func with(data []byte, value string, path ...string) ([]byte, error) {
 	}
 	object[path[0]] = inner
 	return json.Marshal(object)
+}
+
+// token returns that of the request's term.
+func (f *fence) token(ctx context.Context) elector.Token {
+	if term, ok := elector.TermFromContext(ctx); ok {
+		return term.Token
+	}
+	switch lead := f.lead.(type) {
+	case elector.Term:
+		return lead.Token
+	case interface{ Term() (elector.Term, bool) }:
+		term, _ := lead.Term()
+		return term.Token
+	}
+	return ""
+}
+
+// stampFor returns the stamp of a request, an empty one if it gets none.
+func (f *fence) stampFor(ctx context.Context, t target) (stamp, error) {
+	token := f.token(ctx)
+	if token == "" || t.kind.Empty() {
+		return stamp{}, nil
+	}
+	var s stamp
+	for _, obj := range f.stamped {
+		kind, err := f.c.GroupVersionKindFor(obj)
+		if err != nil {
+			return stamp{}, stampError(err)
+		}
+		if kind.GroupKind() == t.kind.GroupKind() {
+			s.token = token
+		}
+	}
+	if len(f.epochs) == 0 {
+		return s, nil
+	}
+	mapping, err := f.c.RESTMapper().RESTMapping(t.kind.GroupKind(), t.kind.Version)
+	switch {
+	case meta.IsNoMatchError(err):
+		return s, nil // the write fails with this error
+	case err != nil:
+		return stamp{}, stampError(err)
+	}
+	for _, settings := range f.epochs {
+		field, ok := settings.Stamped(mapping.Resource.GroupResource())
+		if ok {
+			s.token = token
+		}
+		if ok && f.status {
+			s.status = field
+		}
+	}
+	return s, nil
 }

@@ -4,6 +4,7 @@
 package manager
 
 import (
+	"fmt"
 	"log/slog"
 
 	"k8s.io/client-go/kubernetes"
@@ -77,4 +78,40 @@ func WithLeaderAnnotations(annotations map[string]string) Option {
 // the Manager's rest.Config, so that no other traffic can delay it.
 func WithClientset(clientset kubernetes.Interface) Option {
 	return func(s *settings) { s.clientset = clientset }
+}
+
+// WithCrashDetection sets [elector.Config.CrashDetection]: when the container of the leader has ended, another replica
+// takes over before the Lease has lapsed. By default it waits for LeaseDuration−RenewDeadline after the kubelet has
+// reported the end, because requests that the former leader had sent
+// may still be carried out. With [WithFencing] and its policy [fencing.Epoch] it does not wait, if the policy is found
+// in the cluster: that refuses them. detection changes the defaults, and may be left out.
+//
+// The Deployment must set POD_NAME, POD_NAMESPACE and POD_UID by fieldRef, and the replicas need the permissions to get
+// and watch Pods in their namespace. Without LeaderElection it does nothing. With [WithShards] it is about the leader
+// alone: shards of a replica that crashes move when its session has lapsed.
+func WithCrashDetection(detection ...elector.CrashDetection) Option {
+	return func(o *settings) {
+		o.crash.given = true
+		o.crash.all = append(o.crash.all, detection...)
+	}
+}
+
+// crashSettings are what WithCrashDetection says.
+type crashSettings struct {
+	given bool
+	all   []elector.CrashDetection
+}
+
+// config returns the settings for the Elector, nil for none.
+func (s crashSettings) config() (*elector.CrashDetection, error) {
+	switch {
+	case !s.given:
+		return nil, nil //nolint:nilnil // nobody has asked for it
+	case len(s.all) == 0:
+		return new(elector.CrashDetection), nil
+	case len(s.all) > 1:
+		return nil, fmt.Errorf("WithCrashDetection: %d settings: must be one at most", len(s.all))
+	}
+	detection := s.all[0]
+	return &detection, nil
 }
