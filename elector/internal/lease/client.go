@@ -109,7 +109,7 @@ func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resour
 	sent = Now()
 	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost. Written again it would
 	// change nothing, and the others would count from that attempt.
-	mark(next, c.self.inscribe(next, r, c.View.writing(base, sent)))
+	mark(next, c.self.inscribe(next, r, c.View.writing(base, r.AcquireTime.Time, sent)))
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
 	}

@@ -25,6 +25,7 @@ type Author struct {
 type writing struct {
 	base      string    // the resourceVersion that it replaces, "" if it creates the Lease
 	renewTime time.Time // no other write of this process has the same
+	acquired  time.Time // the record's acquireTime, which is its term's
 	id        string    // tells it from a write that a clone of this process sends at the same time
 	sent      Moment
 	version   string // the newest resourceVersion known to show it, "" if it has not been seen
@@ -41,6 +42,11 @@ func (w writing) time() string { return w.renewTime.UTC().Format(metav1.RFC3339M
 // wrote reports whether the Lease's record is that of the write.
 func (a Author) wrote(w writing, lease *coordinationv1.Lease) bool {
 	if Holder(lease) != a.Identity || lease.Spec.RenewTime == nil || !lease.Spec.RenewTime.Time.Equal(w.renewTime) {
+		return false
+	}
+	// A claim that failed may have been sent at the microsecond of another's renewal. Once the record is known to be of
+	// this write, others may edit its acquireTime.
+	if acquired := ptr.Deref(lease.Spec.AcquireTime, metav1.MicroTime{}); w.version == "" && !acquired.Equal(micro(w.acquired)) {
 		return false
 	}
 	// Another process with this Identity, which may be a clone with this nonce, may have written at the same microsecond.
@@ -63,7 +69,7 @@ func (a Author) inscribe(lease *coordinationv1.Lease, r resourcelock.LeaderElect
 	spec := &lease.Spec
 	spec.HolderIdentity = ptr.To(r.HolderIdentity)
 	spec.LeaseDurationSeconds = ptr.To(int32(r.LeaseDurationSeconds)) //nolint:gosec // at most MaxLeaseDuration
-	spec.AcquireTime = micro(r.AcquireTime.Time)
+	spec.AcquireTime = micro(w.acquired)
 	spec.RenewTime = &metav1.MicroTime{Time: w.renewTime}
 	// Somebody may have written the largest number there is. The API server would refuse one more for ever.
 	spec.LeaseTransitions = ptr.To(int32(min(max(r.LeaderTransitions, 0), math.MaxInt32))) //nolint:gosec // bounded here

@@ -17,8 +17,8 @@ const maxWrites = 16
 
 // writing returns a new write of this process that is about to be sent in place of base, or to create the Lease if base
 // is nil, and remembers it: its reply may be lost, and the watch shows that it landed.
-func (v *View) writing(base *coordinationv1.Lease, sent Moment) writing {
-	w := writing{renewTime: sent.Wall.Truncate(time.Microsecond), id: rand.Text()[:8], sent: sent}
+func (v *View) writing(base *coordinationv1.Lease, acquired time.Time, sent Moment) writing {
+	w := writing{renewTime: sent.Wall.Truncate(time.Microsecond), acquired: acquired, id: rand.Text()[:8], sent: sent}
 	if base != nil {
 		w.base = base.ResourceVersion
 		if t := base.Spec.RenewTime; t != nil && t.Time.Equal(w.renewTime) {

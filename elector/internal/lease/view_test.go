@@ -23,7 +23,7 @@ func held(holder string, renewed int) *coordinationv1.Lease {
 		ObjectMeta: metav1.ObjectMeta{UID: "first"},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &holder, LeaseDurationSeconds: ptr.To[int32](40),
-			RenewTime: &metav1.MicroTime{Time: time.Unix(int64(renewed), 0)},
+			AcquireTime: micro(time.Unix(0, 0)), RenewTime: micro(time.Unix(int64(renewed), 0)),
 		},
 	}
 }
@@ -46,7 +46,7 @@ func testView() *View {
 
 func TestHowLongALeaseIsLeftAloneAfterWhatWasSeen(t *testing.T) {
 	mine := held("me", 1)
-	written := writing{renewTime: mine.Spec.RenewTime.Time}
+	written := writing{renewTime: mine.Spec.RenewTime.Time, acquired: mine.Spec.AcquireTime.Time}
 	edited := func(l *coordinationv1.Lease) {
 		l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = ptr.To[int32](5), ptr.To[int32](7)
 	}
@@ -222,7 +222,7 @@ func TestWhoeverWaitsForNewsIsWokenByNewsOnly(t *testing.T) {
 }
 
 func TestAWriteOfACloneAtTheSameMicrosecondIsNotOurs(t *testing.T) {
-	sent := writing{renewTime: time.Unix(1, 0), id: "first"}
+	sent := writing{renewTime: time.Unix(1, 0), acquired: time.Unix(0, 0), id: "first"}
 	lease := held("me", 1)
 	if !me.wrote(sent, lease) {
 		t.Error("without an annotation the renewTime must do")
@@ -238,6 +238,18 @@ func TestAWriteOfACloneAtTheSameMicrosecondIsNotOurs(t *testing.T) {
 		if got := me.wrote(sent, lease); got != ours {
 			t.Errorf("%q: ours: %t, want %t", signature, got, ours)
 		}
+	}
+}
+
+func TestARecordOfAnotherTermAtTheSameMicrosecondIsNotOurs(t *testing.T) {
+	claim := writing{renewTime: time.Unix(1, 0), acquired: time.Unix(1, 0)}
+	lease := held("me", 1) // another's renewal, since 0
+	if me.wrote(claim, lease) {
+		t.Error("a claim that failed is taken for the renewal that was faster")
+	}
+	claim.version = "1"
+	if !me.wrote(claim, lease) {
+		t.Error("a record that was ours is not ours any more when its acquireTime is edited")
 	}
 }
 
