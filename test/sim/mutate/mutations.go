@@ -57,7 +57,7 @@ var mutations = []mutation{
 		"	if recorded <= r.longest || renewing {\n", "	if true {\n",
 	}, {
 		"takes a deleted Lease for free", "internal/lease/observation.go",
-		"		// have noticed yet, so its time must pass all the same.\n		return keep()\n", "",
+		"		// must pass all the same.\n		return keep()\n", "",
 	}, {
 		"forgets the validity of a record that was replaced", "internal/lease/observation.go",
 		"max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))", "r.validity(&lease.Spec, next.renewing, m)",
