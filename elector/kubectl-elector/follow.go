@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // retry is the pause after a watch that broke off, or that ended sooner.
@@ -45,7 +47,7 @@ func (f *follower) follow(ctx context.Context) error {
 			return err
 		case err != nil:
 			f.trouble(err)
-			pause(ctx, retry)
+			wait.Sleep(ctx, retry)
 		}
 	}
 }
@@ -84,7 +86,7 @@ func (f *follower) once(ctx context.Context) (done bool, err error) {
 			}
 		}
 		if time.Since(began) < retry {
-			pause(ctx, retry)
+			wait.Sleep(ctx, retry)
 		}
 		if !goOn {
 			return false, nil

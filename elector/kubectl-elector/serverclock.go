@@ -4,7 +4,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -70,13 +69,3 @@ func (d *dated) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // WrappedRoundTripper lets client-go find what it wraps.
 func (d *dated) WrappedRoundTripper() http.RoundTripper { return d.next }
-
-// pause waits, at most until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

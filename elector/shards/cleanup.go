@@ -9,6 +9,8 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // leftoverAge is for how long the Lease of a replica that is gone is kept. Replicas have a new Identity after each
@@ -19,7 +21,7 @@ const leftoverAge = time.Hour
 // permission to delete Leases; without it they stay.
 func (s *Shards) collectLeftovers(ctx context.Context) {
 	for ctx.Err() == nil {
-		sleep(ctx, jitter(leftoverAge/4))
+		wait.Sleep(ctx, jitter(leftoverAge/4))
 		for _, lease := range s.view.leftovers(time.Now()) {
 			if ctx.Err() != nil {
 				return

@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // client makes all requests about the set but the watcher's, each bounded in time, and shows every reply to the view.
@@ -144,7 +145,7 @@ func (c *client) confirm(ctx context.Context, s session, after time.Duration) er
 	if !c.view.confirmed(s) {
 		return nil
 	}
-	sleep(ctx, after)
+	wait.Sleep(ctx, after)
 	seen := c.view.replica(s)
 	if seen == nil || ctx.Err() != nil {
 		return nil

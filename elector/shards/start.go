@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // Start takes part in the set until ctx is cancelled. Then it gives back its shards,
@@ -89,7 +90,7 @@ func (s *Shards) enter(ctx context.Context, began time.Time) error {
 	competing, told := false, time.Time{}
 	defer s.refuse(false)
 	for ctx.Err() == nil {
-		wait := s.config.RetryPeriod
+		pause := s.config.RetryPeriod
 		if at, ok := s.view.lastSighted(); ok && !at.Before(began) {
 			if !competing || s.callbacks.OnOtherCount != nil {
 				s.view.compete()
@@ -109,12 +110,12 @@ func (s *Shards) enter(ctx context.Context, began time.Time) error {
 			for _, r := range rivals.confirm {
 				if err := s.client.confirm(ctx, r, 0); err != nil && ctx.Err() == nil {
 					s.troubled("cannot read the Lease of another replica", err)
-					sleep(ctx, jitter(s.config.RetryPeriod))
+					wait.Sleep(ctx, jitter(s.config.RetryPeriod))
 				}
 			}
-			wait = rivals.next
+			pause = rivals.next
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pause)
 		select {
 		case <-s.view.changed:
 		case <-timer.C:

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 const (
@@ -70,7 +72,7 @@ func (w *watcher) run(ctx context.Context) {
 		if time.Since(began) > w.retry {
 			pause = 0
 		}
-		sleep(ctx, jitter(pause))
+		wait.Sleep(ctx, jitter(pause))
 		pause = min(max(2*pause, firstBackoff), limit)
 	}
 }
@@ -188,14 +190,4 @@ func jitter(d time.Duration) time.Duration {
 		return 0
 	}
 	return d/2 + rand.N(d) //nolint:gosec // not a secret
-}
-
-// sleep waits for d, or less if ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
