@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // contest is one Lease with replicas of one subject that contend for it. Only one goroutine may use it.
@@ -17,6 +18,7 @@ type contest struct {
 	bench    *bench
 	subject  subject
 	lease    string
+	proxied  bool // its links can be severed
 	tenures  chan *tenure
 	replicas []*replica
 }
@@ -49,11 +51,13 @@ func (b *bench) newContest(s subject) *contest {
 	return &contest{bench: b, subject: s, lease: b.name("lease"), tenures: make(chan *tenure, 64)}
 }
 
-// settled returns a contest with a leader and standbys that know it, whose clocks have drifted apart.
-func (b *bench) settled(ctx context.Context, s subject, standbys int) (c *contest, leader *tenure, err error) {
+// settled returns a contest with a leader and a standby that knows it, whose clocks have drifted apart. If it is
+// proxied, links can be severed.
+func (b *bench) settled(ctx context.Context, s subject, proxied bool) (c *contest, leader *tenure, err error) {
 	c = b.newContest(s)
+	c.proxied = proxied
 	if leader, err = c.elect(ctx); err == nil {
-		err = c.standBy(ctx, standbys, leader.identity)
+		err = c.standBy(ctx, 1, leader.identity)
 	}
 	if err == nil {
 		err = b.timing.settle(ctx)
@@ -69,6 +73,11 @@ func (c *contest) join(ctx context.Context) error {
 	r := &replica{contest: c, link: newLink(), name: fmt.Sprintf("replica-%d", len(c.replicas))}
 	c.replicas = append(c.replicas, r)
 	var err error
+	if c.proxied {
+		if r.link.proxy, err = harness.NewLink(c.bench.plane.Address); err != nil {
+			return err
+		}
+	}
 	if r.way, err = c.subject.way(r.link.config(c.bench.plane.Config), c.bench.timing); err != nil {
 		return err
 	}
@@ -125,7 +134,7 @@ func (c *contest) undisturbed(t *tenure) error {
 // close ends all replicas at once.
 func (c *contest) close() error {
 	for _, r := range c.replicas {
-		if r.link.severed.Load() {
+		if r.link.severed {
 			r.link.close() // Or it would try to release for a while.
 		}
 		if r.cancel != nil {
@@ -134,7 +143,7 @@ func (c *contest) close() error {
 	}
 	var errs []error
 	for _, r := range c.replicas {
-		if err := r.stop(); !r.link.severed.Load() || !errors.Is(err, elector.ErrNotReleased) {
+		if err := r.stop(); !r.link.severed || !errors.Is(err, elector.ErrNotReleased) {
 			errs = append(errs, err)
 		}
 		r.link.close()

@@ -48,7 +48,7 @@ func measureCutOff(ctx context.Context, b *bench) ([]result, error) {
 type cutOff struct{ overshoot, cancelled, overlap sample }
 
 func (b *bench) cutOff(ctx context.Context, s subject) (_ cutOff, err error) {
-	c, leader, err := b.settled(ctx, s, 1)
+	c, leader, err := b.settled(ctx, s, true)
 	if err != nil {
 		return cutOff{}, err
 	}

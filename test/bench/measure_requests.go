@@ -73,7 +73,7 @@ var roles = [2]struct {
 type pairTraffic [2]traffic
 
 func (b *bench) steadyState(ctx context.Context, s subject) (_ pairTraffic, err error) {
-	c, leader, err := b.settled(ctx, s, 1)
+	c, leader, err := b.settled(ctx, s, false)
 	if err != nil {
 		return pairTraffic{}, err
 	}

@@ -44,7 +44,7 @@ func measureStolen(ctx context.Context, b *bench) ([]result, error) {
 }
 
 func (b *bench) stolen(ctx context.Context, s subject, limit time.Duration, act func(*bench, context.Context, string) error) (_ sample, err error) {
-	c, leader, err := b.settled(ctx, s, 1)
+	c, leader, err := b.settled(ctx, s, false)
 	if err != nil {
 		return 0, err
 	}

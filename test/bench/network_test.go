@@ -10,25 +10,33 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/kube-elector/elector/test/harness"
 )
 
-// served returns a client that goes through the link to a server that counts requests.
-func served(t *testing.T, l *link) (get func(context.Context) error, seen *atomic.Int64) {
+// served returns a client that goes through a link with a proxy to a server that counts requests.
+func served(t *testing.T) (l *link, put func(context.Context) error, seen *atomic.Int64) {
 	t.Helper()
-	seen = &atomic.Int64{}
+	l, seen = newLink(), &atomic.Int64{}
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
 	t.Cleanup(server.Close)
-	client, err := rest.HTTPClientFor(l.config(&rest.Config{Host: server.URL}))
-	if err != nil {
+	var err error
+	if l.proxy, err = harness.NewLink(server.Listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.close)
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, http.NoBody)
+	config := l.config(&rest.Config{Host: server.URL})
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPut, config.Host, http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -42,8 +50,7 @@ func served(t *testing.T, l *link) (get func(context.Context) error, seen *atomi
 }
 
 func TestLinkCountsWhatGoesThrough(t *testing.T) {
-	l := newLink()
-	put, _ := served(t, l)
+	l, put, _ := served(t)
 	before := time.Now()
 	for range 3 {
 		if err := put(t.Context()); err != nil {
@@ -61,8 +68,7 @@ func TestLinkCountsWhatGoesThrough(t *testing.T) {
 
 func TestSeveredLinkIsSilent(t *testing.T) {
 	for _, connected := range []bool{true, false} {
-		l := newLink()
-		put, seen := served(t, l)
+		l, put, seen := served(t)
 		if connected {
 			if err := put(t.Context()); err != nil {
 				t.Fatal(err)
@@ -83,14 +89,13 @@ func TestSeveredLinkIsSilent(t *testing.T) {
 
 func TestClosedLinkOpensNothing(t *testing.T) {
 	for _, severed := range []bool{true, false} {
-		l := newLink()
-		put, _ := served(t, l)
+		l, put, _ := served(t)
 		if severed {
 			l.sever()
 		}
 		l.close()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		if err := put(ctx); !errors.Is(err, errLinkClosed) {
+		if err := put(ctx); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("severed %v: a closed link says %v", severed, err)
 		}
 		cancel()

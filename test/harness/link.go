@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -270,4 +271,15 @@ func (p *pipe) await(due time.Time, replies bool) bool {
 			return false
 		}
 	}
+}
+
+// WatchVerb is the verb of watches.
+const WatchVerb = "WATCH"
+
+// VerbOf returns the HTTP method of a request, or [WatchVerb].
+func VerbOf(r *http.Request) string {
+	if r.URL.Query().Has("watch") {
+		return WatchVerb
+	}
+	return r.Method
 }

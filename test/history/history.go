@@ -9,9 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
 )
 
 // Kind is what happened.
@@ -78,6 +82,23 @@ type Record struct {
 	Renewed     string // renewTime
 	Seconds     int32  // leaseDurationSeconds
 	Transitions int32
+}
+
+// RecordOf returns a Lease as histories have it. No Lease is nil.
+func RecordOf(l *coordinationv1.Lease) (r Record) {
+	if l == nil {
+		return r
+	}
+	r = Record{
+		UID: string(l.UID), Version: l.ResourceVersion,
+		Holder: ptr.Deref(l.Spec.HolderIdentity, ""), Seconds: ptr.Deref(l.Spec.LeaseDurationSeconds, 0),
+		Transitions: ptr.Deref(l.Spec.LeaseTransitions, 0),
+	}
+	r.Holder = r.Holder[:min(len(r.Holder), 1000)]
+	if l.Spec.RenewTime != nil {
+		r.Renewed = strconv.FormatInt(l.Spec.RenewTime.UnixMicro(), 10)
+	}
+	return r
 }
 
 // Event is one thing that happened.

@@ -118,7 +118,7 @@ func (p *process) wait(ctx context.Context, d time.Duration) bool {
 func (p *process) act(token elector.Token) { p.write(history.Acted, token) }
 
 func (p *process) write(kind history.Kind, token elector.Token) {
-	p.seat.w.store.write(token, func(ok bool) {
+	p.seat.w.store.Write(token, func(ok bool) {
 		p.record(history.Event{Kind: kind, Token: string(token), OK: ok})
 	})
 }

@@ -4,15 +4,12 @@
 package sim
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	"k8s.io/utils/ptr"
 
-	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/elector/leasetest"
 	"github.com/kube-elector/elector/test/history"
 )
@@ -28,7 +25,7 @@ type world struct {
 	plan   *Plan
 	server *leasetest.Server
 	log    *history.Recorder
-	store  store
+	store  history.Fence // what the leader's work writes to
 	seats  []*seat
 	group  sync.WaitGroup // every goroutine of the run
 	began  time.Time
@@ -93,21 +90,8 @@ func (w *world) wrote(write leasetest.Write) {
 
 // record returns a Lease as histories have it.
 func record(l *coordinationv1.Lease) *history.Record {
-	if l == nil {
-		return &history.Record{}
-	}
-	r := &history.Record{
-		UID: string(l.UID), Version: l.ResourceVersion,
-		Holder: ptr.Deref(l.Spec.HolderIdentity, ""), Seconds: ptr.Deref(l.Spec.LeaseDurationSeconds, 0),
-		Transitions: ptr.Deref(l.Spec.LeaseTransitions, 0),
-	}
-	if len(r.Holder) > 1000 {
-		r.Holder = r.Holder[:1000]
-	}
-	if l.Spec.RenewTime != nil {
-		r.Renewed = strconv.FormatInt(l.Spec.RenewTime.UnixMicro(), 10)
-	}
-	return r
+	r := history.RecordOf(l)
+	return &r
 }
 
 // look asks every process whether it leads.
@@ -241,25 +225,4 @@ func (s *seat) started() {
 	for _, do := range after {
 		do()
 	}
-}
-
-// store is what the leader's work writes to. It refuses a token lower than one it has seen.
-type store struct {
-	mu   sync.Mutex // guards last
-	last elector.Token
-}
-
-// write calls done in the order of the writes, with whether it was accepted. Work without a token is not checked.
-func (s *store) write(token elector.Token, done func(ok bool)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ok := true
-	if token != "" && s.last != "" {
-		order, err := token.Compare(s.last)
-		ok = err == nil && order >= 0
-	}
-	if ok && token != "" {
-		s.last = token
-	}
-	done(ok)
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kube-elector/elector/test/history"
 )
 
 // Kind says what happened.
@@ -79,18 +81,12 @@ func (u *Usage) Total() (n int) {
 	return n
 }
 
-// A Record is what the Lease says.
+// A Record is what the Lease says. Its [history.Record] is the zero one if the Lease is gone.
 type Record struct {
-	Version     string    `json:"version"`
-	UID         string    `json:"uid"`
-	Gone        bool      `json:"gone,omitempty"`
-	Holder      string    `json:"holder"`
-	Acquired    time.Time `json:"acquired,omitzero"`
-	Renewed     time.Time `json:"renewed,omitzero"`
-	Author      string    `json:"author"` // the process whose User-Agent wrote the election's record
-	Transitions int       `json:"transitions"`
-	Seconds     int       `json:"seconds"`
-	Marked      bool      `json:"marked,omitempty"` // the administrator's label and annotation are there
+	history.Record
+	Acquired, Renewed time.Time
+	Author            string // the process whose User-Agent wrote the election's record
+	Marked            bool   // the administrator's label and annotation are there
 }
 
 // A Process is one of a replica.

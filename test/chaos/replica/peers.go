@@ -33,7 +33,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/manager"
 	"github.com/kube-elector/elector/test/chaos/event"
 	"github.com/kube-elector/elector/test/harness"
@@ -48,9 +47,6 @@ var peers = map[string]func(context.Context, *rest.Config, *work, *slog.Logger) 
 
 // runOurs runs a manager like that of examples/operator, which stands by again whatever it loses.
 func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger) error {
-	if w.task.Identity != "" {
-		return runGate(ctx, cfg, w, logger)
-	}
 	var mgr *manager.Manager
 	callbacks := w.callbacks()
 	if begun := callbacks.OnStartedLeading; w.task.OneLine {
@@ -62,6 +58,9 @@ func runOurs(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger
 	more := []manager.Option{manager.WithLogger(logger), manager.WithCallbacks(callbacks)}
 	if !w.task.OneLine {
 		more = append(more, manager.WithReElection())
+	}
+	if w.task.Identity != "" {
+		more = append(more, manager.WithIdentity(w.task.Identity))
 	}
 	if w.task.Shards > 0 {
 		more = append(more, w.sharded()...)
@@ -92,34 +91,6 @@ func (w *work) sharded() []manager.Option {
 	})}
 }
 
-// runGate runs an Elector with the task's identity, since those of managers are always unique.
-func runGate(ctx context.Context, cfg *rest.Config, w *work, logger *slog.Logger) error {
-	config := w.task.candidate().Config()
-	clientset, err := elector.NewClientset(cfg, config)
-	if err != nil {
-		return err
-	}
-	gate := manager.NewGate(logger)
-	e, err := elector.New(&config, clientset, gate.Callbacks(w.callbacks()), logger)
-	if err != nil {
-		return err
-	}
-	w.believe(e.IsLeader)
-	plain := options(w.task)
-	plain.LeaderElection = false
-	mgr, err := ctrl.NewManager(cfg, plain)
-	if err != nil {
-		return err
-	}
-	if err := gate.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		w.lead(ctx, patches(mgr.GetClient(), w.task))
-		return nil
-	})); err != nil {
-		return err
-	}
-	return errors.Join(mgr.Add(gate), mgr.Add(e), mgr.Start(ctx))
-}
-
 // runControllerRuntime returns when the leadership is lost. The harness starts the next process, as Kubernetes would.
 func runControllerRuntime(ctx context.Context, cfg *rest.Config, w *work, _ *slog.Logger) error {
 	o := options(w.task)
@@ -135,7 +106,7 @@ func runControllerRuntime(ctx context.Context, cfg *rest.Config, w *work, _ *slo
 	if err != nil {
 		return err
 	}
-	if err := addWork(mgr, w); err != nil {
+	if err := errors.Join(mgr.Add(ctrlmanager.RunnableFunc(leadersWork(mgr, w))), addController(mgr, w)); err != nil {
 		return err
 	}
 	return startManager(ctx, cfg, mgr, w)
@@ -151,14 +122,6 @@ func options(t Task) ctrl.Options {
 
 // ControllerName is the name of the controller of all operators.
 const ControllerName = "patcher"
-
-// addWork adds the leader's work, and a controller that writes to the API server.
-func addWork(mgr ctrl.Manager, w *work) error {
-	if err := mgr.Add(ctrlmanager.RunnableFunc(leadersWork(mgr, w))); err != nil {
-		return err
-	}
-	return addController(mgr, w)
-}
 
 // leadersWork returns the leader's work for one term.
 func leadersWork(mgr ctrl.Manager, w *work) func(context.Context) error {

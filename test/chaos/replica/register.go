@@ -8,11 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/test/chaos/event"
+	"github.com/kube-elector/elector/test/history"
 )
 
 // A Register is a store outside the cluster that leaders write to, which no fault keeps them from. It refuses a write
@@ -22,9 +22,7 @@ type Register struct {
 	note    func(event.Event)
 	server  http.Server
 	done    chan error
-
-	mu      sync.Mutex // guards highest
-	highest elector.Token
+	fence   history.Fence
 }
 
 // NewRegister opens a register, which reports every write to note.
@@ -52,18 +50,13 @@ func (r *Register) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	token := elector.Token(request.FormValue("token"))
 	of := event.ParseProcess(request.FormValue("writer"))
 	e := event.Event{Replica: of.Replica, Number: of.Number, Kind: event.Accepted, Token: string(token), Unfenced: token == ""}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if token != "" {
-		order, err := token.Compare(r.highest)
-		if r.highest != "" && (err != nil || order < 0) {
+	r.fence.Write(token, func(ok bool) {
+		if !ok {
 			e.Kind = event.Refused
-		} else {
-			r.highest = token
 		}
-	}
-	e.At = time.Now()
-	r.note(e)
+		e.At = time.Now()
+		r.note(e)
+	})
 }
 
 // A registerClient writes to a Register.

@@ -59,17 +59,6 @@ type countingTransport struct {
 	reporter *reporter
 }
 
-// WatchVerb is the verb of watches.
-const WatchVerb = "WATCH"
-
-// VerbOf returns the HTTP method of a request, or [WatchVerb].
-func VerbOf(r *http.Request) string {
-	if r.URL.Query().Has("watch") {
-		return WatchVerb
-	}
-	return r.Method
-}
-
 // WrappedRoundTripper lets client-go find the transport below, and close its connections.
 func (t *countingTransport) WrappedRoundTripper() http.RoundTripper { return t.next }
 
@@ -77,8 +66,8 @@ func (t *countingTransport) RoundTrip(request *http.Request) (*http.Response, er
 	if !strings.Contains(request.URL.Path, "/leases") {
 		return t.next.RoundTrip(request)
 	}
-	verb := VerbOf(request)
-	watch := verb == WatchVerb
+	verb := harness.VerbOf(request)
+	watch := verb == harness.WatchVerb
 	r := t.reporter
 	if r.hangs.Load() {
 		select {}

@@ -42,14 +42,14 @@ type lastingFault struct {
 // lastingFaults has the faults of the leader, whose writes succeed, and of three standbys.
 var lastingFaults = [][]lastingFault{
 	{
-		{http.StatusForbidden, replica.WatchVerb, leaderLimit},
+		{http.StatusForbidden, harness.WatchVerb, leaderLimit},
 		{http.StatusForbidden, "", forbiddenLimit},
 		{http.StatusTooManyRequests, "", standbyLimit},
 		{http.StatusInternalServerError, "", standbyLimit},
 	},
 	{
-		{http.StatusInternalServerError, replica.WatchVerb + " " + http.MethodGet, leaderLimit},
-		{http.StatusForbidden, replica.WatchVerb, standbyLimit},
+		{http.StatusInternalServerError, harness.WatchVerb + " " + http.MethodGet, leaderLimit},
+		{http.StatusForbidden, harness.WatchVerb, standbyLimit},
 		{http.StatusNotFound, "", standbyLimit},
 		{http.StatusConflict, "", standbyLimit},
 	},
@@ -60,7 +60,7 @@ func (f lastingFault) String() string {
 }
 
 func (f lastingFault) affected() []string {
-	return strings.Fields(cmp.Or(f.verbs, strings.Join([]string{replica.WatchVerb, http.MethodGet, http.MethodPost, http.MethodPut}, " ")))
+	return strings.Fields(cmp.Or(f.verbs, strings.Join([]string{harness.WatchVerb, http.MethodGet, http.MethodPost, http.MethodPut}, " ")))
 }
 
 // answer returns an answer with a message that names this fault and no other, for the log to repeat.

@@ -23,7 +23,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/kube-elector/elector/test/chaos/replica"
+	"github.com/kube-elector/elector/test/harness"
 )
 
 // A Gateway is an HTTP proxy between a link and the API server, with the API server's certificate. It gives requests
@@ -132,13 +132,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.proxy.ServeHTTP(w, r)
 		return
 	}
-	verb := replica.VerbOf(r)
+	verb := harness.VerbOf(r)
 	g.mu.Lock()
 	a, ok := g.lasting[verb]
 	if ok {
 		g.given++
 	}
-	if !ok && verb != replica.WatchVerb && len(g.answers) > 0 {
+	if !ok && verb != harness.WatchVerb && len(g.answers) > 0 {
 		ok, a, g.answers = true, g.answers[0], g.answers[1:]
 	}
 	won := g.won

@@ -92,7 +92,7 @@ func toHistory(events []event.Event, began time.Time, plain bool) history.Histor
 			one.Kind, one.N = history.Requests, n-requests[e.Process()]
 			requests[e.Process()] = n
 		case event.Lease:
-			was, is := before, leaseRecord(e.Record)
+			was, is := before, e.Record.Record
 			one.At, one.Kind, one.Replica = times[i].Sub(began), history.LeaseWrite, e.Record.Author
 			one.Before, one.After, before = &was, &is, is
 		}
@@ -101,16 +101,6 @@ func toHistory(events []event.Event, began time.Time, plain bool) history.Histor
 		}
 	}
 	return history.Merge(h)
-}
-
-func leaseRecord(r *event.Record) history.Record {
-	if r.Gone {
-		return history.Record{}
-	}
-	return history.Record{
-		UID: r.UID, Version: r.Version, Holder: r.Holder, Renewed: r.Renewed.Format(time.RFC3339Nano),
-		Seconds: int32(r.Seconds), Transitions: int32(r.Transitions), //nolint:gosec // They were int32.
-	}
 }
 
 // leaseTimes returns when the writes of the Lease were sent, as far as they say, by the index of their events. For what

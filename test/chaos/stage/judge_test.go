@@ -25,7 +25,10 @@ func at(ms int, name string, k event.Kind) event.Event {
 // leaseAt returns a write of the Lease that was sent after so many milliseconds, and seen 20 later.
 func leaseAt(ms int, author, version string) event.Event {
 	e := at(ms+20, "", event.Lease)
-	e.Record = &event.Record{Version: version, UID: "1", Holder: author, Author: author, Renewed: zero.Add(time.Duration(ms) * time.Millisecond), Seconds: 3}
+	sent := zero.Add(time.Duration(ms) * time.Millisecond)
+	e.Record = &event.Record{Author: author, Renewed: sent, Record: history.Record{
+		Version: version, UID: "1", Holder: author, Renewed: sent.String(), Seconds: 3,
+	}}
 	return e
 }
 
@@ -83,7 +86,7 @@ func TestTheInvariantsSeeWhatIsWrong(t *testing.T) {
 
 func TestWhatAHandWroteWasThereWhenALeaderNoticed(t *testing.T) {
 	begun, hand := at(500, history.ByHand, event.Fault), at(560, "", event.Lease)
-	hand.Record = &event.Record{Version: "7"}
+	hand.Record = &event.Record{Record: history.Record{Version: "7"}}
 	times := leaseTimes([]event.Event{at(400, "b#1", event.Told), begun, at(530, "a#1", event.Told), hand})
 	if got := times[3].Sub(zero); got != 530*time.Millisecond {
 		t.Errorf("the hand wrote after %v, want 530ms", got)
@@ -92,7 +95,7 @@ func TestWhatAHandWroteWasThereWhenALeaderNoticed(t *testing.T) {
 
 func TestWhatAHandWroteIsNotAfterWhatFollowed(t *testing.T) {
 	hand := at(1000, "", event.Lease)
-	hand.Record = &event.Record{Version: "7"}
+	hand.Record = &event.Record{Record: history.Record{Version: "7"}}
 	times := leaseTimes([]event.Event{leaseAt(500, "a#1", "6"), hand, leaseAt(700, "a#1", "8")})
 	if got := times[1].Sub(zero); got != 700*time.Millisecond {
 		t.Errorf("the hand wrote after %v, want 700ms", got)
@@ -101,7 +104,7 @@ func TestWhatAHandWroteIsNotAfterWhatFollowed(t *testing.T) {
 
 func TestWhatAHandWroteIsNoticedThoughTheWitnessIsLate(t *testing.T) {
 	hand := at(1000, "", event.Lease) // seen when the next hand had begun
-	hand.Record = &event.Record{Version: "7"}
+	hand.Record = &event.Record{Record: history.Record{Version: "7"}}
 	times := leaseTimes([]event.Event{
 		leaseAt(500, "a#1", "6"), at(600, history.ByHand, event.Fault), at(690, "a#1", event.Told), at(800, history.ByHand, event.Fault), hand, leaseAt(700, "b#1", "8"),
 	})
@@ -113,7 +116,7 @@ func TestWhatAHandWroteIsNoticedThoughTheWitnessIsLate(t *testing.T) {
 // In a quick succession the fault before may be the last that was seen to begin.
 func TestWhatAHandWroteIsNotBeforeWhatItReplaced(t *testing.T) {
 	hand := at(1000, "", event.Lease)
-	hand.Record = &event.Record{Gone: true}
+	hand.Record = &event.Record{}
 	times := leaseTimes([]event.Event{
 		at(100, history.ByHand, event.Fault), at(110, "a#1", event.Told), leaseAt(700, "b#1", "6"), hand, at(1001, history.ByHand, event.Fault),
 	})

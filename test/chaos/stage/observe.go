@@ -207,6 +207,6 @@ func (s *Stage) Records(mark int) (all []*event.Record) {
 // BlankedBy reports whether a process has blanked the Lease since the mark.
 func (s *Stage) BlankedBy(p event.Process, mark int) bool {
 	return slices.ContainsFunc(s.Records(mark), func(r *event.Record) bool {
-		return !r.Gone && r.Holder == "" && r.Author == p.String()
+		return r.Holder == "" && r.Author == p.String()
 	})
 }

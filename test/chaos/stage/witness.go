@@ -13,11 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/test/chaos/event"
 	"github.com/kube-elector/elector/test/chaos/replica"
 	"github.com/kube-elector/elector/test/harness"
+	"github.com/kube-elector/elector/test/history"
 )
 
 // witness notes every change of the Lease until ctx ends. After an outage of the API server it goes on from where it
@@ -49,13 +49,10 @@ func witness(ctx context.Context, admin kubernetes.Interface, namespace string, 
 const Marker = "chaos.example.com/edited"
 
 func recordOf(l *coordinationv1.Lease, gone bool) *event.Record {
-	r := &event.Record{Version: l.ResourceVersion, UID: string(l.UID), Gone: gone}
 	if gone {
-		return r
+		return &event.Record{}
 	}
-	r.Holder = ptr.Deref(l.Spec.HolderIdentity, "")
-	r.Transitions = int(ptr.Deref(l.Spec.LeaseTransitions, 0))
-	r.Seconds = int(ptr.Deref(l.Spec.LeaseDurationSeconds, 0))
+	r := &event.Record{Record: history.RecordOf(l), Author: author(l)}
 	if t := l.Spec.RenewTime; t != nil {
 		r.Renewed = t.Time
 	}
@@ -63,7 +60,6 @@ func recordOf(l *coordinationv1.Lease, gone bool) *event.Record {
 		r.Acquired = t.Time
 	}
 	r.Marked = l.Labels[Marker] != "" && l.Annotations[Marker] != ""
-	r.Author = author(l)
 	return r
 }
 

@@ -81,8 +81,8 @@ func TestTheCommentsDoNotGetWorse(t *testing.T) {
 }
 
 // The harness is what runs tests and is none: all lines of the Go files in test, except those whose names end in
-// _test.go. There were 15,270 of them before their programs shared one, and 12,979 after; the bound has room for what
-// breaks shards on purpose, and injects faults into them.
+// _test.go. There were 15,270 of them before their programs shared one, and 12,979 after. Since then came what breaks
+// shards on purpose, injects faults into them, and counts requests in faults that last.
 func TestTheHarnessDoesNotGrow(t *testing.T) {
 	lines := 0
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -97,7 +97,7 @@ func TestTheHarnessDoesNotGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d lines", lines)
-	if most := 13700; lines > most {
+	if most := 13620; lines > most {
 		t.Errorf("%d lines, want at most %d: share what two programs need, in test/harness or test/history", lines, most)
 	}
 }
