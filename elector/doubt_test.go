@@ -119,7 +119,7 @@ func TestAClaimInDoubtStaysSoWhenTheNextOneIsAnswered(t *testing.T) {
 	}
 }
 
-// A claim may be carried out until RenewDeadline after it was sent, and the others leave it alone for LeaseDuration then.
+// A claim may be carried out until RenewDeadline after it was sent. The others leave it alone for LeaseDuration then.
 func TestAClaimThatMayHaveLandedLateIsInDoubtUntilItHasLapsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration // the claim was sent

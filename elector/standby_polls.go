@@ -9,8 +9,8 @@ import (
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
-// freshPolls is how many polls follow each other within 1.2 RetryPeriods when the watch has failed. Most hand-overs come
-// in groups, as in a rollout.
+// freshPolls is how many polls follow each other within 1.2 RetryPeriods when the watch has failed. Most hand-overs
+// come in groups, as in a rollout.
 const freshPolls = 20
 
 // steadyPoll returns the time between two reads of a standby that cannot watch. With an attempt to open the watch every
