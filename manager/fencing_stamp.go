@@ -19,6 +19,7 @@ import (
 
 	"github.com/kube-elector/elector/elector"
 	"github.com/kube-elector/elector/manager/fencing"
+	"github.com/kube-elector/elector/manager/internal/builtin"
 )
 
 // FenceOption changes what Fenced makes.
@@ -39,8 +40,9 @@ type FenceOption func(*fence)
 // an object without this client, it must leave the annotation out.
 //
 // Subresources other than status are not stamped, because their bodies (such as a Scale or an Eviction) do not carry an
-// object's annotations. The API server drops the annotation from what is written to the status of a custom resource:
-// see [fencing.Settings.StatusToken] and [StampingEpoch].
+// object's annotations. Nor is the status of types whose API group is not part of Kubernetes, because the API server
+// drops annotations from what is written to the status of a custom resource: see [fencing.Settings.StatusToken] and
+// [StampingEpoch].
 func Stamping(types ...client.Object) FenceOption {
 	return func(f *fence) {
 		for _, obj := range types {
@@ -53,22 +55,26 @@ func Stamping(types ...client.Object) FenceOption {
 
 // StampingEpoch makes a fenced client stamp, as [Stamping] does, the types of all resources whose tokens the policy
 // [fencing.Epoch] compares under these settings. In writes of a custom resource's status it writes the token into the
-// field [fencing.Settings.StatusToken], too. A typed object must have that field, or it is not written.
+// field [fencing.Settings.StatusToken] instead. A typed object must have that field, or it is not written.
 func StampingEpoch(s fencing.Settings) FenceOption {
 	return func(f *fence) { f.epochs = append(f.epochs, s) }
 }
 
 // stamp is what one request writes beside the caller's fields.
 type stamp struct {
-	token  elector.Token // "" for nothing
-	status string        // the field of status that gets it, too; "" for none
+	token     elector.Token // "" for nothing
+	annotated bool          // the annotation gets it
+	status    string        // the field of status that gets it; "" for none
 }
+
+// empty reports whether the request is sent as it is.
+func (s stamp) empty() bool { return s.token == "" || !s.annotated && s.status == "" }
 
 func stampError(err error) error { return fmt.Errorf("stamp with the fencing token: %w", err) }
 
 // object stamps obj.
 func (s stamp) object(obj client.Object) error {
-	if s.token == "" {
+	if s.empty() {
 		return nil
 	}
 	s.annotate(obj)
@@ -89,6 +95,9 @@ type annotated interface {
 
 // annotate leaves the map as it was: other objects may share it.
 func (s stamp) annotate(obj annotated) {
+	if !s.annotated {
+		return
+	}
 	annotations := maps.Clone(obj.GetAnnotations())
 	if annotations == nil {
 		annotations = map[string]string{}
@@ -111,7 +120,7 @@ func (s stamp) typed(obj any) error {
 
 // configuration stamps what is applied.
 func (s stamp) configuration(obj runtime.ApplyConfiguration) error {
-	if s.token == "" {
+	if s.empty() {
 		return nil
 	}
 	u, ok := obj.(interface {
@@ -131,7 +140,7 @@ func (s stamp) configuration(obj runtime.ApplyConfiguration) error {
 // patch returns the patch with the stamp in it. A difference to an old copy of the object would not contain the token
 // if the copy has it already, and that is the write to refuse.
 func (s stamp) patch(obj client.Object, patch client.Patch) (client.Patch, error) {
-	if s.token == "" {
+	if s.empty() {
 		return patch, nil
 	}
 	switch patch.Type() {
@@ -167,7 +176,10 @@ func (p stampedPatch) Data(obj client.Object) ([]byte, error) {
 
 // data returns the object in JSON or YAML, or nil for an empty one, as JSON with the stamp in it.
 func (s stamp) data(data []byte) ([]byte, error) {
-	data, err := stampJSON(data, s.token)
+	data, err := asJSON(data)
+	if err == nil && s.annotated {
+		data, err = with(data, string(s.token), "metadata", "annotations", fencing.TokenAnnotation)
+	}
 	if err == nil && s.status != "" {
 		data, err = with(data, string(s.token), "status", s.status)
 	}
@@ -177,14 +189,12 @@ func (s stamp) data(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// stampJSON returns the object as JSON with the token in its annotation.
-func stampJSON(data []byte, token elector.Token) (_ []byte, err error) {
-	if data != nil && !json.Valid(data) { // an apply patch may be YAML, as which the API server reads it
-		if data, err = yaml.YAMLToJSON(data); err != nil {
-			return nil, err
-		}
+// asJSON returns the data of a patch as JSON. An apply may be YAML, as which the API server reads it.
+func asJSON(data []byte) ([]byte, error) {
+	if data == nil || json.Valid(data) {
+		return data, nil
 	}
-	return with(data, string(token), "metadata", "annotations", fencing.TokenAnnotation)
+	return yaml.YAMLToJSON(data)
 }
 
 // with returns the JSON object with the value at a path, on which null counts as empty. All else is left undecoded, so
@@ -231,7 +241,9 @@ func (f *fence) stampFor(ctx context.Context, t target) (stamp, error) {
 	if token == "" || t.kind.Empty() {
 		return stamp{}, nil
 	}
-	var s stamp
+	// The status of a custom resource carries no annotation. API servers before 1.36 drop it, too, but not its
+	// ownership, over which another field owner's apply then conflicts for ever.
+	s := stamp{annotated: !f.status || builtin.Types().IsGroupRegistered(t.kind.Group)}
 	for _, obj := range f.stamped {
 		kind, err := f.c.GroupVersionKindFor(obj)
 		if err != nil {

@@ -142,7 +142,7 @@ const stampOwner = client.FieldOwner("fencing.kube-elector.io")
 // conflicts reports whether an apply conflicts over the stamp, and whether over other fields.
 func (s stamp) conflicts(err error) (token, others bool) {
 	var status apierrors.APIStatus
-	if s.token == "" || !apierrors.IsConflict(err) || !errors.As(err, &status) || status.Status().Details == nil {
+	if s.empty() || !apierrors.IsConflict(err) || !errors.As(err, &status) || status.Status().Details == nil {
 		return false, false
 	}
 	fields := []string{".metadata.annotations." + fencing.TokenAnnotation, ".status." + s.status}

@@ -40,6 +40,8 @@ func TestStampingEpochWritesTheStatusOfCustomResources(t *testing.T) {
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypeWithName(group.WithKind("Beacon"), &beacon{})
 	mapper.Add(group.WithKind("Beacon"), meta.RESTScopeNamespace)
+	other := schema.GroupVersionKind{Group: "other.example.com", Version: "v1", Kind: "Beacon"}
+	mapper.Add(other, meta.RESTScopeNamespace)
 	if err := corev1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,9 @@ func TestStampingEpochWritesTheStatusOfCustomResources(t *testing.T) {
 		term, _ := elector.TermFromContext(ctx)
 		var sent []map[string]any
 		inner := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).Build()
-		c := Fenced(sentTo(inner, &sent), e, StampingEpoch(s))
+		plain := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"other": int64(7)}}}
+		plain.SetGroupVersionKind(other)
+		c := Fenced(sentTo(inner, &sent), e, StampingEpoch(s), Stamping(plain))
 		raw := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.com/v1", "kind": "Beacon", "status": map[string]any{"other": int64(7)}}}
 		typed := &beacon{}
 		typed.Status.Other = 7
@@ -63,12 +67,17 @@ func TestStampingEpochWritesTheStatusOfCustomResources(t *testing.T) {
 			annotation, status bool
 		}{
 			"Create":                       {func() error { return c.Create(ctx, &beacon{}) }, true, false},
-			"Status().Update":              {func() error { return c.Status().Update(ctx, typed) }, true, true},
-			"Status().Update unstructured": {func() error { return c.Status().Update(ctx, raw.DeepCopy()) }, true, true},
-			"Status().Patch":               {func() error { return c.Status().Patch(ctx, typed, patch) }, true, true},
+			"Status().Update":              {func() error { return c.Status().Update(ctx, typed) }, false, true},
+			"Status().Update unstructured": {func() error { return c.Status().Update(ctx, raw.DeepCopy()) }, false, true},
+			"Status().Patch":               {func() error { return c.Status().Patch(ctx, typed, patch) }, false, true},
 			"Status().Apply": {func() error {
 				return c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(raw.DeepCopy()))
-			}, true, true},
+			}, false, true},
+			"no field, Update":         {func() error { return c.Update(ctx, plain.DeepCopy()) }, true, false},
+			"no field, Status().Patch": {func() error { return c.Status().Patch(ctx, plain.DeepCopy(), patch) }, false, false},
+			"no field, Status().Apply": {func() error {
+				return c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(plain.DeepCopy()))
+			}, false, false},
 			"built in, Status().Update": {func() error { return c.Status().Update(ctx, &corev1.Pod{}) }, true, false},
 			"built in, Status().Patch":  {func() error { return c.Status().Patch(ctx, &corev1.Pod{}, patch) }, true, false},
 			"not guarded":               {func() error { return c.Create(ctx, &corev1.ConfigMap{}) }, false, false},

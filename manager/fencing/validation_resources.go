@@ -7,25 +7,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
-)
 
-// builtin returns the types that are part of Kubernetes.
-var builtin = sync.OnceValue(func() *runtime.Scheme {
-	s := runtime.NewScheme() // clientgoscheme.Scheme may have the operator's types in it
-	if err := clientgoscheme.AddToScheme(s); err != nil {
-		panic(err) // types that cannot be registered together
-	}
-	return s
-})
+	"github.com/kube-elector/elector/manager/internal/builtin"
+)
 
 // Stamped reports whether Epoch compares the tokens in objects of this resource, and returns the field of their status
 // that holds the token too, or "".
@@ -39,7 +29,7 @@ func (s Settings) Stamped(resource schema.GroupResource) (statusToken string, ok
 	if !s.Has(Epoch) || !slices.ContainsFunc(s.Resources, named) {
 		return "", false
 	}
-	if builtin().IsGroupRegistered(resource.Group) {
+	if builtin.Types().IsGroupRegistered(resource.Group) {
 		return "", true // their status carries annotations
 	}
 	return s.StatusToken, true
@@ -86,7 +76,7 @@ func groupFault(group string) string {
 		return mustBeNamed
 	case len(validation.IsDNS1123Subdomain(group)) > 0:
 		return "is not an API group: " + validation.IsDNS1123Subdomain(group)[0]
-	case !strings.Contains(group, ".") && !builtin().IsGroupRegistered(group):
+	case !strings.Contains(group, ".") && !builtin.Types().IsGroupRegistered(group):
 		return `does not exist: a group without a dot is one of Kubernetes' own, and the core group is ""`
 	}
 	return ""
@@ -125,7 +115,7 @@ func (s Settings) resourceFault(group, name string) string {
 
 // singular reports whether a built-in kind of the group has this singular name, and returns the plural.
 func singular(group, name string) (plural string, ok bool) {
-	for gvk := range builtin().AllKnownTypes() {
+	for gvk := range builtin.Types().AllKnownTypes() {
 		if gvk.Group != group || strings.ToLower(gvk.Kind) != name {
 			continue
 		}
