@@ -83,7 +83,7 @@ func perform(ctx context.Context, o options, b *board, w *witness, names []strin
 		err = errors.Join(err, c.close())
 	}()
 	b.say("Kubernetes %s, namespace %s, %d Beacons", c.version, c.namespace, o.objects)
-	b.say("to look in: kubectl --kubeconfig %s -n %s get beacons -w", c.kubeconfig, c.namespace)
+	b.say("to look in: kubectl --kubeconfig %s -n %s get beacons -w", shellWord(c.kubeconfig), c.namespace)
 	b.say("building examples/operator")
 	operator, err := buildOperator(ctx, o.out)
 	if err != nil {

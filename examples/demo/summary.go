@@ -14,6 +14,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -137,6 +138,17 @@ func writePictures(dir string, t timeline, subtitle string) ([]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// shellWord returns s as one word of a shell command.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:=@%", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // short returns a duration with three or four digits, which is as exact as it is.

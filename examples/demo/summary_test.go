@@ -66,6 +66,21 @@ func TestLostLeaseIsInTheTableWithoutASignal(t *testing.T) {
 	}
 }
 
+func TestPathsAreShownAsOneWordOfACommand(t *testing.T) {
+	for path, want := range map[string]string{
+		"/home/a/bin/kubeconfig":    "/home/a/bin/kubeconfig",
+		"/home/a b/c d":             "'/home/a b/c d'",
+		"/it's":                     `'/it'\''s'`,
+		"/a;b":                      "'/a;b'",
+		"":                          "''",
+		"/home/größe_1-2/x.y+z,@%=": "/home/größe_1-2/x.y+z,@%=",
+	} {
+		if got := shellWord(path); got != want {
+			t.Errorf("%q: got %s, want %s", path, got, want)
+		}
+	}
+}
+
 func TestDurationsAreShownToWhatCanBeBelieved(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0:                                  "0.0 ms",
