@@ -36,7 +36,7 @@ type self struct {
 type decision struct {
 	claim   []claim
 	give    []int
-	vanish  []int         // shards that are held, but whose Leases cannot be seen
+	vanish  []int         // shards that are held, but whose Leases the watch does not show
 	lost    []int         // shards that are held, but whose Leases say otherwise
 	tidy    []int         // shards that name this session, but are not held
 	confirm []session     // sessions that seem to have lapsed, or whose end others must be told
@@ -50,6 +50,7 @@ type claim struct {
 	base  *coordinationv1.Lease // nil: there is none
 	cause string
 	free  time.Time // since when nobody has held it, zero if that was not seen
+	at    time.Time // when that was decided
 }
 
 // decide returns what to do.
@@ -81,7 +82,7 @@ func (v *view) decide(me self, now time.Time) decision {
 					wait = max(wait, v.restLocked(me, s, cause, now))
 				}
 				if wait == 0 {
-					d.claim = append(d.claim, claim{i, s.lease, cause, s.free})
+					d.claim = append(d.claim, claim{i, s.lease, cause, s.free, now})
 				} else {
 					d.after(wait)
 				}
@@ -100,10 +101,10 @@ func (v *view) keepLocked(me self, d *decision, i int, give bool) {
 	s := v.slots[i]
 	s.free, s.want = time.Time{}, ""
 	switch {
-	case s.lease == nil:
-		d.vanish = append(d.vanish, i)
-	case !sameRecord(s.lease, me.claimed(i)):
+	case s.lease != nil && !sameRecord(s.lease, me.claimed(i)):
 		d.lost = append(d.lost, i)
+	case !v.names.visible(s.lease):
+		d.vanish = append(d.vanish, i)
 	case give:
 		d.give = append(d.give, i)
 	}

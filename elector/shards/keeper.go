@@ -169,12 +169,13 @@ func (k *keeper) sightLeft(now time.Time) time.Duration {
 
 // act does what decide says.
 func (k *keeper) act(now time.Time, d *decision) {
+	k.sight()
 	todo := k.s.view.decide(k.self(), now)
 	for _, i := range todo.lost {
 		k.holdings[i].lose(elector.ErrTakenOver)
 	}
 	for _, i := range todo.vanish {
-		k.look(k.holdings[i])
+		k.look(k.holdings[i], now, d)
 	}
 	for _, s := range todo.confirm {
 		k.confirm(s, now, d)

@@ -47,7 +47,7 @@ func (k *keeper) hold(c claim, lease *coordinationv1.Lease) {
 		info.AcquiredAt = lease.Spec.AcquireTime.Time
 		info.Transitions = int(*lease.Spec.LeaseTransitions)
 	}
-	h := &holding{shard: c.shard, lease: lease, part: k.term.Part(k.ctx, info)}
+	h := &holding{shard: c.shard, lease: lease, part: k.term.Part(k.ctx, info), seen: c.at}
 	k.holdings[c.shard] = h
 	k.s.began(h, c.cause, c.free)
 	go func() { // waited for by run
@@ -133,7 +133,7 @@ func (k *keeper) release(now time.Time, d *decision) {
 		}
 		switch seen := k.s.view.slot(i); {
 		case seen == nil:
-			k.look(h)
+			k.look(h, now, d)
 		case !sameRecord(seen, h.lease):
 			delete(k.holdings, i) // released by a request whose reply was lost, or edited
 		case k.may(now, &k.releases, k.maxReleases(), d):
@@ -166,35 +166,6 @@ func (k *keeper) free(i int, seen *coordinationv1.Lease) {
 	k.async(func(ctx context.Context) error { return k.s.client.release(ctx, seen) }, func(err error) {
 		k.releases--
 		k.answered(i, "cannot release a shard", err)
-	})
-}
-
-// look reads the Lease of a shard that has vanished from the watch. It may have been
-// deleted, or only have lost its labels.
-func (k *keeper) look(h *holding) {
-	if h.looking {
-		return
-	}
-	h.looking = true
-	var lease *coordinationv1.Lease
-	k.async(func(ctx context.Context) (err error) {
-		lease, err = k.s.client.read(ctx, k.s.client.names.shard(h.shard))
-		if err == nil && lease != nil && sameRecord(lease, h.lease) {
-			err = k.s.client.relabel(ctx, lease)
-			if lostRace(err) {
-				err = nil // the next look tells
-			}
-		}
-		return err
-	}, func(err error) {
-		h.looking = false
-		if err == nil && lease != nil || h.lost || k.holdings[h.shard] != h {
-			return
-		}
-		h.lose(elector.ErrLeaseDeleted)
-		if h.stopped {
-			k.drop(h)
-		}
 	})
 }
 

@@ -84,7 +84,8 @@ func (c *client) relabel(ctx context.Context, seen *coordinationv1.Lease) error 
 
 // annotate puts an annotation on the session's Lease. The Elector, which renews it, keeps it.
 func (c *client) annotate(ctx context.Context, by session, key string, value int64) error {
-	for {
+	for pause := time.Duration(0); ; pause = min(max(2*pause, firstBackoff), c.config.RetryPeriod) {
+		sleep(ctx, jitter(pause))
 		seen := c.view.replica(by)
 		if seen == nil {
 			return errors.New("the session's Lease is not there any more")
@@ -139,7 +140,11 @@ func (c *client) read(parent context.Context, name string) (*coordinationv1.Leas
 // confirm reads the Lease of a session that seems to have lapsed. If it has, the session's Lease is blanked after a
 // while, unless another replica was faster: those that come later could not know since when it has not changed.
 func (c *client) confirm(ctx context.Context, s session, after time.Duration) error {
-	if _, err := c.read(ctx, s.lease); err != nil {
+	lease, err := c.read(ctx, s.lease)
+	if err == nil && lease == nil {
+		err = c.bury(ctx, s)
+	}
+	if err != nil {
 		return err
 	}
 	if !c.view.confirmed(s) {
@@ -151,15 +156,30 @@ func (c *client) confirm(ctx context.Context, s session, after time.Duration) er
 		return nil
 	}
 	next := seen.DeepCopy()
-	at := &metav1.MicroTime{Time: time.Now().Truncate(time.Microsecond)}
-	next.Spec = coordinationv1.LeaseSpec{ // as the holder itself releases it
-		HolderIdentity: ptr.To(""), LeaseDurationSeconds: ptr.To[int32](1), AcquireTime: at, RenewTime: at,
-		LeaseTransitions: seen.Spec.LeaseTransitions,
-	}
+	next.Spec = blank()
+	next.Spec.LeaseTransitions = seen.Spec.LeaseTransitions
 	if _, err := c.write(ctx, false, next); err != nil && !lostRace(err) {
 		return err
 	}
 	return nil
+}
+
+// blank returns the record of a session as its holder releases it.
+func blank() coordinationv1.LeaseSpec {
+	at := &metav1.MicroTime{Time: time.Now().Truncate(time.Microsecond)}
+	return coordinationv1.LeaseSpec{HolderIdentity: ptr.To(""), LeaseDurationSeconds: ptr.To[int32](1), AcquireTime: at, RenewTime: at}
+}
+
+// bury makes a blank Lease for a session whose Lease is said to be missing. That proves it: replies can be wrong, and a
+// claim of a shard would not find out.
+func (c *client) bury(ctx context.Context, s session) error {
+	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: s.lease, Namespace: c.config.LeaseNamespace}, Spec: blank()}
+	c.label(next)
+	_, err := c.write(ctx, true, next)
+	if apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("a read says that there is no Lease: %w", err)
+	}
+	return err
 }
 
 // remove deletes a Lease if it still is as it was seen.

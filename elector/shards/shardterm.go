@@ -25,7 +25,9 @@ type holding struct {
 	stopped bool      // its work has returned
 	lost    bool      // its Lease is not ours any more, so there is nothing to release
 	lostAt  time.Time // when that was noticed
+	seen    time.Time // its Lease was there then, or later
 	looking bool      // its Lease is being looked for
+	again   time.Time // no look before: the latest has failed
 
 	failure error // why a callback did not return, nil if it did; read it once it has stopped
 }

@@ -110,7 +110,7 @@ func (j *judge) moves(since []history.Event, to time.Duration) {
 	if len(since) == 0 || j.twins() {
 		return
 	}
-	began, who := since[0].At, ""
+	began, who, lapses := since[0].At, "", !j.plan.Replicas[0].Release
 	kinds := map[history.Kind]int{}
 	for _, e := range since {
 		_, kind, _ := strings.Cut(e.Note, " ")
@@ -123,6 +123,7 @@ func (j *judge) moves(since []history.Event, to time.Duration) {
 		}
 		who = seat
 		kinds[e.Kind]++
+		lapses = lapses || e.Kind == history.ProcessEnded && !e.OK // it was killed, or its work did not stop
 	}
 	last := since[len(since)-1].At
 	members := len(j.alive(last, to))
@@ -136,7 +137,7 @@ func (j *judge) moves(since []history.Event, to time.Duration) {
 	case kinds[history.ProcessStarted] == 1 && kinds[history.ProcessEnded] == 0:
 	case kinds[history.ProcessEnded] == 1 && kinds[history.ProcessStarted] == 0:
 		most = j.ending(began, last)
-		if kinds[history.ProcessTold] == 0 || !j.plan.Replicas[0].Release {
+		if lapses {
 			within = l.LeaseDuration + 600*time.Millisecond + 6*j.plan.Distance
 		}
 	default:

@@ -33,7 +33,7 @@ var shardMutations = []mutation{
 		"					wait = s.guarded(now)\n", "					wait = 0\n",
 	}, {
 		"serves on beside another record", "decide.go",
-		"	case !sameRecord(s.lease, me.claimed(i)):\n", "	case false:\n",
+		"	case s.lease != nil && !sameRecord(s.lease, me.claimed(i)):\n", "	case false:\n",
 	}, {
 		"serves on without the shard's Lease", "decide.go",
 		"		d.vanish = append(d.vanish, i)\n", "",

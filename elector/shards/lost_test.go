@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+func (w *world) takeAway(i int) {
+	w.editShard(i, func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("x") })
+}
+
+// Another replica may have the shard LeaseDuration after the loss. The process must be gone by then, whatever
+// DrainTimeout is.
+func TestWorkOfALostShardMayRunOnForLeaseDurationWithoutRenewDeadline(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		a := w.member("a", func(c *elector.Config) { c.DrainTimeout = time.Hour })
+		release := make(chan struct{})
+		defer close(release)
+		a.work = func(ctx context.Context, _ int) {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), elector.ErrTakenOver) {
+				<-release
+			}
+		}
+		a.start()
+		w.settled(time.Second, a)
+		w.pass(5 * time.Second)
+		i := w.of(a)
+		w.takeAway(i)
+		w.pass(4900 * time.Millisecond)
+		select {
+		case <-a.done:
+			t.Error("the work had no time to stop")
+		default:
+		}
+		if err := a.result(200 * time.Millisecond); !errors.Is(err, elector.ErrDrainTimeout) || !strings.Contains(err.Error(), fmt.Sprint("shard ", i)) {
+			t.Errorf("Start returned %v", err)
+		}
+		if a.Healthz(nil) == nil {
+			t.Error("the replica is healthy")
+		}
+	})
+}
+
+// A shard that is being given back is held until its work has ended, and can be lost meanwhile.
+func TestTheLossOfAShardIsNoticedWhileItsWorkEnds(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		a := w.member("a")
+		a.work = func(ctx context.Context, _ int) {
+			<-ctx.Done()
+			<-a.done // it ends with its process
+		}
+		a.start()
+		w.settled(time.Second, a)
+		w.member("b").start()
+		given := -1
+		w.until(time.Second, "a shard is given back", func() bool {
+			for i := range 2 {
+				if isEnding(a, i) {
+					given = i
+				}
+			}
+			return given >= 0
+		})
+		if _, ok := a.Term(given); !ok {
+			t.Error("a shard is not held any more though its work has not ended")
+		}
+		w.takeAway(given)
+		w.pass(10 * time.Millisecond)
+		if term, ok := a.Term(given); ok {
+			t.Errorf("a shard that was lost is held for another %v", term.Remaining())
+		}
+		if err := a.result(5100 * time.Millisecond); !errors.Is(err, elector.ErrDrainTimeout) {
+			t.Errorf("Start returned %v", err)
+		}
+	})
+}
+
+// An administrator puts back a record that names a's session, over that of b, whose work takes its time to end.
+func TestAnOldRecordOfThisSessionIsNoClaim(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.drain = 4 * time.Second
+		a := w.member("a").start()
+		w.settled(time.Second, a)
+		old := []coordinationv1.LeaseSpec{w.shardLease(0).Spec, w.shardLease(1).Spec}
+		b := w.member("b").start()
+		w.settled(10*time.Second, a, b)
+		i := w.of(b)
+		b.stop() // so that a wants it
+		w.pass(100 * time.Millisecond)
+		w.editShard(i, func(l *coordinationv1.Lease) { l.Spec = old[i] })
+		w.settled(20*time.Second, a)
+	})
+}
+
+// Something deletes the Lease of a shard whenever it is made.
+func TestAShardThatIsLostAgainAndAgainIsClaimedSeldom(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		a := w.member("a").start()
+		w.settled(time.Second, a)
+		w.server.OnWrite(func(write leasetest.Write) {
+			if write.Old == nil && write.New.Name == (names{testSet}).shard(0) {
+				go func() {
+					<-time.After(10 * time.Millisecond)
+					w.server.Delete(testNamespace, write.New.Name)
+				}()
+			}
+		})
+		w.server.Delete(testNamespace, names{testSet}.shard(0))
+		w.server.ResetRequests()
+		w.pass(5 * time.Minute)
+		if n := w.server.Requests("a", "create"); n < 10 || n > 60 {
+			t.Errorf("it has made the Lease %d times in five minutes", n)
+		}
+		if n := w.count(a); n < 3 {
+			t.Errorf("it serves %d other shards", n)
+		}
+	})
+}
+
+// A replica that has crashed keeps those with another number of shards out until its session has lapsed.
+func TestACrashedReplicaWithAnotherNumberIsNotWaitedForForEver(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		a := w.member("a").start()
+		w.settled(time.Second, a)
+		b := w.memberOf(16, "b")
+		b.callbacks.OnOtherCount = func(error) {}
+		b.start()
+		w.pass(5 * time.Second)
+		a.crash()
+		w.pass(12 * time.Second)
+		if held := b.Held(); len(held) > 0 {
+			t.Errorf("b has %v though a's session lasts", held)
+		}
+		w.until(14*time.Second, "the other has all", func() bool { return len(b.Held()) == 16 })
+	})
+}
+
+// isEnding reports whether the context of the shard's term has ended, and the term has not.
+func isEnding(m *member, shard int) bool {
+	m.Shards.mu.Lock()
+	h := m.held[shard]
+	m.Shards.mu.Unlock()
+	return h != nil && h.part.Context().Err() != nil
+}
