@@ -107,6 +107,38 @@ func TestFailuresToWatchThePodAreTriedAgainMoreAndMoreSlowly(t *testing.T) {
 	})
 }
 
+// Polls see the Lease change late, which is not the holder's silence.
+func TestAStandbyThatCanWatchNothingAsksAboutThePodOnlyWhenTheHolderIsSilent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.contained("a", atOnce)
+		a.start()
+		a.leads(time.Second)
+		b := w.contained("b", atOnce)
+		gets, watches := 0, 0
+		b.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			switch {
+			case op.Verb == "watch":
+				f.Err = apierrors.NewInternalError(errors.New("boom"))
+				watches++
+			case op.Resource == "pods":
+				gets++
+			}
+			return f
+		})
+		b.start()
+		time.Sleep(time.Hour)
+		if gets > 0 || watches > 2*(2*60+15) {
+			t.Errorf("%d reads of the Pod and %d tries to watch something in an hour", gets, watches)
+		}
+		renewed := w.lease().Spec.RenewTime.Time
+		a.ends()
+		b.leads(time.Minute)
+		if took := time.Since(renewed); gets == 0 || took > 5*DefaultRetryPeriod {
+			t.Errorf("%s leads %v after the last renewal, with %d reads of the Pod", b.id, took, gets)
+		}
+	})
+}
+
 func TestRequestsAboutPodsThatHangKeepNothingWaiting(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.contained("a", atOnce)

@@ -75,7 +75,7 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 				e.tries.confirms.Ended(m, e.config.steadyPoll(), 0)
 			}
 		case look == 0:
-			if obs.Holder() != "" && m.StandbySince(obs.Changed) >= e.tries.rhythm.patience(e.config.RetryPeriod) {
+			if obs.Holder() != "" && m.StandbySince(obs.Changed) >= e.silence(watch) {
 				e.crash.holderSilent(obs)
 			}
 			e.look(ctx, changed, watch)
@@ -84,6 +84,15 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 		}
 	}
 	return lease.Observation{}, nil, false
+}
+
+// silence returns for how long nothing of a holder must have been seen that may be dead.
+func (e *Elector) silence(watch lease.WatchState) time.Duration {
+	silence := e.tries.rhythm.patience(e.config.RetryPeriod)
+	if !watch.Trusted {
+		silence += e.tries.interval // what was written since the last poll is seen by the next
+	}
+	return silence
 }
 
 // claimIn returns how long the Lease must not be claimed yet.
