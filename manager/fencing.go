@@ -60,6 +60,7 @@ var exposeRefusals = sync.OnceFunc(func() { metrics.Registry.MustRegister(refuse
 type fencer struct {
 	settings fencing.Settings
 	objects  []client.Object
+	epoch    []client.Object // those that keep late writes of a crashed leader out, if that is asked
 	client   client.Client
 }
 

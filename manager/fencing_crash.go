@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
@@ -25,15 +23,24 @@ func (m *Manager) fenceCrashes() error {
 	if err != nil {
 		return fmt.Errorf("manager: %w", err)
 	}
-	detection.Fenced = func(ctx context.Context) bool { return m.inForce(ctx, objects) }
+	m.fencer.epoch = objects
+	detection.Fenced = m.epochInForce
 	return nil
 }
 
-// inForce reports whether the policies are in the cluster as they should be.
-func (m *Manager) inForce(ctx context.Context, objects []client.Object) bool {
+// prepareForCrash looks once for what a crash is going to make this replica look for. Then the client has learned of the
+// API group, and has a connection, before it is in a hurry.
+func (m *Manager) prepareForCrash(ctx context.Context) {
+	if m.fencer != nil && len(m.fencer.epoch) > 0 {
+		_ = fencing.Installed(ctx, m.fencer.client, m.fencer.epoch...)
+	}
+}
+
+// epochInForce reports whether the policy Epoch is in the cluster as it should be.
+func (m *Manager) epochInForce(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeoutCause(ctx, preflightTimeout, errors.New("no answer in time"))
 	defer cancel()
-	err := fencing.Installed(ctx, m.fencer.client, objects...)
+	err := fencing.Installed(ctx, m.fencer.client, m.fencer.epoch...)
 	if err != nil && ctx.Err() == nil {
 		m.gate.log.InfoContext(ctx, "late writes of the leader that has crashed may be accepted: the fencing policy is not known to be in force", "err", err)
 	}

@@ -268,6 +268,7 @@ func (m *Manager) beside(ctx context.Context) (end func()) {
 	group.Go(func() { p.preflight(checking) })
 	if m.config.CrashDetection != nil {
 		group.Go(func() { p.checkPods(checking) })
+		group.Go(func() { m.prepareForCrash(checking) })
 	}
 	group.Go(func() { m.events.run(running) })
 	if m.services != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -93,12 +92,7 @@ func (c *Container) Report(r Report) error {
 		c.server.DeletePod(c.namespace, c.pod)
 		return nil
 	}
-	c.edit(func(pod *corev1.Pod) {
-		now := metav1.NewTime(time.Now())
-		r.change(pod, &corev1.ContainerStateTerminated{
-			ExitCode: 137, Reason: "Error", Message: string(message), FinishedAt: now, ContainerID: c.id(),
-		})
-	})
+	c.edit(func(pod *corev1.Pod) { r.edit(pod, string(message), c.id()) })
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 )
 
@@ -18,6 +17,22 @@ type Report struct {
 	Name    string
 	deletes bool // the Pod
 	change  func(*corev1.Pod, *corev1.ContainerStateTerminated)
+}
+
+// Edit changes the Pod as the report does, for a test that plays the kubelet on another API server. log is the text of
+// the termination log of the Pod's first container, whose containerID the Pod must name. Edit returns false, and changes
+// nothing, if the report is that the Pod is deleted.
+func (r Report) Edit(pod *corev1.Pod, log string) bool {
+	if !r.deletes {
+		r.edit(pod, log, statusOf(pod).ContainerID)
+	}
+	return !r.deletes
+}
+
+func (r Report) edit(pod *corev1.Pod, log, containerID string) {
+	r.change(pod, &corev1.ContainerStateTerminated{
+		ExitCode: 137, Reason: "Error", Message: log, FinishedAt: metav1.NewTime(time.Now()), ContainerID: containerID,
+	})
 }
 
 // Exited returns the report of a container whose process has ended with this exit code: 137 after SIGKILL, for example.
@@ -48,8 +63,9 @@ func TrueReports() []Report {
 			}
 		}},
 		{Name: "a sidecar", change: func(pod *corev1.Pod, t *corev1.ContainerStateTerminated) {
-			pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses = pod.Status.ContainerStatuses, nil
-			pod.Status.InitContainerStatuses[0].State = corev1.ContainerState{Terminated: t}
+			status := *statusOf(pod)
+			status.State = corev1.ContainerState{Terminated: t}
+			pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}, nil
 		}},
 	}
 	return all
@@ -114,7 +130,7 @@ func FalseReports() []Report {
 			statusOf(pod).State = corev1.ContainerState{Terminated: t}
 		}},
 		{Name: "another Pod of that name", change: func(pod *corev1.Pod, t *corev1.ContainerStateTerminated) {
-			pod.UID = types.UID(strings.Repeat("f", 8) + string(pod.UID)[8:])
+			pod.UID = "another-" + pod.UID
 			statusOf(pod).State = corev1.ContainerState{Terminated: t}
 		}},
 	}

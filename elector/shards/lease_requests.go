@@ -85,7 +85,7 @@ func (c *client) relabel(ctx context.Context, seen *coordinationv1.Lease) error 
 // annotate puts an annotation on the session's Lease. The Elector, which renews it, keeps it.
 func (c *client) annotate(ctx context.Context, by session, key string, value int64) error {
 	for pause := time.Duration(0); ; pause = min(max(2*pause, firstBackoff), c.config.RetryPeriod) {
-		sleep(ctx, jitter(pause))
+		wait.Sleep(ctx, jitter(pause))
 		seen := c.view.replica(by)
 		if seen == nil {
 			return errors.New("the session's Lease is not there any more")

@@ -28,15 +28,17 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// allowInstalling gives the operator the right to install its policies.
-func (o *operator) allowInstalling(t *testing.T) {
+// allowInstalling gives the operator the right to install its policies, and allowPolicies any right to policies.
+func (o *operator) allowInstalling(t *testing.T) { o.allowPolicies(t, "get", "create", "patch") }
+
+func (o *operator) allowPolicies(t *testing.T, verbs ...string) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: "fencing-" + o.ns}
 	role := &rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
 		{
 			APIGroups: []string{"admissionregistration.k8s.io"},
 			Resources: []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"},
-			Verbs:     []string{"get", "create", "patch"},
+			Verbs:     verbs,
 		},
 		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get"}},
 	}}
