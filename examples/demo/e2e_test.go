@@ -55,8 +55,8 @@ func TestDemoShowsThreeChangesOfLeader(t *testing.T) {
 			t.Errorf("change %d, a %s, took %v with a lease duration of 4s", i+1, fault, gap)
 		}
 	}
-	if !strings.Contains(d.text(), " 0 of them by a leader of the past") {
-		t.Error("it does not say that no leader of the past has written")
+	if !strings.Contains(d.text(), " 0 of them by a former leader") {
+		t.Error("it does not say that no former leader has written")
 	}
 	d.wantNothingLeft()
 	for _, name := range []string{"timeline.svg", "timeline.html"} {

@@ -121,7 +121,7 @@ func summarise(out io.Writer, o options, b *board, w *witness) error {
 	}
 	_, _ = fmt.Fprintf(out, "\n%s\n\n", wrap(subtitle, width))
 	writeTable(out, found, room)
-	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a leader of the past.\n\n", flashes, len(stale))
+	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a former leader.\n\n", flashes, len(stale))
 	for _, line := range measured {
 		_, _ = fmt.Fprintln(out, wrap(line, width))
 	}

@@ -34,7 +34,7 @@ func TestWitnessFindsTheFlashOfALeaderOfThePast(t *testing.T) {
 	}
 	w.seeBeacon(flashed("x", "99", 4))
 	if flashes, stale := w.verdict(); flashes != 5 || len(stale) != 1 {
-		t.Errorf("there were %d flashes and %v, want 5 and one of the past", flashes, stale)
+		t.Errorf("there were %d flashes and %v, want 5 and one of a former leader", flashes, stale)
 	}
 }
 
