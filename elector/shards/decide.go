@@ -68,7 +68,7 @@ func (v *view) decide(me self, now time.Time) decision {
 		}
 		switch grasp := me.grasp(i, s.lease); grasp {
 		case active, ending:
-			v.keepLocked(me, &d, i, grasp == active && want != v.self)
+			v.keepLocked(me, &d, i, grasp == active && want != v.self && v.canClaimLocked(want, now))
 		case apart:
 			wait, cause := v.claimableLocked(me, s, now)
 			mine := s.owner == me.session
@@ -108,6 +108,13 @@ func (v *view) keepLocked(me self, d *decision, i int, give bool) {
 	case give:
 		d.give = append(d.give, i)
 	}
+}
+
+// canClaimLocked reports whether a member may still claim what it is given. One that has not renewed its session for
+// long cannot, and other replicas may have noticed a little earlier that it has lapsed.
+func (v *view) canClaimLocked(member string, now time.Time) bool {
+	r := v.replicas[member]
+	return r == nil || r.lapsesIn(v.own, now) > v.own/10
 }
 
 // claimableLocked returns how long a shard must still be left alone, and what

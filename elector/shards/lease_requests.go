@@ -124,6 +124,7 @@ func (c *client) write(parent context.Context, create bool, next *coordinationv1
 
 // read reads one Lease, whatever its labels. It returns nil if there is none.
 func (c *client) read(parent context.Context, name string) (*coordinationv1.Lease, error) {
+	before := c.view.known(name)
 	lease, err := call(parent, c, func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Get(ctx, name, metav1.GetOptions{})
 	})
@@ -133,7 +134,7 @@ func (c *client) read(parent context.Context, name string) (*coordinationv1.Leas
 	case err != nil:
 		return nil, err
 	}
-	c.view.sawRead(lease)
+	c.view.sawRead(lease, before)
 	return lease, nil
 }
 

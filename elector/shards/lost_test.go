@@ -106,6 +106,23 @@ func TestAnOldRecordOfThisSessionIsNoClaim(t *testing.T) {
 	})
 }
 
+// Of two with one Identity one has the session, and the other stands by, with a watch that has died. An administrator
+// blanks the session's holder, and the other claims it. It must not take the session before for one that has lapsed.
+func TestASessionThatIsReplacedUnseenMayLast(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.drain = 4 * time.Second
+		a := w.member("a").start()
+		w.settled(time.Second, a)
+		b := w.member("a")
+		b.start()
+		w.pass(5 * time.Second)
+		b.client.StallWatches()
+		w.pass(time.Minute)
+		w.editSession("a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+		w.until(40*time.Second, "the other serves", func() bool { return len(b.Held()) == 1 })
+	})
+}
+
 // Something deletes the Lease of a shard whenever it is made.
 func TestAShardThatIsLostAgainAndAgainIsClaimedSeldom(t *testing.T) {
 	inWorld(t, 4, func(w *world) {

@@ -33,7 +33,7 @@ func (k *keeper) sight() {
 func (k *keeper) look(h *holding, now time.Time, d *decision) {
 	left := k.s.config.RenewDeadline - now.Sub(h.seen)
 	if left <= 0 {
-		k.gone(h)
+		k.lost(h, elector.ErrLeaseDeleted)
 		return
 	}
 	d.after(left)
@@ -64,17 +64,19 @@ func (k *keeper) look(h *holding, now time.Time, d *decision) {
 			k.s.troubled("cannot find out what became of a shard's Lease", err)
 		}
 		switch {
-		case lease != nil:
+		case lease != nil && sameRecord(lease, h.lease):
 			h.seen = later(h.seen, now)
+		case lease != nil:
+			k.lost(h, elector.ErrTakenOver)
 		case err == nil:
-			k.gone(h)
+			k.lost(h, elector.ErrLeaseDeleted)
 		}
 	})
 }
 
-// gone ends the term of a shard whose Lease has been deleted, as far as this replica can tell.
-func (k *keeper) gone(h *holding) {
-	h.lose(elector.ErrLeaseDeleted)
+// lost ends the term of a shard whose Lease is not there any more, or another's, as far as this replica can tell.
+func (k *keeper) lost(h *holding, cause error) {
+	h.lose(cause)
 	if h.stopped {
 		k.drop(h)
 	}

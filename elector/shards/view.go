@@ -25,6 +25,7 @@ type view struct {
 	replicas map[string]*replica
 	slots    map[int]*slot
 	sighted  time.Time          // the set is known as it was then, or later
+	gap      bool               // what is taken in now comes from a read, before which changes may not have been seen
 	ended    map[session]bool   // sessions of this process that are over
 	rivals   map[string]session // replicas with another count when this one's session was first seen
 	members  []string           // those that order is of
@@ -66,14 +67,23 @@ func (v *view) heard(lease *coordinationv1.Lease) {
 	}
 }
 
-// sawRead takes in the reply to a read of one Lease, also if it is no newer than what is known: it may be one that has
-// lost its labels, and seemed to vanish.
-func (v *view) sawRead(lease *coordinationv1.Lease) {
+// known returns what version of a Lease is known, for sawRead. Take it before a read is requested.
+func (v *view) known(name string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if known, ok := v.versions[lease.Name]; ok && older(lease.ResourceVersion, known) {
+	return v.versions[name]
+}
+
+// sawRead takes in the reply to a read of one Lease, before which a version was known. If nothing was learned since, it
+// is believed whatever its version: it may be one without labels, which seemed to vanish later than it was written.
+func (v *view) sawRead(lease *coordinationv1.Lease, before string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if known := v.versions[lease.Name]; known != before && older(lease.ResourceVersion, known) {
 		return
 	}
+	v.gap = true
+	defer func() { v.gap = false }()
 	v.takeLocked(lease.Name, lease, lease.ResourceVersion, time.Now())
 }
 
@@ -93,6 +103,8 @@ func (v *view) sawList(leases []coordinationv1.Lease, version string, sent time.
 	if older(version, mark) {
 		clear(v.versions)
 	}
+	v.gap = true
+	defer func() { v.gap = false }()
 	there := map[string]bool{}
 	for i := range leases {
 		lease := &leases[i]
@@ -170,7 +182,7 @@ func (v *view) sawReplicaLocked(name string, lease *coordinationv1.Lease, now ti
 		v.replicas[name] = r
 	}
 	before, standing := r.current, r.standing()
-	r.saw(lease, !v.listed, v.own, now)
+	r.saw(lease, !v.listed, v.gap, v.own, now)
 	if name == v.self && r.current != before && r.held() {
 		v.arrivedLocked()
 	}

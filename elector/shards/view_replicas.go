@@ -31,8 +31,8 @@ type replica struct {
 }
 
 // saw takes in the replica's Lease as it is now, or nil if it has vanished. first says that it is seen in the first
-// list, where anything may be long dead.
-func (r *replica) saw(lease *coordinationv1.Lease, first bool, own time.Duration, now time.Time) {
+// list, where anything may be long dead. gap says that changes before may not have been seen.
+func (r *replica) saw(lease *coordinationv1.Lease, first, gap bool, own time.Duration, now time.Time) {
 	if lease == nil {
 		r.visible = false // not a sign of life
 		return
@@ -52,10 +52,14 @@ func (r *replica) saw(lease *coordinationv1.Lease, first bool, own time.Duration
 	if before != nil && next != r.current {
 		switch last := r.current.acquired; {
 		case last == 0:
-		case r.over || succeeds(before, lease):
+		case r.over || succeeds(before, lease, gap):
 			r.ended(last)
 		default:
-			r.doubted, r.doubtedUntil = last, r.changed.Add(duration(before, own, elector.MaxLeaseDuration))
+			since := r.changed
+			if gap { // it may have been renewed
+				since = now
+			}
+			r.doubted, r.doubtedUntil = last, since.Add(duration(before, own, elector.MaxLeaseDuration))
 		}
 		r.over, r.unfit = false, false
 	}
@@ -70,15 +74,17 @@ func (r *replica) ended(acquired int64) {
 }
 
 // succeeds reports whether a session's Lease shows that the session before has ended: its holder has released it, or a
-// claim has replaced it, which is made when it has lapsed. Administrators delete Leases, or blank only the holder.
-func succeeds(before, lease *coordinationv1.Lease) bool {
+// claim has replaced it, which is made when it has lapsed. Administrators delete Leases, or blank only the holder. If
+// that was not seen, the claim that came after it shows nothing.
+func succeeds(before, lease *coordinationv1.Lease, gap bool) bool {
 	if before.UID != lease.UID {
 		return false
 	}
+	claims := ptr.Deref(lease.Spec.LeaseTransitions, 0) - ptr.Deref(before.Spec.LeaseTransitions, 0)
 	if holder(lease) == "" {
-		return ptr.Deref(lease.Spec.LeaseDurationSeconds, 0) == 1
+		return ptr.Deref(lease.Spec.LeaseDurationSeconds, 0) == 1 && (claims == 0 || !gap)
 	}
-	return ptr.Deref(lease.Spec.LeaseTransitions, 0) > ptr.Deref(before.Spec.LeaseTransitions, 0)
+	return claims > 0 && !gap
 }
 
 // lapsesIn returns how long the current session must still be taken to last: 0 when it has not changed for its

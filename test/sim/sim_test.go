@@ -32,6 +32,7 @@ var (
 	patience = flag.Duration("sim.patience", time.Minute, "how long one seed may take before all goroutines are shown and that is it")
 	goOn     = flag.Bool("sim.goon", false, "go on after a seed that fails")
 	sharded  = flag.Bool("sim.shards", false, "replicas share shards, instead of electing a leader")
+	quiet    = flag.Bool("sim.quiet", true, "in long plans of shards, have long times in which nothing happens")
 	keep     = flag.String("sim.keep", "", "a directory for the whole history of each seed that fails, which may not fail again")
 	only     = flag.String("sim.kinds", "", "draw faults of these kinds only, such as stuck,deaf, and no odd replicas")
 )
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 
 func mix() Mix {
 	m := Everything()
-	m.Quiet = true
+	m.Quiet = *quiet
 	if *plain {
 		m.Plain = AllPlain
 	}

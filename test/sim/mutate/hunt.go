@@ -86,12 +86,12 @@ func bySeeds(ctx context.Context, p place, m mutation, binary string) (row strin
 
 // bySeedsOfShards runs the simulation of shards.
 func bySeedsOfShards(ctx context.Context, p place, _ mutation, binary string) (row string, err error) {
-	return p.simulate(ctx, binary, "-sim.shards")
+	return p.simulate(ctx, binary, "-sim.shards", "-sim.quiet=false") // long plans could be taken for ones that do not end
 }
 
-func (p place) simulate(ctx context.Context, binary, how string) (row string, err error) {
-	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-sim.shrink=false", "-sim.patience=2m",
-		fmt.Sprint("-sim.seeds=", p.limit), how).CombinedOutput()
+func (p place) simulate(ctx context.Context, binary string, how ...string) (row string, err error) {
+	out, err := exec.CommandContext(ctx, binary, append(how, "-test.run", "^TestSeeds$", "-test.timeout", "0",
+		"-sim.shrink=false", "-sim.patience=4m", fmt.Sprint("-sim.seeds=", p.limit))...).CombinedOutput()
 	hit := found.FindStringSubmatch(string(out))
 	switch {
 	case err == nil:

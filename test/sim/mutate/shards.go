@@ -27,7 +27,10 @@ var shardMutations = []mutation{
 		"		if some && s.lease == nil {\n", "		if some && false {\n",
 	}, {
 		"takes a session for ended whose Lease was deleted", "view_replicas.go",
-		"		case r.over || succeeds(before, lease):\n", "		case true:\n",
+		"		case r.over || succeeds(before, lease, gap):\n", "		case true:\n",
+	}, {
+		"takes a session for ended because another has its Lease, whatever it has not seen", "view_replicas.go",
+		"	return claims > 0 && !gap\n", "	return claims > 0\n",
 	}, {
 		"takes an old record of its own for a claim of its own", "decide.go",
 		"					wait = s.guarded(now)\n", "					wait = 0\n",
@@ -37,6 +40,15 @@ var shardMutations = []mutation{
 	}, {
 		"serves on without the shard's Lease", "decide.go",
 		"		d.vanish = append(d.vanish, i)\n", "",
+	}, {
+		"serves on while it cannot find out what became of a Lease", "vanish.go",
+		"	if left <= 0 {\n", "	if false {\n",
+	}, {
+		"looks for a Lease that has vanished again and again without a pause", "vanish.go",
+		"h.looking, h.again = false, time.Now().Add(jitter(2*k.s.config.RetryPeriod))\n", "h.looking = false\n",
+	}, {
+		"believes that a session's Lease is missing because a reply says so", "requests.go",
+		"	if err == nil && lease == nil {\n", "	if err == nil && lease == nil && false {\n",
 	}, {
 		"serves on though it sees nothing of the set", "keeper.go",
 		"left := k.sightLeft(now); left <= 0 {\n", "left := k.sightLeft(now); false {\n",
