@@ -13,6 +13,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // Annotations of a Lease that an Elector holds or has released. [ReadLease] reads them. They are for other processes
@@ -29,8 +31,9 @@ const (
 	// leader removes those that it does not set itself.
 	LeaderAnnotationsAnnotation = "kube-elector.io/leader-annotations"
 	// ContainerAnnotation names the run of a container that the holder lives in, with
-	// [Config.CrashDetection]: its Pod's namespace/name and UID, what its termination log says, and its
-	// name if that is known, separated by spaces. Without it the others wait until the Lease lapses.
+	// [Config.CrashDetection]: its Pod's namespace/name and UID, what its termination log says, its
+	// name if that is known, and a hash of the holder's Identity, separated by spaces. Without it the
+	// others wait until the Lease lapses.
 	ContainerAnnotation = "kube-elector.io/container"
 	// LastTermAnnotation says how the term before the present one ended or, on a released Lease, the last one. It is a
 	// [LastTerm] in JSON.
@@ -70,30 +73,30 @@ type marks struct {
 
 // put replaces the marks of the write before by those of a write that names a holder, unless signature is "". What does
 // not fit into the annotations of others is left out.
-func (m marks) put(lease *coordinationv1.Lease, signature string) {
+func (m marks) put(object *coordinationv1.Lease, signature string) {
 	for k, v := range m.labels {
-		metav1.SetMetaDataLabel(&lease.ObjectMeta, k, v)
+		metav1.SetMetaDataLabel(&object.ObjectMeta, k, v)
 	}
-	request := lease.Annotations[StepDownAnnotation]
-	for _, key := range leaderKeys(lease.Annotations) {
-		delete(lease.Annotations, key)
+	request := object.Annotations[StepDownAnnotation]
+	for _, key := range leaderKeys(object.Annotations) {
+		delete(object.Annotations, key)
 	}
 	for _, key := range []string{WriterAnnotation, LeaderTokenAnnotation, LeaderAnnotationsAnnotation, ContainerAnnotation, LastTermAnnotation, StepDownAnnotation} {
-		delete(lease.Annotations, key)
+		delete(object.Annotations, key)
 	}
 	set := func(group map[string]string) {
 		all := map[string]string{}
-		maps.Copy(all, lease.Annotations)
+		maps.Copy(all, object.Annotations)
 		maps.Copy(all, group)
 		if room(all) >= 0 {
-			lease.Annotations = all
+			object.Annotations = all
 		}
 	}
 	if signature != "" {
 		set(map[string]string{WriterAnnotation: signature})
 		set(map[string]string{LeaderTokenAnnotation: string(m.token)})
 		if m.container != "" {
-			set(map[string]string{ContainerAnnotation: m.container})
+			set(map[string]string{ContainerAnnotation: lease.Tied(m.container, lease.Holder(object))})
 		}
 		if request != "" && request == string(m.token) { // it is being obeyed
 			set(map[string]string{StepDownAnnotation: request})
@@ -107,7 +110,7 @@ func (m marks) put(lease *coordinationv1.Lease, signature string) {
 	if last := m.last; last != nil {
 		if signature == "" { // by its time others know that it is about this release
 			released := *last
-			released.Ended = lease.Spec.RenewTime.Time
+			released.Ended = object.Spec.RenewTime.Time
 			last = &released
 		}
 		set(map[string]string{LastTermAnnotation: last.encode()})

@@ -15,6 +15,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/internal/crash"
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -189,6 +190,23 @@ func TestAReportAboutARestoredRecordDoesNotFreeThePresentHoldersLease(t *testing
 		c.leads(time.Minute)
 		if took := time.Since(renewed); took < DefaultLeaseDuration {
 			t.Errorf("claimed %v after the last renewal of a leader that may live", took)
+		}
+	})
+}
+
+// Somebody has taken the Lease from a leader that is dead. The rest of the record is the leader's.
+func TestAHolderThatWasWrittenByHandIsNotDead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := w.led(atOnce)
+		a.crash()
+		edited := time.Now()
+		w.edit(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("somebody") })
+		a.report(leasetest.Exited(137))
+		c := w.contained("c", atOnce)
+		c.start()
+		b.leads(time.Minute)
+		if took := time.Since(edited); took < DefaultLeaseDuration {
+			t.Errorf("claimed %v after somebody's name was written", took)
 		}
 	})
 }

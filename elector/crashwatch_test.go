@@ -86,14 +86,14 @@ func TestOnlyThePodOfAnotherProcessThatCanBeProvenDeadIsWatched(t *testing.T) {
 		requests := b.podRequests(nil)
 		b.start()
 		for _, annotation := range []string{"rubbish", "ns/p uid", strings.Repeat("x", 100<<10), "ns/pod 1 " + strings.Repeat("A", 26) + " main more"} {
-			w.edit(func(l *coordinationv1.Lease) { l.Annotations[ContainerAnnotation] = annotation })
+			w.edit(func(l *coordinationv1.Lease) { l.Annotations[ContainerAnnotation] = lease.Tied(annotation, "a") })
 			time.Sleep(10 * time.Second)
 		}
 		if got := requests.take(); len(got) > 0 {
 			t.Errorf("%q", got)
 		}
 		w.edit(func(l *coordinationv1.Lease) { // as an old copy would have it
-			l.Annotations[ContainerAnnotation] = "ns/pod 1 " + strings.Repeat("A", 26)
+			l.Annotations[ContainerAnnotation] = lease.Tied("ns/pod 1 "+strings.Repeat("A", 26), "a")
 			l.Annotations[WriterAnnotation] = "nonce 2020-01-01T00:00:00.000000Z id"
 		})
 		synctest.Wait()

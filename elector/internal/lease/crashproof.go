@@ -4,6 +4,9 @@
 package lease
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -57,11 +60,19 @@ func (r rules) processOf(lease *coordinationv1.Lease) string {
 	if lease == nil || r.process == "" {
 		return ""
 	}
-	process := lease.Annotations[r.process]
-	if process == "" || !Signed(lease, r.signature) {
+	tied := lease.Annotations[r.process]
+	process := tied[:max(0, strings.LastIndexByte(tied, ' '))]
+	if tied != Tied(process, Holder(lease)) || !Signed(lease, r.signature) {
 		return ""
 	}
 	return process
+}
+
+// Tied returns what the record of a holder says of its process. If somebody writes another holder into the record, that
+// is not the one whose process is named.
+func Tied(process, holder string) string {
+	sum := sha256.Sum256([]byte(holder))
+	return process + " " + hex.EncodeToString(sum[:8])
 }
 
 // proofAfter returns the proof of the observation after o, when another record of a process is seen at m.

@@ -9,13 +9,14 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 // byProcess returns a Lease as [held] does, that names the process which wrote it.
 func byProcess(holder, process string, renewed int) *coordinationv1.Lease {
 	return with(held(holder, renewed), func(l *coordinationv1.Lease) {
 		l.Annotations = map[string]string{
-			"process": process,
+			"process": Tied(process, holder),
 			"writer":  "nonce " + l.Spec.RenewTime.UTC().Format(metav1.RFC3339Micro) + " id",
 		}
 	})
@@ -25,6 +26,7 @@ func TestHowLongALeaseIsLeftAloneWhenAProcessHasEnded(t *testing.T) {
 	const grace, full = 5 * time.Second, 40 * time.Second
 	unsigned := with(byProcess("x", "p", 1), func(l *coordinationv1.Lease) { l.Annotations["writer"] = "nonce 2020 id" })
 	edited := with(byProcess("x", "p", 1), func(l *coordinationv1.Lease) { l.Annotations = nil })
+	renamed := with(byProcess("x", "p", 1), func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("y") })
 	type leases []*coordinationv1.Lease
 	for name, c := range map[string]struct {
 		before, after leases        // what was seen, one each second, before and after the process p has ended
@@ -40,6 +42,8 @@ func TestHowLongALeaseIsLeftAloneWhenAProcessHasEnded(t *testing.T) {
 		"another's record after":       {leases{byProcess("x", "p", 1)}, leases{byProcess("y", "q", 2)}, full},
 		"another's record before":      {leases{byProcess("y", "q", 1), byProcess("x", "p", 2)}, nil, full - time.Second},
 		"another's before, renewed":    {leases{byProcess("y", "q", 1), byProcess("x", "p", 2), byProcess("x", "p", 3)}, nil, full - 2*time.Second},
+		"another's name in its record": {leases{renamed}, nil, full},
+		"another's name in it after":   {leases{byProcess("x", "p", 1)}, leases{renamed}, full},
 		"its record restored":          {leases{byProcess("x", "p", 1), byProcess("y", "q", 2), byProcess("x", "p", 1)}, nil, full - time.Second},
 		"a release before":             {leases{byProcess("y", "q", 1), blank("first"), byProcess("x", "p", 2)}, nil, grace},
 		"a record that is not signed":  {leases{unsigned}, nil, full},

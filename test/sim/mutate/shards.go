@@ -47,7 +47,7 @@ var shardMutations = []mutation{
 		"looks for a Lease that has vanished again and again without a pause", "vanish.go",
 		"h.looking, h.again = false, time.Now().Add(jitter(2*k.s.config.RetryPeriod))\n", "h.looking = false\n",
 	}, {
-		"believes that a session's Lease is missing because a reply says so", "requests.go",
+		"believes that a session's Lease is missing because a reply says so", "lease_requests.go",
 		"	if err == nil && lease == nil {\n", "	if err == nil && lease == nil && false {\n",
 	}, {
 		"serves on though it sees nothing of the set", "keeper.go",
