@@ -20,8 +20,8 @@ type Report struct {
 }
 
 // Edit changes the Pod as the report does, for a test that plays the kubelet on another API server. log is the text of
-// the termination log of the Pod's first container, whose containerID the Pod must name. Edit returns false, and changes
-// nothing, if the report is that the Pod is deleted.
+// the termination log of the Pod's first container, whose containerID the Pod must name. Edit returns false and changes
+// nothing if the report is that the Pod is deleted.
 func (r Report) Edit(pod *corev1.Pod, log string) bool {
 	if !r.deletes {
 		r.edit(pod, log, statusOf(pod).ContainerID)

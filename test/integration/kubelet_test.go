@@ -20,8 +20,8 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// A kubelet plays the part of the kubelet for one container of a Pod in the real API server: it has the termination log
-// of the container's present run, and writes the Pod's status. Nothing else runs the Pod.
+// A kubelet plays the part of the kubelet for one container of a Pod in the real API server. It writes the status of
+// the Pod, with the termination log of the container's present run. Nothing else runs the Pod.
 type kubelet struct {
 	t         *testing.T
 	clientset kubernetes.Interface
