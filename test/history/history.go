@@ -23,9 +23,11 @@ type Kind string
 
 // The kinds of events, with the fields they use beside At and Replica.
 const (
-	ProcessStarted Kind = "started" // Plain; OK: it releases the Lease when it is stopped; Note: its configuration
+	ProcessStarted Kind = "started" // Plain; Detects; OK: it releases the Lease when it is stopped; Note: its configuration
 	ProcessTold    Kind = "told"    // the process was told to end, as by SIGTERM
 	ProcessEnded   Kind = "ended"   // crashed or left; OK: Start returned nil; Note: else why; it records nothing after this
+
+	Reported Kind = "reported" // the API server says, truly, that the process has ended; OK: nobody has said anything else about it
 
 	TermStarted   Kind = "term"      // OnStartedLeading was called: Token
 	TermCancelled Kind = "cancelled" // the term's context is done: Token, Cause
@@ -107,6 +109,7 @@ type Event struct {
 	Replica string
 	Kind    Kind
 	Plain   bool // the process runs client-go's LeaderElector as it is
+	Detects bool // the process has crash detection
 	Token   string
 	Lease   string // of several, the one that the event is about
 	Cause   string

@@ -32,8 +32,8 @@ type signature struct{ holder, renewed string }
 
 // eachWrite calls look for every write of the election's record, with what it found. A record that somebody has put
 // back is of the process that wrote it first.
-func eachWrite(h History, l Limits, look func(e Event, found held)) {
-	var now held
+// It returns what is there at last.
+func eachWrite(h History, l Limits, look func(e Event, found held)) (now held) {
 	authors := map[signature]string{}
 	for _, e := range h {
 		if e.Kind != LeaseWrite || !e.changesRecord() {
@@ -46,6 +46,7 @@ func eachWrite(h History, l Limits, look func(e Event, found held)) {
 			now.edited = min(now.edited, l.length(after))
 		}
 	}
+	return now
 }
 
 // overwritten returns what is there after the write e of another record.
@@ -129,7 +130,7 @@ func respect(w *world, l Limits) (found []Violation) {
 		}
 		judge := func(r held, length time.Duration) {
 			wait := time.Duration(float64(length) / (1 + l.Skew))
-			if r.author != e.Replica && e.At < r.since+wait-l.Tolerance {
+			if r.author != e.Replica && e.At < r.since+wait-l.Tolerance && !w.proved(l, r.author, e) {
 				found = append(found, violation(e.At, e.Replica, "claimed the Lease %v after %q had written it, for %v",
 					e.At-r.since, r.author, length))
 			}

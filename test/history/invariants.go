@@ -24,6 +24,8 @@ type Limits struct {
 	Takeover     time.Duration // beyond the lapse of the record: until somebody leads when all is well
 	Settle       time.Duration // after a fault, until a replica that had it must be its old self
 	Leave        time.Duration // from being told to end until Start returns; 0 is not judged
+	Grace        time.Duration // after the report of a process's end, until others may claim its Lease
+	Crash        time.Duration // after that report, until one of them has claimed it if all is well; 0 is not judged
 	Skew         float64       // how much faster than the run's clock a candidate's may run: 0.1 is 10 %
 	Tolerance    time.Duration // how exact the times of events are
 
@@ -78,6 +80,7 @@ func All() []Invariant {
 		{"fence", "nothing is accepted with a lower token than was accepted before", fence},
 		{"release", "the Lease is released only by its holder, and after its work", released},
 		{"respect", "nobody overwrites another's record before it has lapsed", respect},
+		{"crash", "when a process is reported to have ended, another takes its Lease soon", crash},
 		{"kept", "a healthy leader does not lose its term", kept},
 		{"progress", "somebody leads when all is well", progress},
 		{"requests", "requests are bounded", requests},

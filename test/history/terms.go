@@ -30,7 +30,10 @@ type process struct {
 	leads  []time.Duration // when IsLeader said so
 	wrote  int             // where in the history it last wrote its name into the Lease, or -1
 
-	releases bool // it has ReleaseOnCancel
+	releases bool          // it has ReleaseOnCancel
+	detects  bool          // it has crash detection
+	reported time.Duration // when its end was reported, or never
+	clear    bool          // nobody has said anything else about it
 }
 
 // A term is what its process's callbacks report. What has not happened is at never.
@@ -121,7 +124,7 @@ func read(h History) *world {
 		}
 		p := w.processes[e.Replica]
 		if e.Kind == ProcessStarted {
-			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, told: never, wrote: -1, releases: e.OK}
+			p = &process{name: e.Replica, plain: e.Plain, alive: span{e.At, never}, told: never, wrote: -1, releases: e.OK, detects: e.Detects, reported: never}
 			w.processes[e.Replica] = p
 			w.order = append(w.order, p)
 		}
@@ -156,6 +159,8 @@ func (p *process) take(e Event) {
 		p.told = min(p.told, e.At)
 	case ProcessEnded:
 		p.alive.to = e.At
+	case Reported:
+		p.reported, p.clear = min(p.reported, e.At), e.OK
 	}
 	if len(p.terms) == 0 {
 		return

@@ -57,6 +57,10 @@ const (
 	Strip      Kind = "strip"      // window: admission removes the annotations from whatever is written
 	Reapply    Kind = "reapply"    // an old copy of the Lease is put back, which one says N
 	Remodel    Kind = "remodel"    // the Lease is deleted, a blank one made and edited
+
+	Lie    Kind = "lie"     // something false is written into the Pod of a process that lives, which one says N
+	Away   Kind = "away"    // window: the node reports nothing of what ends on it
+	NoPods Kind = "no-pods" // window: requests about Pods are answered by an error, which one says N
 )
 
 // Fault is one of a plan. Replica "" is all of them.
@@ -92,13 +96,13 @@ var (
 		Delete, Remake, Blank, Stranger, Rubbish, Label, EditSpan, Compact, Janitor, Unannotate, Strip, Reapply, Remodel,
 	}
 	// harmless are those that no leader may lose its term to.
-	harmless = []Kind{NoWatch, WatchLag, Stall, CutWatch, Expire, Compact, Label, Drain, Unannotate, Strip}
+	harmless = []Kind{NoWatch, WatchLag, Stall, CutWatch, Expire, Compact, Label, Drain, Unannotate, Strip, Lie, Away, NoPods}
 	// network are those of a replica's network that last until their end.
 	network = []Kind{
-		Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag, Stuck, Deaf, Refuse,
+		Partition, CutOut, CutIn, Latency, Late, Hold, Flaky, Errors, NoWrites, NoWatch, WatchLag, Stuck, Deaf, Refuse, NoPods,
 	}
 	// windows are those with an end of their own.
-	windows = append([]Kind{Pause, Janitor, Strip}, network...)
+	windows = append([]Kind{Pause, Janitor, Strip, Away}, network...)
 	// lasting are those that take so long that everybody must have become calm about them.
 	lasting = []Kind{Refuse, Janitor}
 )
@@ -114,6 +118,9 @@ var weights = []struct {
 	{Delete, 4}, {Remake, 1}, {Blank, 3}, {Stranger, 3}, {Rubbish, 3}, {Label, 2}, {EditSpan, 1},
 	{Stuck, 3}, {Deaf, 4}, {Refuse, 2}, {Janitor, 1}, {Unannotate, 2}, {Strip, 2}, {Reapply, 3}, {Remodel, 1},
 }
+
+// ofPods are drawn beside them where replicas have crash detection, most often a crash.
+var ofPods = []Kind{Crash, Crash, Crash, Crash, Lie, Lie, Lie, Away, NoPods}
 
 // firstOfNew is where in weights the kinds begin that came later. Older seeds have their plans without them.
 const firstOfNew = 28
@@ -145,6 +152,11 @@ func drawFault(r *rand.Rand, p *Plan, kinds []Kind) Fault {
 			}
 		}
 	}
+	return p.drawRest(r, f)
+}
+
+// drawRest draws the rest of a fault that has a kind and a number.
+func (p *Plan) drawRest(r *rand.Rand, f Fault) Fault {
 	lease := p.Timing.LeaseDuration
 	f.For = upTo(r, 2*lease)
 	if r.IntN(3) == 0 {

@@ -105,6 +105,15 @@ func (w *world) inject(s *seat, f Fault, healed func()) (undo func()) {
 			healed()
 		}
 	}
+	if k := s.kubelet; k != nil && f.Kind == Lie {
+		k.lie(f.N)
+	} else if k != nil && f.Kind == Away {
+		undo := k.leave()
+		return func() {
+			undo()
+			healed()
+		}
+	}
 	if f.Kind == Drain {
 		s.mu.Lock()
 		s.drain = f.D

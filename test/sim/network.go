@@ -159,6 +159,10 @@ func (l *link) fault(op leasetest.Op) leasetest.Fault {
 			if op.Verb == "watch" {
 				all.Err = l.refusal(f.N)
 			}
+		case NoPods:
+			if op.Resource == "pods" {
+				all.Err = l.refusal(f.N)
+			}
 		}
 	}
 	if all.IgnoreContext && (all.Hang || all.LoseReply) {
@@ -267,7 +271,14 @@ func (l linkLeases) Delete(ctx context.Context, name string, opts metav1.DeleteO
 }
 
 func (l linkLeases) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-	stream, err := over(ctx, l.link, func() (watch.Interface, error) { return l.LeaseInterface.Watch(ctx, opts) })
+	return watchOver(ctx, l.link, opts, l.LeaseInterface.Watch)
+}
+
+// watchOver opens a watch over the link.
+func watchOver(
+	ctx context.Context, l *link, opts metav1.ListOptions, open func(context.Context, metav1.ListOptions) (watch.Interface, error),
+) (watch.Interface, error) {
+	stream, err := over(ctx, l, func() (watch.Interface, error) { return open(ctx, opts) })
 	if stream == nil && err == nil {
 		err = ctx.Err()
 	}

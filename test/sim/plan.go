@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -51,6 +52,7 @@ type Replica struct {
 	Release bool          // ReleaseOnCancel
 	Shards  int           // how many it counts, 0 in an election
 	Serve   time.Duration // between two requests that are served under a hold, or 0 for none
+	Detect  bool          // it has crash detection
 }
 
 // Plan is all that a seed decides.
@@ -61,6 +63,7 @@ type Plan struct {
 	Distance time.Duration // what a request takes at most when all is well
 	Replicas []Replica
 	Faults   []Fault
+	Grace    time.Duration // of crash detection, as configured
 }
 
 // Mix is what plans are drawn from.
@@ -73,6 +76,7 @@ type Mix struct {
 	Far     time.Duration // the Distance at most
 	Keep    bool          // nobody has ReleaseOnCancel
 	Twins   bool          // the first two have one identity
+	Detect  bool          // crash detection in most plans, drawn beside all else; older seeds have their plans without
 	Quiet   bool          // of shards: long plans have long times in which nothing happens
 }
 
@@ -113,7 +117,44 @@ func NewPlan(seed uint64, mix Mix) *Plan {
 		}
 		p.Length = max(p.Length, at+10*p.Timing.LeaseDuration, f.At+f.For+5*p.Timing.LeaseDuration)
 	}
+	if mix.Detect {
+		p.drawDetection(rand.New(rand.NewPCG(seed, 3)), mix) //nolint:gosec // as above
+	}
 	return p
+}
+
+// drawDetection gives replicas crash detection, and adds faults of it to the plan.
+func (p *Plan) drawDetection(r *rand.Rand, mix Mix) {
+	share := r.IntN(5) // of five plans three have it everywhere, one has it in places, one has not
+	for i := range p.Replicas {
+		one := &p.Replicas[i]
+		one.Detect = !one.Plain && (share < 3 || share == 3 && r.IntN(2) == 0)
+	}
+	switch r.IntN(4) {
+	case 0: // the default
+	case 1:
+		p.Grace = elector.MinDuration + upTo(r, p.Timing.LeaseDuration)
+	default:
+		p.Grace = -1
+	}
+	for range 3 + r.IntN(10) {
+		kind := ofPods[r.IntN(len(ofPods))]
+		if share == 4 || !slices.Contains(mix.Kinds, kind) && len(mix.Kinds) < len(weights) {
+			continue
+		}
+		f := p.drawRest(r, Fault{Kind: kind, N: r.IntN(1000)})
+		f.At = p.Timing.LeaseDuration + time.Duration(r.Int64N(int64(p.Length-6*p.Timing.LeaseDuration)))
+		p.Faults = append(p.Faults, f)
+	}
+	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// grace returns the shortest Grace of a process, by the bubble's clock.
+func (p *Plan) grace(shortest time.Duration) time.Duration {
+	if p.Grace != 0 {
+		return max(0, p.Grace)
+	}
+	return shortest
 }
 
 func (p *Plan) drawReplicas(r *rand.Rand, mix Mix) {
@@ -207,7 +248,7 @@ func (p *Plan) limits() history.Limits {
 		RequestBurst: 40, RequestsPerTry: 6,
 		Nil: true,
 	}
-	retry := time.Duration(0)
+	retry, shortest := time.Duration(0), time.Hour
 	for _, r := range p.Replicas {
 		for _, t := range r.Timings {
 			t = r.on(t)
@@ -220,10 +261,13 @@ func (p *Plan) limits() history.Limits {
 			l.RenewDeadline = max(l.RenewDeadline, t.RenewDeadline)
 			l.RetryPeriod = min(l.RetryPeriod, t.RetryPeriod)
 			l.Allowance = max(l.Allowance, t.LeaseDuration-t.RenewDeadline)
+			shortest = min(shortest, t.LeaseDuration-t.RenewDeadline)
 			retry = max(retry, t.RetryPeriod)
 		}
 	}
 	l.Takeover = 5*retry + l.RenewDeadline
+	l.Grace = p.grace(shortest)
+	l.Crash = max(p.grace(l.Allowance), l.Grace) + 3*retry + time.Second
 	l.BetweenTerms = 30 * time.Second
 	l.Settle = 4*retry + l.RenewDeadline + l.LeaseDuration
 	l.Leave = p.drainTimeout() + min(l.RenewDeadline/2, time.Second)
@@ -237,14 +281,14 @@ func (p *Plan) limits() history.Limits {
 // String returns the plan for a reader.
 func (p *Plan) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "seed %d, %v, %v, distance %v\n", p.Seed, p.Timing, p.Length, p.Distance)
+	fmt.Fprintf(&text, "seed %d, %v, %v, distance %v, grace %v\n", p.Seed, p.Timing, p.Length, p.Distance, p.Grace)
 	for _, r := range p.Replicas {
 		kind := "elector"
 		if r.Plain {
 			kind = "client-go"
 		}
-		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v serve=%v clone=%d shards=%d\n",
-			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release, r.Serve, r.Clone, r.Shards)
+		fmt.Fprintf(&text, "  %s: %s identity=%q timings=%v slow=%.3f act=%v drain=%v release=%v serve=%v clone=%d shards=%d detect=%v\n",
+			r.Name, kind, r.Identity, r.Timings, r.Slow, r.Act, r.Drain, r.Release, r.Serve, r.Clone, r.Shards, r.Detect)
 	}
 	for i, f := range p.Faults {
 		fmt.Fprintf(&text, "  #%-3d %v\n", i, f)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type process struct {
 	mu      sync.Mutex // guards all below, and is held while an event is recorded
 	gone    bool
 	rest    time.Duration // until the replica's next process starts
+	code    int32         // what it has ended with
 	hog     bool          // its work will not end
 	stuck   bool          // its work ignores its context and goes on
 	mid     bool          // its work is between its look at the term and its write
@@ -85,7 +87,7 @@ func (p *process) elector() {
 		LeaseDuration: p.timing.LeaseDuration, RenewDeadline: p.timing.RenewDeadline, RetryPeriod: p.timing.RetryPeriod,
 		ReleaseOnCancel: p.seat.Release, DrainTimeout: p.seat.w.plan.drainTimeout(),
 	}
-	e, err := newElector(p.seat.Clone, &config, p.link, elector.Callbacks{
+	e, err := newElector(p.seat, &config, p.link, elector.Callbacks{
 		OnStartedLeading: func(ctx context.Context) {
 			term, _ := elector.TermFromContext(ctx)
 			p.work(ctx, term.Token, func() bool { return term.Remaining() > 0 })
@@ -101,17 +103,26 @@ func (p *process) elector() {
 	}
 }
 
-// image guards the source of uuid's random numbers.
+// image guards the source of uuid's random numbers, and the environment.
 var image sync.Mutex
 
-// newElector returns an Elector. Those of one clone, if that is not 0, draw the same random numbers, since they begin
-// with the same memory, like processes in a virtual machine that was copied.
-func newElector(clone int, c *elector.Config, client kubernetes.Interface, callbacks elector.Callbacks, logger *slog.Logger) (*elector.Elector, error) {
+// newElector returns an Elector of the replica. Those of one clone, if that is not 0, draw the same random numbers,
+// since they begin with the same memory, like processes in a virtual machine that was copied.
+func newElector(s *seat, c *elector.Config, client kubernetes.Interface, callbacks elector.Callbacks, logger *slog.Logger) (*elector.Elector, error) {
 	image.Lock()
 	defer image.Unlock()
-	if clone != 0 {
-		uuid.SetRand(mathrand.NewChaCha8([32]byte{byte(clone)}))
+	if s.Clone != 0 {
+		uuid.SetRand(mathrand.NewChaCha8([32]byte{byte(s.Clone)}))
 		defer uuid.SetRand(nil)
+	}
+	if k := s.kubelet; k != nil {
+		var env map[string]string
+		c.CrashDetection, env = k.boot(s.w.plan.Grace)
+		for name, value := range env {
+			if err := os.Setenv(name, value); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return elector.New(c, client, callbacks, logger)
 }
@@ -201,6 +212,12 @@ func (p *process) endLocked(err error) {
 	}
 	p.seat.w.log.Add(e)
 	p.gone = true
+	switch {
+	case err == errKilled: //nolint:errorlint // it is never wrapped
+		p.code = 137
+	case err != nil:
+		p.code = 1
+	}
 	p.link.cut()
 	p.cancel()
 	close(p.exit)

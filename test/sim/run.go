@@ -71,8 +71,11 @@ func (s *Stats) FaultKinds() []Kind {
 // Run carries a plan out in a bubble of its own. Plain client-go is judged, too, if that is asked for.
 func Run(t *testing.T, p *Plan, judgePlain bool) (result Result) {
 	t.Helper()
+	dir, free := logs.take()
+	defer free()
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(p)
+		w.dir = dir
 		w.run()
 		result.History, result.Violations = w.log.History(), w.errors
 	})

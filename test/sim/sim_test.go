@@ -6,6 +6,7 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -40,12 +41,17 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(1600) // a run's history is garbage all at once
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := logs.remove(); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(code)
+	}))
 }
 
 func mix() Mix {
 	m := Everything()
-	m.Quiet = *quiet
+	m.Quiet, m.Detect = *quiet, !*sharded
 	if *plain {
 		m.Plain = AllPlain
 	}

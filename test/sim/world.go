@@ -31,6 +31,7 @@ type world struct {
 	began  time.Time
 	end    chan struct{} // closed when no more processes must be started
 	copies copies
+	dir    string // of termination logs
 
 	// These are of an election, unless they are replaced.
 	build   func(*process)        // gives a process what it runs
@@ -51,7 +52,11 @@ func newWorld(p *Plan) *world {
 	w.server.OnWrite(func(write leasetest.Write) { w.observe(write) })
 	w.server.Admit(w.admit)
 	for _, r := range p.Replicas {
-		w.seats = append(w.seats, &seat{w: w, Replica: r, drain: r.Drain})
+		s := &seat{w: w, Replica: r, drain: r.Drain}
+		if r.Detect {
+			s.kubelet = newKubelet(w, r.Name)
+		}
+		w.seats = append(w.seats, s)
 	}
 	return w
 }
@@ -128,7 +133,8 @@ func (w *world) wrong(v history.Violation) {
 // A seat is a replica. Its processes come one after the other, and find the network as it is.
 type seat struct {
 	Replica
-	w *world
+	w       *world
+	kubelet *kubelet // nil without crash detection
 
 	mu      sync.Mutex // guards all below
 	current *process
@@ -188,25 +194,41 @@ func (s *seat) finish(f Fault) {
 func (s *seat) run() {
 	for n := 1; ; n++ {
 		p := newProcess(s, n)
-		p.record(history.Event{Kind: history.ProcessStarted, Plain: s.Plain, OK: s.Release, Note: p.timing.String()})
+		p.record(history.Event{Kind: history.ProcessStarted, Plain: s.Plain, Detects: s.Detect, OK: s.Release, Note: p.timing.String()})
 		s.set(p)
 		s.started()
 		s.w.group.Go(p.run)
 		<-p.exit
 		s.set(nil)
 		p.mu.Lock()
-		timer := time.NewTimer(p.rest)
+		rest := p.rest
 		p.mu.Unlock()
-		select {
-		case <-timer.C:
-		case <-s.w.end:
+		if s.kubelet != nil {
+			reported := min(rest, s.kubelet.died(p.name, p.code))
+			if rest -= reported; s.pause(reported) {
+				return
+			}
+			s.kubelet.report()
 		}
-		timer.Stop()
-		select {
-		case <-s.w.end:
+		if s.pause(rest) {
 			return
-		default:
 		}
+	}
+}
+
+// pause waits. It returns true when the end has come.
+func (s *seat) pause(d time.Duration) (over bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.w.end:
+	}
+	select {
+	case <-s.w.end:
+		return true
+	default:
+		return false
 	}
 }
 
