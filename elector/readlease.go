@@ -9,8 +9,10 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/crash"
 	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
@@ -36,6 +38,8 @@ type Record struct {
 	Token Token
 	// Annotations are the holder's [Config.Annotations].
 	Annotations map[string]string
+	// Pod is the holder's Pod if the others notice a crash of the holder by it, with [Config.CrashDetection].
+	Pod types.NamespacedName
 	// StepDown is the token of the term that somebody has asked to end, "" if nobody has.
 	StepDown Token
 	// LastTerm says how the term before this record ended, nil if the Lease does not say. On a Lease without a holder that
@@ -69,6 +73,9 @@ func ReadLease(l *coordinationv1.Lease) Record {
 		return r
 	}
 	r.Token = recordedToken(l)
+	if instance, ok := crash.Parse(lease.ProcessOf(l, ContainerAnnotation, WriterAnnotation)); ok {
+		r.Pod = instance.Name()
+	}
 	r.StepDown = Token(annotations[StepDownAnnotation])
 	for _, key := range leaderKeys(annotations) {
 		if value, ok := annotations[key]; ok {

@@ -6,12 +6,16 @@ package elector
 import (
 	"maps"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // recordedLease returns the Lease of an Elector that has renewed once, with what edit makes of it.
@@ -24,6 +28,7 @@ func recordedLease(edit func(*coordinationv1.Lease)) *coordinationv1.Lease {
 			LeaderAnnotationsAnnotation: "example.com/a,example.com/gone",
 			LastTermAnnotation:          `{"holder":"a","token":"95","reason":"step-down","message":"m","ended":"2026-11-26T12:00:00Z"}`,
 			StepDownAnnotation:          "101",
+			ContainerAnnotation:         lease.Tied("ns/pod uid "+strings.Repeat("A", 26), "b"),
 			"example.com/a":             "1",
 			"example.com/others":        "2",
 		}},
@@ -43,6 +48,7 @@ func TestReadLeaseSaysWhatTheHolderWrote(t *testing.T) {
 	want := Record{
 		Holder: "b", Acquired: lease.Spec.AcquireTime.Time, Renewed: lease.Spec.RenewTime.Time,
 		Duration: 15 * time.Second, Transitions: 3, Elector: true, Token: "101", StepDown: "101",
+		Pod:         types.NamespacedName{Namespace: "ns", Name: "pod"},
 		Annotations: map[string]string{"example.com/a": "1"},
 		LastTerm: &LastTerm{
 			Holder: "a", Token: "95", Reason: EndSteppedDown, Message: "m", Ended: lease.Spec.AcquireTime.Truncate(time.Second),

@@ -14,12 +14,26 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// permissions are what a candidate lacks on a Lease.
+// permissions are what a candidate lacks on a Lease, and on the Pods of the others if its leader has crash detection.
 type permissions struct {
 	// ServiceAccount is NAMESPACE:NAME.
 	ServiceAccount string `json:"serviceAccount"`
 	// Missing are verbs on the Lease.
 	Missing []string `json:"missing"`
+	// MissingOnPods are verbs on Pods in the namespace of the leader's.
+	MissingOnPods []string `json:"missingOnPods,omitempty"`
+}
+
+// words says what is missing, and what a candidate cannot do without it.
+func (p permissions) words() string {
+	var all []string
+	if len(p.Missing) > 0 {
+		all = append(all, strings.Join(p.Missing, ", ")+" ("+p.consequence()+")")
+	}
+	if len(p.MissingOnPods) > 0 {
+		all = append(all, strings.Join(p.MissingOnPods, ", ")+" on Pods (it notices a crash only when the Lease lapses)")
+	}
+	return strings.Join(all, ", and ")
 }
 
 // consequence says what a candidate cannot do without the permissions.
@@ -57,25 +71,45 @@ func check(ctx context.Context, client kubernetes.Interface, ns, name string, le
 	if lease.State == absent {
 		verbs = append(verbs, "create")
 	}
-	for _, verb := range verbs {
-		on := &authorizationv1.ResourceAttributes{
-			Group: "coordination.k8s.io", Resource: "leases", Verb: verb, Namespace: lease.Namespace, Name: lease.Name,
-		}
-		if verb == "create" {
-			on.Name = "" // cannot be granted for a name
-		}
+	may := func(on authorizationv1.ResourceAttributes) (bool, error) {
 		reply, err := client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 			Spec: authorizationv1.SubjectAccessReviewSpec{
-				ResourceAttributes: on,
+				ResourceAttributes: &on,
 				User:               "system:serviceaccount:" + ns + ":" + name,
 				Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + ns, "system:authenticated"},
 			},
 		}, metav1.CreateOptions{})
 		if err != nil {
-			return nil, access{verb: "create", resource: "subjectaccessreviews.authorization.k8s.io"}.failed(err)
+			return false, access{verb: "create", resource: "subjectaccessreviews.authorization.k8s.io"}.failed(err)
 		}
-		if !reply.Status.Allowed {
+		return reply.Status.Allowed, nil
+	}
+	for _, verb := range verbs {
+		on := authorizationv1.ResourceAttributes{
+			Group: "coordination.k8s.io", Resource: "leases", Verb: verb, Namespace: lease.Namespace, Name: lease.Name,
+		}
+		if verb == "create" {
+			on.Name = "" // cannot be granted for a name
+		}
+		ok, err := may(on)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
 			p.Missing = append(p.Missing, verb)
+		}
+	}
+	podsIn, _, detects := strings.Cut(lease.Pod, "/")
+	for _, verb := range []string{"get", "watch"} {
+		if !detects {
+			break
+		}
+		ok, err := may(authorizationv1.ResourceAttributes{Resource: "pods", Verb: verb, Namespace: podsIn})
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			p.MissingOnPods = append(p.MissingOnPods, verb)
 		}
 	}
 	return p, nil

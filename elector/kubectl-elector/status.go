@@ -184,7 +184,7 @@ func (s *session) statusOfOne(ctx context.Context, name string) error {
 	} else {
 		s.printDetails(r)
 	}
-	if r.Permissions != nil && len(r.Permissions.Missing) > 0 {
+	if p := r.Permissions; p != nil && len(p.Missing)+len(p.MissingOnPods) > 0 {
 		return errNo
 	}
 	return nil

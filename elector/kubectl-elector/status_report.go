@@ -42,6 +42,7 @@ type report struct {
 	LeaseDurationSeconds *int32            `json:"leaseDurationSeconds,omitempty"`
 	Transitions          *int32            `json:"transitions,omitempty"`
 	Token                elector.Token     `json:"token,omitempty"`
+	Pod                  string            `json:"pod,omitempty"` // by which others notice a crash of the holder
 	ObeysStepDown        bool              `json:"obeysStepDown"`
 	StepDownAsked        elector.Token     `json:"stepDownAsked,omitempty"`
 	Annotations          map[string]string `json:"annotations,omitempty"`
@@ -78,6 +79,9 @@ func reportOf(lease *coordinationv1.Lease, now time.Time) report {
 	}
 	if r.Kind == ofShard {
 		r.Renewed, r.renewed = nil, span{} // it stands for the beginning of the holder's session
+	}
+	if record.Pod.Name != "" {
+		r.Pod = record.Pod.String()
 	}
 	r.conclude(record.Duration)
 	return r

@@ -123,8 +123,8 @@ func (s *session) printDetails(r report) {
 	}
 	if p := r.Permissions; p != nil {
 		missing, color := "nothing", green
-		if len(p.Missing) > 0 {
-			missing, color = strings.Join(p.Missing, ", ")+" ("+p.consequence()+")", red
+		if len(p.Missing)+len(p.MissingOnPods) > 0 {
+			missing, color = p.words(), red
 		}
 		d.line("Permissions", color, clean(p.ServiceAccount)+" lacks "+missing)
 	}
@@ -148,6 +148,9 @@ func (s *session) detailsOfRecord(d *details, r *report) {
 	}
 	if r.Holder != "" {
 		d.line("Token", plain, orDash(clean(string(r.Token))))
+	}
+	if r.Pod != "" {
+		d.line("Pod", plain, show(r.Pod)+", by which others notice a crash")
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Annotations)) {
 		d.line("Annotation", plain, show(key+"="+r.Annotations[key]))

@@ -60,9 +60,15 @@ func (r rules) processOf(lease *coordinationv1.Lease) string {
 	if lease == nil || r.process == "" {
 		return ""
 	}
-	tied := lease.Annotations[r.process]
+	return ProcessOf(lease, r.process, r.signature)
+}
+
+// ProcessOf returns how a signed record names the process that wrote it, "" if it does not. tie and signature are the
+// keys of the annotations with what [Tied] returns and with the signature.
+func ProcessOf(lease *coordinationv1.Lease, tie, signature string) string {
+	tied := lease.Annotations[tie]
 	process := tied[:max(0, strings.LastIndexByte(tied, ' '))]
-	if tied != Tied(process, Holder(lease)) || !Signed(lease, r.signature) {
+	if tied != Tied(process, Holder(lease)) || !Signed(lease, signature) {
 		return ""
 	}
 	return process
