@@ -84,6 +84,11 @@ func bySeeds(ctx context.Context, p place, m mutation, binary string) (row strin
 	return p.simulate(ctx, binary, "-sim.kinds="+few[m.name])
 }
 
+// bySeedsOfCrashes runs the simulation with few other faults than those of crash detection.
+func bySeedsOfCrashes(ctx context.Context, p place, _ mutation, binary string) (row string, err error) {
+	return p.simulate(ctx, binary, "-sim.kinds=crash,lie,away,no-pods,stop,late,stranger,reapply")
+}
+
 // bySeedsOfShards runs the simulation of shards.
 func bySeedsOfShards(ctx context.Context, p place, _ mutation, binary string) (row string, err error) {
 	return p.simulate(ctx, binary, "-sim.shards", "-sim.quiet=false") // long plans could be taken for ones that do not end

@@ -32,6 +32,7 @@ type subject struct {
 
 var subjects = []subject{
 	{"elector", mutations, "test/sim", "| an Elector that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeeds},
+	{"elector", crashMutations, "test/sim", "| an Elector with crash detection that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfCrashes},
 	{"elector/shards", shardMutations, "test/sim", "| a replica that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfShards},
 	{"manager", gateMutations, "manager", "| a gate that … | the model finds it | tests that find it |\n| --- | --- | --- |", byTests},
 }
