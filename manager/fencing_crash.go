@@ -28,8 +28,8 @@ func (m *Manager) fenceCrashes() error {
 	return nil
 }
 
-// prepareForCrash looks once for what a crash is going to make this replica look for. Then the client has learned of the
-// API group, and has a connection, before it is in a hurry.
+// prepareForCrash looks once for what a crash is going to make this replica look for. Then the client has learned of
+// the API group, and has a connection, before it is in a hurry.
 func (m *Manager) prepareForCrash(ctx context.Context) {
 	if m.fencer != nil && len(m.fencer.epoch) > 0 {
 		_ = fencing.Installed(ctx, m.fencer.client, m.fencer.epoch...)

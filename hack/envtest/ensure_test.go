@@ -177,7 +177,7 @@ func TestPublishedBinariesAreTakenWhenAskedFor(t *testing.T) {
 		}
 	}
 	// Built first, then downloaded once on request. The last job accepts the download.
-	wantCalls(t, calls, "etcd", "kube-apiserver", pinnedKubernetes + "x")
+	wantCalls(t, calls, "etcd", "kube-apiserver", pinnedKubernetes+"x")
 	wantFiles(t, dir, ".etcd.stamp", ".kube-apiserver.stamp", "etcd", "kube-apiserver")
 }
 

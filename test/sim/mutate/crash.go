@@ -24,9 +24,9 @@ var crashMutations = []mutation{
 		"believes a report without a containerID", "internal/crash/end.go",
 		"strings.HasPrefix(t.ContainerID, \"cri-o://\")", "t.ContainerID == \"\"",
 	}, {
-		"believes a deletion", "internal/lease/other.go", "event.Type == watch.Added ||", "event.Type == watch.Deleted || event.Type == watch.Added ||",
+		"believes a deletion", "internal/lease/watch_otherobject.go", "event.Type == watch.Added ||", "event.Type == watch.Deleted || event.Type == watch.Added ||",
 	}, {
-		"believes that a Pod that is deleted is dead", "podwatch.go",
+		"believes that a Pod that is deleted is dead", "crashdetection_podwatch.go",
 		"	case err == nil:\n		saw(object)\n	case !apierrors.IsNotFound(err) &&", "	case err == nil:\n		saw(object)\n	case apierrors.IsNotFound(err):\n		obs, _ := w.e.view.Get()\n		w.found(ctx, obs.Process(), crash.Instance{}, crash.End{})\n	case",
 	}, {
 		"believes a Pod that is being deleted", "internal/crash/end.go",
@@ -46,19 +46,19 @@ var crashMutations = []mutation{
 	}, {
 		"does not look at the last state", "internal/crash/end.go", "{status.State.Terminated, status.LastTerminationState.Terminated}", "{status.State.Terminated}",
 	}, {
-		"does not wait for Grace", "internal/lease/proof.go", ", o.Ending.Grace-m.StandbySince(o.Ending.Seen))", ")",
+		"does not wait for Grace", "internal/lease/crashproof.go", ", o.Ending.Grace-m.StandbySince(o.Ending.Seen))", ")",
 	}, {
 		"waits past the lapse", "internal/lease/observation.go", "left = min(left, o.endedIn(m))", "left = max(left, o.endedIn(m))",
 	}, {
-		"believes the report when the holder renews after it", "internal/lease/proof.go", "doubted:   o.proof.doubted || o.Ending != nil,", "doubted:   false,",
+		"believes the report when the holder renews after it", "internal/lease/crashproof.go", "doubted:   o.proof.doubted || o.Ending != nil,", "doubted:   false,",
 	}, {
-		"believes it of the next record", "internal/lease/proof.go", "	if v.obs.Process() != process {\n		return false\n	}\n", "",
+		"believes it of the next record", "internal/lease/crashproof.go", "	if v.obs.Process() != process {\n		return false\n	}\n", "",
 	}, {
-		"forgets the holder before", "internal/lease/proof.go", "inherited: o.ClaimableIn(m), older:", "inherited: 0, older:",
+		"forgets the holder before", "internal/lease/crashproof.go", "inherited: o.ClaimableIn(m), older:", "inherited: 0, older:",
 	}, {
-		"believes a copy of the annotation", "internal/lease/proof.go", " || !Signed(lease, signature) {", " {",
+		"believes a copy of the annotation", "internal/lease/crashproof.go", " || !Signed(lease, signature) {", " {",
 	}, {
-		"believes it of a holder that somebody has written", "internal/lease/proof.go", "tied != Tied(process, Holder(lease)) || ", "",
+		"believes it of a holder that somebody has written", "internal/lease/crashproof.go", "tied != Tied(process, Holder(lease)) || ", "",
 	}, {
 		"claims whatever is there", "internal/lease/client.go",
 		"		return c.leases.Update(ctx, next, metav1.UpdateOptions{})\n",
@@ -66,13 +66,13 @@ var crashMutations = []mutation{
 			"			next.ResourceVersion = latest.ResourceVersion\n		}\n" +
 			"		return c.leases.Update(ctx, next, metav1.UpdateOptions{})\n",
 	}, {
-		"logs the nonce", "crash.go", "\"pod\", i.Name(),", "\"pod\", i.Encode(),",
+		"logs the nonce", "crashdetection.go", "\"pod\", i.Name(),", "\"pod\", i.Encode(),",
 	}, {
-		"does not read its log back", "internal/crash/log.go", "	if err := l.says(signed.Nonce); err != nil {\n		return Instance{}, err\n	}\n	nonces", "	nonces",
+		"does not read its log back", "internal/crash/terminationlog.go", "	if err := l.says(signed.Nonce); err != nil {\n		return Instance{}, err\n	}\n	nonces", "	nonces",
 	}, {
-		"is offered without a PID namespace of its own", "internal/crash/log.go", "	return l, errors.Join(err, p.endsWithContainer())\n", "	return l, err\n",
+		"is offered without a PID namespace of its own", "internal/crash/terminationlog.go", "	return l, errors.Join(err, p.endsWithContainer())\n", "	return l, err\n",
 	}, {
-		"asks for the Pod all the time", "podwatch.go", "	if w.asked == obs.Changed {\n		return\n	}\n", "",
+		"asks for the Pod all the time", "crashdetection_podwatch.go", "	if w.asked == obs.Changed {\n		return\n	}\n", "",
 	}, {
 		"never looks whether the watch of the Pod is alive", "standby.go", "				e.crash.holderSilent(obs)\n", "",
 	},
