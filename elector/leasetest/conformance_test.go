@@ -8,6 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kube-elector/elector/elector/leasetest"
 	"github.com/kube-elector/elector/elector/leasetest/conformance"
 )
@@ -23,3 +26,28 @@ func TestTheServerConformsToTheLeaseAPI(t *testing.T) {
 		})
 	}
 }
+
+// As above.
+func TestTheServerConformsToThePodAPI(t *testing.T) {
+	for _, claim := range conformance.PodTests() {
+		t.Run(claim.Name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				server := leasetest.NewServer()
+				claim.Run(t, server.Client("someone"), "default", serverKubelet{server})
+			})
+		})
+	}
+}
+
+type serverKubelet struct{ *leasetest.Server }
+
+func (s serverKubelet) Create(name string) *corev1.Pod {
+	return s.PutPod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}})
+}
+
+func (s serverKubelet) Report(name string, change func(*corev1.PodStatus)) *corev1.Pod {
+	return s.EditPod("default", name, func(pod *corev1.Pod) { change(&pod.Status) })
+}
+
+func (s serverKubelet) Delete(name string) { s.DeletePod("default", name) }
