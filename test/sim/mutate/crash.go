@@ -24,9 +24,7 @@ var crashMutations = []mutation{
 		"believes a report without a containerID", "internal/crash/end.go",
 		"strings.HasPrefix(t.ContainerID, \"cri-o://\")", "t.ContainerID == \"\"",
 	}, {
-		"believes a deletion", "internal/lease/watch_otherobject.go", "event.Type == watch.Added ||", "event.Type == watch.Deleted || event.Type == watch.Added ||",
-	}, {
-		"believes that a Pod that is deleted is dead", "crashdetection_podwatch.go",
+		"believes a deletion", "crashdetection_podwatch.go",
 		"	case err == nil:\n		saw(object)\n	case !apierrors.IsNotFound(err) &&", "	case err == nil:\n		saw(object)\n	case apierrors.IsNotFound(err):\n		obs, _ := w.e.view.Get()\n		w.found(ctx, obs.Process(), crash.Instance{}, crash.End{})\n	case",
 	}, {
 		"believes a Pod that is being deleted", "internal/crash/end.go",
