@@ -44,9 +44,9 @@ func NewClientset(cfg *rest.Config, config Config) (kubernetes.Interface, error)
 //
 // config gives the durations; its zero ones have their defaults. It returns an error if cfg is nil or cannot be used,
 // or config is invalid. Requests are bounded by their contexts, as the Elector's are. Their user agent is that of cfg,
-// or client-go's default, with "/leader-election" after it. When Start of the last Elector that uses the connections
-// returns, they are closed. It is for those who make a smaller clientset than the whole of Kubernetes' API, which adds
-// some 8 MB to a binary.
+// or client-go's default, with "/leader-election" after it. What WrapTransport of cfg wraps is not an *http.Transport,
+// as since client-go 0.36. When Start of the last Elector that uses the connections returns, they are closed. It is for
+// those who make a smaller clientset than the whole of Kubernetes' API, which adds some 8 MB to a binary.
 func RESTConfig(cfg *rest.Config, config Config) (*rest.Config, error) {
 	if cfg == nil {
 		return nil, errors.New("elector: rest.Config: must not be nil")
