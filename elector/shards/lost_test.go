@@ -123,6 +123,34 @@ func TestASessionThatIsReplacedUnseenMayLast(t *testing.T) {
 	})
 }
 
+// One of those that are left notices a little later than the other that the session has lapsed.
+func TestNothingIsGivenToACrashedReplica(t *testing.T) {
+	for _, n := range []int{7, 8, 10, 11} {
+		for _, roles := range []string{"abc", "acb", "bac", "bca", "cab", "cba"} {
+			inWorld(t, n, func(w *world) {
+				crashed, quick, slow := w.member(roles[:1]), w.member(roles[1:2]), w.member(roles[2:])
+				slow.start()
+				w.settled(2*time.Second, slow) // so that it keeps one more than the others
+				quick.start()
+				crashed.start()
+				w.settled(2*time.Second, crashed, quick, slow)
+				w.pass(5 * time.Second)
+				slow.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+					if op.Verb == "get" {
+						return leasetest.Fault{Delay: 50 * time.Millisecond}
+					}
+					return leasetest.Fault{}
+				})
+				held := w.count(crashed)
+				crashed.crash()
+				if moves := w.movesIn(func() { w.settled(20*time.Second, quick, slow) }); moves != held {
+					t.Errorf("%d, %s: %d shards moved, want the %d of the crashed\n%s", n, roles, moves, held, w.history())
+				}
+			})
+		}
+	}
+}
+
 // Something deletes the Lease of a shard whenever it is made.
 func TestAShardThatIsLostAgainAndAgainIsClaimedSeldom(t *testing.T) {
 	inWorld(t, 4, func(w *world) {

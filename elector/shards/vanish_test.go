@@ -45,19 +45,22 @@ func TestAShardIsLostWhoseLeaseHasVanishedAndCannotBeRead(t *testing.T) {
 	})
 }
 
-// The same, while the holder's watch is down. It lists the others then, at a version newer than that of what it reads.
+// The same, while all watches are down. They list the others then, at a version newer than that of what they read.
 func TestAShardIsLostWhoseLeaseWasReplacedWhileTheWatchWasDown(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		w.drain = 4 * time.Second
 		a, b := w.two()
 		i := w.of(a)
-		a.client.Intercept(refuse(errForbidden, "watch", "list"))
-		a.client.CutWatches()
+		for _, m := range []*member{a, b} {
+			m.client.Intercept(refuse(apierrors.NewServiceUnavailable("down"), "watch", "list"))
+			m.client.CutWatches()
+		}
 		name := names{testSet}.shard(i)
 		w.server.Delete(testNamespace, name)
 		w.server.Put(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: name}})
 		w.pass(6 * time.Second)
 		a.client.Intercept(nil)
+		b.client.Intercept(nil)
 		w.pass(5 * time.Second)
 		if _, ok := a.Term(i); ok && !w.logged("lease taken over") {
 			t.Errorf("the term goes on\n%s", w.history())

@@ -38,7 +38,8 @@ type board struct {
 	changed  chan struct{}
 	statuses []status
 	history  []event
-	gaps     int // changes that have been told
+	gaps     int      // changes that have been told
+	sharing  *sharing // nil if one replica leads
 	lines    []string
 	failure  error
 	final    []event   // the history when the play was over
@@ -129,6 +130,9 @@ func (b *board) note(e event) {
 
 // observe takes a replica's report.
 func (b *board) observe(name string, at time.Time, r report.Report) {
+	if b.sharing != nil && r.Event != report.EventState {
+		return // It is of the manager's own Lease.
+	}
 	kinds := map[string]kind{report.EventLeading: leading, report.EventWorked: worked, report.EventStopped: stopped}
 	if k := kinds[r.Event]; k != "" {
 		b.note(event{At: at, Replica: name, Kind: k, Token: r.Token, Term: r.Term, Detail: r.Cause})
@@ -153,6 +157,26 @@ func (b *board) snapshot(from int) ([]status, []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.statuses), slices.Clone(b.lines[from:])
+}
+
+// shares returns who holds each shard, nil if one replica leads.
+func (b *board) shares() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sharing == nil {
+		return nil
+	}
+	return slices.Clone(b.sharing.holders)
+}
+
+// names returns those of the replicas.
+func (b *board) names() (all []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.statuses {
+		all = append(all, s.Name)
+	}
+	return all
 }
 
 // end ends the play. What happens from now on is shown, but does not count.

@@ -25,6 +25,7 @@ const (
 type options struct {
 	replicas      int
 	objects       int
+	shards        int // that the replicas share; 0: one of them leads
 	leaseDuration time.Duration
 	renewDeadline time.Duration
 	retryPeriod   time.Duration
@@ -42,6 +43,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	flags.Usage = func() {}
 	flags.IntVar(&o.replicas, "replicas", 3, "replica processes of the operator")
 	flags.IntVar(&o.objects, "objects", 20, "Beacons for them to reconcile, about once a second each")
+	flags.IntVar(&o.shards, "shards", 0, "shards for the replicas to share, instead of one replica that leads (0: one leads)")
 	flags.DurationVar(&o.leaseDuration, "lease-duration", elector.DefaultLeaseDuration, "how long a crash costs: the others wait so long")
 	flags.DurationVar(&o.renewDeadline, "renew-deadline", elector.DefaultRenewDeadline, "a leader that cannot renew for so long stops")
 	flags.DurationVar(&o.retryPeriod, "retry-period", elector.DefaultRetryPeriod, "time between two renewals")
@@ -81,6 +83,7 @@ func (o options) validate() error {
 	}
 	between("replicas", o.replicas, 2, maxReplicas)
 	between("objects", o.objects, 1, maxObjects)
+	between("shards", o.shards, 0, maxShards)
 	if o.metricsPort != 0 {
 		between("metrics-port", o.metricsPort, 1, maxPort-o.replicas+1)
 	}

@@ -71,7 +71,7 @@ func TestHelpNamesTheFlags(t *testing.T) {
 	if _, err := parseOptions([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("got %v, want ErrHelp", err)
 	}
-	for _, want := range []string{"-replicas", "-lease-duration", "-renew-deadline", "-retry-period", "-objects", "-kubeconfig", "-out"} {
+	for _, want := range []string{"-replicas", "-lease-duration", "-renew-deadline", "-retry-period", "-objects", "-shards", "-kubeconfig", "-out"} {
 		if !strings.Contains(help.String(), want) {
 			t.Errorf("the help does not have %s:\n%s", want, help.String())
 		}

@@ -76,6 +76,7 @@ func startReplica(b *board, c *cluster, o options, operator, name string, number
 		"--leader-elect-lease-duration="+o.leaseDuration.String(),
 		"--leader-elect-renew-deadline="+o.renewDeadline.String(),
 		"--leader-elect-retry-period="+o.retryPeriod.String(),
+		"--shards="+strconv.Itoa(o.shards),
 		"--metrics-bind-address="+metrics, "--health-probe-bind-address=0",
 		"--report-interval="+reportInterval.String())
 	cmd.Env = append(os.Environ(), "POD_NAME="+name, "POD_NAMESPACE="+c.namespace)

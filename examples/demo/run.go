@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -33,6 +32,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		names = append(names, string(rune('a'+i)))
 	}
 	b := newBoard(names)
+	if o.shards > 0 {
+		b.sharing = &sharing{holders: make([]string, o.shards)}
+	}
 	v := newView(out, b, o.renewDeadline)
 	w := &witness{board: b, flashes: map[string]int64{}, tokens: map[string]elector.Token{}}
 	err = perform(ctx, o, b, w, names)
@@ -93,7 +95,11 @@ func perform(ctx context.Context, o options, b *board, w *witness, names []strin
 	watching, stopWatching := context.WithCancel(ctx)
 	var watched sync.WaitGroup
 	watched.Go(func() { w.attend(watching, c) })
-	err = s.play(ctx)
+	if o.shards > 0 {
+		err = s.share(ctx)
+	} else {
+		err = s.play(ctx)
+	}
 	b.end()
 	stopWatching()
 	watched.Wait()
@@ -107,26 +113,19 @@ func perform(ctx context.Context, o options, b *board, w *witness, names []strin
 // summarise writes the table and the pictures, and returns an error if what was seen must not be.
 func summarise(out io.Writer, o options, b *board, w *witness) error {
 	history, end := b.played()
+	setting := fmt.Sprintf("%d replicas, %d Beacons. Lease duration %v, renew deadline %v, retry period %v.",
+		o.replicas, o.objects, o.leaseDuration, o.renewDeadline, o.retryPeriod)
+	if s := b.sharing; s != nil {
+		setting = fmt.Sprintf("%d shards, ", o.shards) + setting
+		p := page{Title: "Who held what", Measured: measuredShards}
+		p.Header, p.Rows = s.table()
+		return p.publish(out, o.out, "shards.svg.tmpl", s.draw(p.Title, setting, b.names(), end), setting, w)
+	}
 	found, err := changes(history)
 	if err == nil && len(found) < wantChanges { // More are a leader that has lost its lease, on a busy machine.
 		err = fmt.Errorf("there were %d changes of leader instead of %d", len(found), wantChanges)
 	}
-	flashes, stale := w.verdict()
-	subtitle := fmt.Sprintf("%d replicas, %d Beacons. Lease duration %v, renew deadline %v, retry period %v.",
-		o.replicas, o.objects, o.leaseDuration, o.renewDeadline, o.retryPeriod)
-	paths, drawErr := writePictures(o.out, newTimeline(history, end), subtitle)
-	width, room := usualWidth, math.MaxInt // a file has room for the table
-	if n := columns(out); n > 0 {
-		width, room = n, n
-	}
-	_, _ = fmt.Fprintf(out, "\n%s\n\n", wrap(subtitle, width))
-	writeTable(out, found, room)
-	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a former leader.\n\n", flashes, len(stale))
-	for _, line := range measured {
-		_, _ = fmt.Fprintln(out, wrap(line, width))
-	}
-	for _, path := range paths {
-		_, _ = fmt.Fprintln(out, path)
-	}
-	return errors.Join(append(stale, err, drawErr)...)
+	p := page{Title: "Who led when", Measured: measured}
+	p.Header, p.Rows = table(found)
+	return errors.Join(err, p.publish(out, o.out, "timeline.svg.tmpl", newTimeline(history, end).draw(p.Title, setting), setting, w))
 }

@@ -6,9 +6,11 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +54,7 @@ func wrap(text string, width int) string {
 
 // templateFiles escape what is put into them: names may come from a cluster.
 //
-//go:embed timeline.svg.tmpl page.html.tmpl
+//go:embed timeline.svg.tmpl shards.svg.tmpl page.html.tmpl
 var templateFiles embed.FS
 
 var templates = template.Must(template.ParseFS(templateFiles, "*.tmpl"))
@@ -87,9 +89,28 @@ func table(changes []change) (header []string, rows [][]string) {
 	return header, rows
 }
 
+// publish writes the table and the pictures, and returns an error if stale work was seen.
+func (p page) publish(out io.Writer, dir, drawing string, drawn any, subtitle string, w *witness) error {
+	paths, drawErr := p.write(dir, drawing, drawn)
+	width, room := usualWidth, math.MaxInt // a file has room for the table
+	if n := columns(out); n > 0 {
+		width, room = n, n
+	}
+	flashes, stale := w.verdict()
+	_, _ = fmt.Fprintf(out, "\n%s\n\n", wrap(subtitle, width))
+	writeTable(out, p.Header, p.Rows, room)
+	_, _ = fmt.Fprintf(out, "\n%d flashes were written, %d of them by a former leader.\n\n", flashes, len(stale))
+	for _, line := range p.Measured {
+		_, _ = fmt.Fprintln(out, wrap(line, width))
+	}
+	for _, path := range paths {
+		_, _ = fmt.Fprintln(out, path)
+	}
+	return errors.Join(append(stale, drawErr)...)
+}
+
 // writeTable writes the summary as plain text: a row for each change, or if that is too wide a line for each value.
-func writeTable(out io.Writer, changes []change, width int) {
-	header, rows := table(changes)
+func writeTable(out io.Writer, header []string, rows [][]string, width int) {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
@@ -116,19 +137,14 @@ func widest(text string) (width int) {
 	return width
 }
 
-// writePictures writes timeline.svg and timeline.html into dir, and returns their paths.
-func writePictures(dir string, t timeline, subtitle string) ([]string, error) {
-	const title = "Who led when"
+// write writes the picture and a page with it into dir, as timeline.svg and timeline.html, and returns their paths.
+func (p page) write(dir, drawing string, drawn any) ([]string, error) {
 	var svg, html bytes.Buffer
-	if err := templates.ExecuteTemplate(&svg, "timeline.svg.tmpl", t.draw(title, subtitle)); err != nil {
+	if err := templates.ExecuteTemplate(&svg, drawing, drawn); err != nil {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
-	header, rows := table(t.Changes)
-	err := templates.ExecuteTemplate(&html, "page.html.tmpl", page{
-		Title: title, Header: header, Rows: rows, Measured: measured,
-		SVG: template.HTML(svg.String()),
-	})
-	if err != nil {
+	p.SVG = template.HTML(svg.String())
+	if err := templates.ExecuteTemplate(&html, "page.html.tmpl", p); err != nil {
 		return nil, fmt.Errorf("writing the page: %w", err)
 	}
 	paths := []string{filepath.Join(dir, "timeline.svg"), filepath.Join(dir, "timeline.html")}

@@ -16,7 +16,8 @@ func TestTableHasARowForEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	writeTable(&out, found, 80)
+	header, rows := table(found)
+	writeTable(&out, header, rows, 80)
 	want := []string{
 		"change what happened leader token gap to work since renewal",
 		"1 clean stop (SIGTERM) a → b 10 → 20 15 ms 17 ms -",
@@ -40,7 +41,8 @@ func TestTableHasALineForEachValueWhereItIsTooWide(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	writeTable(&out, found, 60)
+	header, rows := table(found)
+	writeTable(&out, header, rows, 60)
 	if n := widest(out.String()); n > 60 {
 		t.Errorf("it is %d wide:\n%s", n, out.String())
 	}

@@ -102,7 +102,16 @@ func (e element) first(t *testing.T, name string) element {
 // drawn writes the pictures of a history and returns the parsed SVG and the HTML.
 func drawn(t *testing.T, history []event, end int) (element, string) {
 	t.Helper()
-	paths, err := writePictures(t.TempDir(), newTimeline(history, at(end)), "a <b> & \"c\"")
+	found, _ := changes(history)
+	p := page{Title: "Who led when", Measured: measured}
+	p.Header, p.Rows = table(found)
+	return drawnOn(t, p, "timeline.svg.tmpl", newTimeline(history, at(end)).draw(p.Title, "a <b> & \"c\""))
+}
+
+// drawnOn writes a page and its picture and returns the parsed SVG and the HTML.
+func drawnOn(t *testing.T, p page, drawing string, what any) (element, string) {
+	t.Helper()
+	paths, err := p.write(t.TempDir(), drawing, what)
 	if err != nil {
 		t.Fatal(err)
 	}

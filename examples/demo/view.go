@@ -117,6 +117,9 @@ func (v *view) draw(live bool) {
 // be found.
 func (v *view) lines(statuses []status, width int) []string {
 	g := newGrid(width-1, v.full)
+	if held := v.board.shares(); held != nil {
+		g = newShareGrid(width-1, held)
+	}
 	made := []string{"\n", v.line(width, bold, g.header())}
 	for _, s := range statuses {
 		made = append(made, v.line(width, styles[s.Role], g.row(s)))

@@ -22,8 +22,9 @@ const (
 type grid struct {
 	columns []column
 	gap     int
-	bar     int           // width of the bar of the lease
-	full    time.Duration // the longest time a lease can be left
+	bar     int                 // width of the bar of the lease
+	full    time.Duration       // the longest time a lease can be left
+	shares  func(string) string // what a replica holds, instead of the bar; nil if one leads
 }
 
 // column is one of the grid's. Numbers are set to the righg.
@@ -51,7 +52,7 @@ func ofLeader(s status, text string) string {
 
 // newGrid returns the grid with the most that has room in a width.
 func newGrid(width int, full time.Duration) grid {
-	g := grid{[]column{nameColumn, roleColumn, termColumn, tokenColumn, countColumn}, wideGap, barWidth, full}
+	g := grid{[]column{nameColumn, roleColumn, termColumn, tokenColumn, countColumn}, wideGap, barWidth, full, nil}
 	if g.width() > width {
 		g.gap = 1
 	}
@@ -78,6 +79,9 @@ func (g grid) width() int {
 }
 
 func (g grid) header() string {
+	if g.shares != nil {
+		return g.set(func(c column) string { return c.title }) + "which"
+	}
 	left := "lease left"
 	if g.bar == 0 {
 		left = "  left"
@@ -86,6 +90,9 @@ func (g grid) header() string {
 }
 
 func (g grid) row(s status) string {
+	if g.shares != nil {
+		return strings.TrimRight(g.set(func(c column) string { return c.cell(s) })+g.shares(s.Name), " ")
+	}
 	left := ""
 	if s.Role == isLeader {
 		filled := min(max(int(s.Remaining*time.Duration(g.bar)/max(g.full, 1)), 0), g.bar)
@@ -107,4 +114,47 @@ func (g grid) set(cell func(column) string) string {
 		fmt.Fprintf(&line, "%*s%*s", width, cell(c), g.gap, "")
 	}
 	return line.String()
+}
+
+// newShareGrid returns the grid of replicas that share shards, which held says the holders of. Where it has no room for
+// all shards it tells only how many each has.
+func newShareGrid(width int, held []string) grid {
+	count := column{"shards", 6, true, func(s status) string {
+		n := 0
+		for _, holder := range held {
+			if holder == s.Name {
+				n++
+			}
+		}
+		return fmt.Sprint(n)
+	}}
+	work := roleColumn
+	work.cell = func(s status) string {
+		if s.Role == isLeader || s.Role == isStandby {
+			return "working"
+		}
+		return s.Role
+	}
+	g := grid{columns: []column{nameColumn, work, countColumn, count}, gap: wideGap, bar: len(held)}
+	if g.width() > width {
+		g.gap = 1
+	}
+	if g.width() > width {
+		g.columns = slices.Delete(g.columns, 2, 3)
+	}
+	g.shares = func(name string) string {
+		var strip strings.Builder
+		for _, holder := range held {
+			if holder == name {
+				strip.WriteString("█")
+			} else {
+				strip.WriteString("·")
+			}
+		}
+		return strip.String()
+	}
+	if g.width() > width {
+		g.shares = func(string) string { return "" }
+	}
+	return g
 }

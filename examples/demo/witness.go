@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-elector/elector/elector"
@@ -67,6 +69,11 @@ func (w *witness) attend(ctx context.Context, c *cluster) {
 
 func (w *witness) seeLease(obj client.Object) {
 	lease, ok := obj.(*coordinationv1.Lease)
+	if shard, of := shardOf(obj.GetName()); of && ok {
+		holder, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
+		w.board.hold(shard, holder, time.Now())
+		return
+	}
 	if !ok || lease.Spec.HolderIdentity == nil || lease.Spec.RenewTime == nil {
 		return
 	}
