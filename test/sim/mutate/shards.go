@@ -56,7 +56,7 @@ var shardMutations = []mutation{
 		"says it holds a shard that was lost", "shardterm.go",
 		"	h.part.Lose(cause)\n", "",
 	}, {
-		"claims again and again without a pause", "keeper_actions.go",
+		"claims again and again without a pause", "keeper_claim.go",
 		"	k.slowDown(h)\n", "",
 	}, {
 		"serves beside replicas with another number of shards", "shardcount.go",
@@ -81,7 +81,7 @@ var shardMutations = []mutation{
 		"passes a replica over for good", "view_shards.go",
 		"		r.unfit = false // it does claim\n", "		_ = r\n",
 	}, {
-		"releases before the work has returned", "keeper_actions.go",
+		"releases before the work has returned", "keeper_giveback.go",
 		"	for i, h := range k.holdings {\n		if !h.stopped {\n			continue\n		}\n		if r, ok",
 		"	for i, h := range k.holdings {\n		if h.ending.IsZero() {\n			continue\n		}\n		if r, ok",
 	}, {
