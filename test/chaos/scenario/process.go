@@ -201,3 +201,13 @@ func playCancelled(s *stage.Stage) {
 		s.Must(l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "", "round %d: the Lease was not released", round)
 	}
 }
+
+func playTwins(s *stage.Stage) {
+	s.Pause(3 * s.Timing.LeaseDuration)
+	s.Must(s.Says(duplicate), "no log reports two processes of one identity")
+	old, mark := s.Leader(), s.Mark()
+	s.Inject(fault.Crash, old.Of)
+	if next, ok := s.Next(mark, 4*s.Timing.LeaseDuration); ok {
+		s.Within("last renewal → the twin leads", next.At.Sub(s.Renewed(old.Process, next.At)), s.Timing.LeaseDuration+stage.Slack)
+	}
+}

@@ -21,16 +21,6 @@ import (
 // duplicate is what a log says when two processes with one identity were found.
 const duplicate = "another process uses this Identity"
 
-func playTwins(s *stage.Stage) {
-	s.Pause(3 * s.Timing.LeaseDuration)
-	s.Must(s.Says(duplicate), "no log reports two processes of one identity")
-	old, mark := s.Leader(), s.Mark()
-	s.Inject(fault.Crash, old.Of)
-	if next, ok := s.Next(mark, 4*s.Timing.LeaseDuration); ok {
-		s.Within("last renewal → the twin leads", next.At.Sub(s.Renewed(old.Process, next.At)), s.Timing.LeaseDuration+stage.Slack)
-	}
-}
-
 // playForbidden returns a scenario in which the leader cannot renew, and then can again.
 func playForbidden(f stage.Fault) func(*stage.Stage) {
 	return func(s *stage.Stage) {
