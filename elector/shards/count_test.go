@@ -7,7 +7,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kube-elector/elector/elector/leasetest"
 )
@@ -32,6 +37,32 @@ func TestAReplicaWithAnotherNumberOfShardsRefuses(t *testing.T) {
 		})
 		if moves > 0 || !w.balanced(a, b) {
 			t.Errorf("%d shards moved\n%s", moves, w.history())
+		}
+	})
+}
+
+// A list is in the order of names, not in that of the claims.
+func TestARivalInTheListThatShowsTheSessionIsNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := names{testSet}
+		for _, id := range []string{"a", "b"} {
+			v := newView(n, 1, n.session(id), 15*time.Second)
+			v.sawList(nil, "1", time.Now(), "")
+			var list []coordinationv1.Lease
+			for _, other := range []string{"a", "b"} {
+				count := 1
+				if other != id {
+					count = 2
+				}
+				list = append(list, coordinationv1.Lease{
+					ObjectMeta: metav1.ObjectMeta{Name: n.session(other), UID: types.UID(other), ResourceVersion: "2", Labels: n.labels(count, nil)},
+					Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, AcquireTime: &metav1.MicroTime{Time: time.Now()}},
+				})
+			}
+			v.sawList(list, "2", time.Now(), "1")
+			if !v.rivalry(time.Now()).alive {
+				t.Errorf("%s does not know of the other", id)
+			}
 		}
 	})
 }

@@ -105,7 +105,10 @@ func (v *view) sawList(leases []coordinationv1.Lease, version string, sent time.
 	}
 	v.gap = true
 	defer func() { v.gap = false }()
-	there := map[string]bool{}
+	there, mine := map[string]bool{}, session{}
+	if r := v.replicas[v.self]; r != nil {
+		mine = r.current
+	}
 	for i := range leases {
 		lease := &leases[i]
 		there[lease.Name] = true
@@ -114,6 +117,9 @@ func (v *view) sawList(leases []coordinationv1.Lease, version string, sent time.
 		}
 	}
 	v.vanishLocked(there, version, now)
+	if r := v.replicas[v.self]; r != nil && r.held() && r.current != mine {
+		v.arrivedLocked() // once more: others may come later in the list
+	}
 	if !v.listed {
 		v.doubtMissingLocked(now)
 	}
