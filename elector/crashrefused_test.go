@@ -114,27 +114,29 @@ func TestAStandbyThatCanWatchNothingAsksAboutThePodOnlyWhenTheHolderIsSilent(t *
 		a.start()
 		a.leads(time.Second)
 		b := w.contained("b", atOnce)
-		gets, watches := 0, 0
+		var gets, watches atomic.Int32
 		b.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
 			switch {
 			case op.Verb == "watch":
 				f.Err = apierrors.NewInternalError(errors.New("boom"))
-				watches++
+				watches.Add(1)
 			case op.Resource == "pods":
-				gets++
+				gets.Add(1)
 			}
 			return f
 		})
 		b.start()
 		time.Sleep(time.Hour)
-		if gets > 0 || watches > 2*(2*60+15) {
+		if gets, watches := gets.Load(), watches.Load(); gets > 0 || watches > 2*(2*60+15) {
 			t.Errorf("%d reads of the Pod and %d tries to watch something in an hour", gets, watches)
 		}
 		renewed := w.lease().Spec.RenewTime.Time
 		a.ends()
 		b.leads(time.Minute)
-		if took := time.Since(renewed); gets == 0 || took > 5*DefaultRetryPeriod {
-			t.Errorf("%s leads %v after the last renewal, with %d reads of the Pod", b.id, took, gets)
+		// A poll sees the renewal 1.75 RetryPeriods late at most, one and a half later it is missed, which the next poll
+		// notices, and a read comes before the claim.
+		if took := time.Since(renewed); gets.Load() == 0 || took > 7*DefaultRetryPeriod {
+			t.Errorf("%s leads %v after the last renewal, with %d reads of the Pod", b.id, took, gets.Load())
 		}
 	})
 }
