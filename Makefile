@@ -10,7 +10,7 @@ PROMTOOL_VERSION       := v0.316.0
 
 # The modules with code, and those that pin what hack/envtest builds.
 MODULES     := . hack/envtest
-PIN_MODULES := hack/envtest/kube hack/envtest/etcd
+PIN_MODULES := hack/envtest/kube hack/envtest/etcd hack/envtest/containerd
 
 # go.mod requires the lowest versions that work, and this file the newest. What is tested and measured is on the newest,
 # and make test-floor tests on the lowest.

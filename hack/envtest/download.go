@@ -53,7 +53,7 @@ func (j *job) fetch(ctx context.Context, staging string) error {
 	}
 	for _, p := range j.pins {
 		binary := filepath.Join(from, p.name)
-		version, err := greeting(ctx, binary)
+		version, err := greeting(ctx, binary, "--version")
 		if err != nil {
 			return err
 		}

@@ -22,9 +22,10 @@ type job struct {
 	show     *display
 }
 
-// ensure installs the binaries of the pinned versions, or of the Kubernetes release asked for, in dir. After an error
-// nothing incomplete is left there. Several processes may call it at once. One of them works and the others wait.
-func ensure(ctx context.Context, dir string, download bool, asked string, show *display) error {
+// ensure installs the binaries of the recipes in dir, of the pinned versions, or of the Kubernetes release asked for.
+// After an error nothing incomplete is left there. Several processes may call it at once. One of them works and the
+// others wait.
+func ensure(ctx context.Context, recipes []recipe, dir string, download bool, asked string, show *display) error {
 	j := job{dir: dir, download: download, show: show}
 	another := ""
 	for _, r := range recipes {

@@ -18,7 +18,7 @@ func ensureIn(t *testing.T, dir string, download bool) error {
 	t.Helper()
 	show := newDisplay(io.Discard, nil)
 	defer show.close()
-	return ensure(t.Context(), dir, download, "", show)
+	return ensure(t.Context(), recipes, dir, download, "", show)
 }
 
 // ensureKubernetes does so for a release of Kubernetes.
@@ -26,7 +26,7 @@ func ensureKubernetes(t *testing.T, dir, asked string) error {
 	t.Helper()
 	show := newDisplay(io.Discard, nil)
 	defer show.close()
-	return ensure(t.Context(), dir, false, asked, show)
+	return ensure(t.Context(), recipes, dir, false, asked, show)
 }
 
 func wantCalls(t *testing.T, calls func() []string, want ...string) {
@@ -71,6 +71,23 @@ func TestBinariesAreBuiltOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantCalls(t, calls, "etcd", "kube-apiserver")
+	}
+}
+
+func TestTheProgramsOfANodeAreBuiltApart(t *testing.T) {
+	calls := useFakeGo(t, "ok")
+	dir := t.TempDir()
+	show := newDisplay(io.Discard, nil)
+	defer show.close()
+	var want []string
+	for _, r := range nodeRecipes {
+		want = append(want, r.name)
+	}
+	for range 2 {
+		if err := ensure(t.Context(), nodeRecipes, dir, false, "", show); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, calls, want...)
 	}
 }
 

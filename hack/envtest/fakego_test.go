@@ -106,7 +106,8 @@ func fakeBuild(mode, pkg, output string) {
 	case "fails":
 		fakeExit("# example.com/a\na.go:1:1: something is wrong")
 	}
-	recipe := recipes[slices.IndexFunc(recipes, func(r recipe) bool { return r.pkg == pkg })]
+	all := slices.Concat(recipes, nodeRecipes)
+	recipe := all[slices.IndexFunc(all, func(r recipe) bool { return r.pkg == pkg })]
 	if dir, _ := os.Getwd(); strings.HasPrefix(filepath.Base(dir), ".kube-") {
 		recipe.dir = dir // of a derived module
 	}

@@ -3,7 +3,8 @@
 
 // Command envtest puts the kube-apiserver and etcd that the tests and the demo run into one directory. It builds them
 // from the Go modules pinned in kube/go.mod and etcd/go.mod, unless KUBEBUILDER_ASSETS names a directory that has them,
-// or ENVTEST_DOWNLOAD=1 asks for the published binaries. Run it in its own directory, with
+// or ENVTEST_DOWNLOAD=1 asks for the published binaries. With -node it builds what a node needs instead, of the same
+// release of Kubernetes. Run it in its own directory, with
 //
 //	go run -C hack/envtest .
 package main
@@ -42,11 +43,16 @@ func main() {
 func run(ctx context.Context) error {
 	out := flag.String("out", filepath.FromSlash("../../bin/envtest"), "directory for the binaries")
 	asked := flag.String("kubernetes", "", "Kubernetes release to build, such as 1.35.8 or 1.35; empty for the pinned one")
+	node := flag.Bool("node", false, "build what a node needs instead: kubelet, kube-controller-manager and containerd")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: only flags are taken", flag.Arg(0))
 	}
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+	wanted := recipes
+	if *node {
+		wanted = nodeRecipes
+	}
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" && !*node {
 		if err := checkAssets(dir); err != nil {
 			return err
 		}
@@ -73,7 +79,7 @@ func run(ctx context.Context) error {
 	}()
 	show := newDisplay(os.Stderr, terminalWidth())
 	defer show.close()
-	err = ensure(ctx, dir, download, *asked, show)
+	err = ensure(ctx, wanted, dir, download && !*node, *asked, show)
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped, nothing half-made is left in %s: %w", dir, context.Cause(ctx))
 	}

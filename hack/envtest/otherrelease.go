@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -103,11 +104,22 @@ var (
 	stagingModule = regexp.MustCompile(`(?m)^\s+(k8s\.io/\S+) => \./staging/`)
 )
 
+// toolLines returns the directive with what is built of a module.
+func toolLines(module string) string {
+	text := "tool (\n"
+	for _, r := range slices.Concat(recipes, nodeRecipes) {
+		if r.module == module {
+			text += "\t" + r.pkg + "\n"
+		}
+	}
+	return text + ")\n"
+}
+
 // derivedMod returns the go.mod of a module that builds a release of Kubernetes with the dependencies of its go.mod.
 func (r recipe) derivedMod(theirs, release string) string {
 	text := "module github.com/kube-elector/elector/hack/envtest/kube\n\n" + goDirective.FindString(theirs) +
-		"\n// The API server that the tests and the demo run, with the dependencies of its own release and nothing else.\n" +
-		"tool " + r.pkg + "\n\nrequire (\n\t" + r.module + " " + release + "\n"
+		"\n// The programs of Kubernetes that the tests and the demo run, with the dependencies of their own release alone.\n" +
+		toolLines(r.module) + "\nrequire (\n\t" + r.module + " " + release + "\n"
 	for _, line := range requireLine.FindAllStringSubmatch(theirs, -1) {
 		if line[2] != "v0.0.0" {
 			text += "\t" + line[1] + " " + line[2] + " // indirect\n"

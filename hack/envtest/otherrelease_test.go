@@ -44,8 +44,12 @@ replace (
 	const want = `
 go 1.24.0
 
-// The API server that the tests and the demo run, with the dependencies of its own release and nothing else.
-tool k8s.io/kubernetes/cmd/kube-apiserver
+// The programs of Kubernetes that the tests and the demo run, with the dependencies of their own release alone.
+tool (
+	k8s.io/kubernetes/cmd/kube-apiserver
+	k8s.io/kubernetes/cmd/kube-controller-manager
+	k8s.io/kubernetes/cmd/kubelet
+)
 
 require (
 	k8s.io/kubernetes v1.34.9
@@ -58,21 +62,10 @@ replace (
 	k8s.io/kms => k8s.io/kms v0.34.9
 )
 `
-	_, got, _ := strings.Cut(kubeRecipe(t).derivedMod(theirs, "v1.34.9"), "hack/envtest/kube\n")
+	_, got, _ := strings.Cut(kubeRecipe("kube-apiserver").derivedMod(theirs, "v1.34.9"), "hack/envtest/kube\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-}
-
-func kubeRecipe(t *testing.T) recipe {
-	t.Helper()
-	for _, r := range recipes {
-		if r.module == kubernetes {
-			return r
-		}
-	}
-	t.Fatal("no recipe for Kubernetes")
-	return recipe{}
 }
 
 func TestAnotherReleaseIsResolvedAndBuiltOnce(t *testing.T) {

@@ -20,7 +20,9 @@ type recipe struct {
 	dir     string // of the go.mod, relative to this directory or absolute
 	module  string // whose version is the binary's
 	pkg     string // the main package
-	tells   string // with the version, the first line that --version prints
+	tells   string // with the version, how its answer to --version begins
+	asks    string // the flag that it has instead of --version
+	tags    string
 	ldflags func(version string) string
 }
 
@@ -35,14 +37,40 @@ var recipes = []recipe{
 		tells:   "etcd Version: ",
 		ldflags: func(string) string { return "-s -w" },
 	},
+	kubeRecipe("kube-apiserver"),
+}
+
+const (
+	containerd    = "github.com/containerd/containerd/v2"
+	withoutCgo    = "no_btrfs,no_zfs,no_devmapper,no_aufs" // snapshotters that need C libraries or modules of the kernel
+	containerdDir = "containerd"
+)
+
+// nodeRecipes are what a node needs beside runc. The kubelet is of the API server's release.
+var nodeRecipes = []recipe{
+	kubeRecipe("kube-controller-manager"), kubeRecipe("kubelet"),
 	{
-		name:    "kube-apiserver",
-		dir:     "kube",
-		module:  kubernetes,
-		pkg:     "k8s.io/kubernetes/cmd/kube-apiserver",
-		tells:   "Kubernetes v",
-		ldflags: kubeLDFlags,
+		name: "containerd", dir: containerdDir, module: containerd, pkg: containerd + "/cmd/containerd", tells: "containerd " + containerd + " ",
+		tags: withoutCgo, ldflags: containerdLDFlags,
 	},
+	{
+		name: "containerd-shim-runc-v2", dir: containerdDir, module: containerd, pkg: containerd + "/cmd/containerd-shim-runc-v2",
+		tells: "containerd-shim-runc-v2: Version: ", asks: "-v", tags: withoutCgo, ldflags: containerdLDFlags,
+	},
+	{
+		name: "ctr", dir: containerdDir, module: containerd, pkg: containerd + "/cmd/ctr", tells: "ctr " + containerd + " ",
+		tags: withoutCgo, ldflags: containerdLDFlags,
+	},
+}
+
+// kubeRecipe returns the recipe for a program of Kubernetes.
+func kubeRecipe(name string) recipe {
+	return recipe{name: name, dir: "kube", module: kubernetes, pkg: kubernetes + "/cmd/" + name, tells: "Kubernetes v", ldflags: kubeLDFlags}
+}
+
+// containerdLDFlags sets the version, which the source of a release leaves open.
+func containerdLDFlags(version string) string {
+	return "-s -w -X " + containerd + "/version.Version=" + strings.TrimPrefix(version, "v")
 }
 
 // kubeLDFlags sets the variables that Kubernetes' own release build sets. It clears the commit, which reads
@@ -109,7 +137,11 @@ var buildEnv = []string{"CGO_ENABLED=0", "GOWORK=off"}
 
 // buildArgs returns the flags for both `go build` and `go list`. With other flags the list would not match the build.
 func (p pinned) buildArgs() []string {
-	return []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + p.ldflags(p.version)}
+	args := []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + p.ldflags(p.version)}
+	if p.tags != "" {
+		args = append(args, "-tags="+p.tags)
+	}
+	return args
 }
 
 func (p pinned) title() string { return p.name + " " + p.version }
