@@ -111,7 +111,7 @@ func startPlane(ctx context.Context) (plane *harness.ControlPlane, stop func() e
 	if err != nil {
 		return nil, nil, err
 	}
-	if plane, err = harness.StartControlPlane(ctx, assets, dir); err != nil {
+	if plane, err = harness.StartControlPlane(ctx, assets, dir, harness.WithoutServiceAccounts); err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	plane.Config.Timeout = 0 // It would end watches.

@@ -142,7 +142,7 @@ func (r *runner) onPlane(ctx context.Context, exclusive bool, f func(*stage.Plan
 	if err != nil {
 		return err
 	}
-	servers, err := harness.StartControlPlane(ctx, r.assets, dir)
+	servers, err := harness.StartControlPlane(ctx, r.assets, dir, harness.WithoutServiceAccounts)
 	if err != nil {
 		return err // Its logs say why.
 	}

@@ -41,16 +41,19 @@ type ControlPlane struct {
 	dir          string
 }
 
+// WithoutServiceAccounts is the flag of an API server that no controller makes service accounts for.
+const WithoutServiceAccounts = "--disable-admission-plugins=ServiceAccount"
+
 // StartControlPlane returns when the API server is ready. It keeps data, logs and secrets in dir, which belongs to the
-// caller. On error nothing is left running.
-func StartControlPlane(ctx context.Context, assets, dir string) (p *ControlPlane, err error) {
+// caller. The API server gets the flags as well. On error nothing is left running.
+func StartControlPlane(ctx context.Context, assets, dir string, flags ...string) (p *ControlPlane, err error) {
 	p = &ControlPlane{dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("starting a control plane: %w", err), p.Stop())
 		}
 	}()
-	ports, err := freePorts(3)
+	ports, err := FreePorts(3)
 	if err != nil {
 		return p, err
 	}
@@ -59,22 +62,21 @@ func StartControlPlane(ctx context.Context, assets, dir string) (p *ControlPlane
 	}
 	etcd := "http://" + ports[0]
 	p.Address = ports[2]
-	p.Etcd = &Server{path: filepath.Join(assets, "etcd"), log: p.File("etcd.log"), args: []string{
-		"--data-dir=" + p.File("etcd"), "--unsafe-no-fsync", "--log-level=warn",
-		"--listen-client-urls=" + etcd, "--advertise-client-urls=" + etcd, "--listen-peer-urls=http://" + ports[1],
-		"--initial-advertise-peer-urls=http://" + ports[1], "--initial-cluster=default=http://" + ports[1],
-	}}
+	p.Etcd = NewServer(filepath.Join(assets, "etcd"), dir,
+		"--data-dir="+p.File("etcd"), "--unsafe-no-fsync", "--log-level=warn",
+		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd, "--listen-peer-urls=http://"+ports[1],
+		"--initial-advertise-peer-urls=http://"+ports[1], "--initial-cluster=default=http://"+ports[1])
 	_, port, err := net.SplitHostPort(p.Address)
 	if err != nil {
 		return p, err
 	}
-	p.Server = &Server{path: filepath.Join(assets, "kube-apiserver"), log: p.File("kube-apiserver.log"), args: []string{
+	p.Server = NewServer(filepath.Join(assets, "kube-apiserver"), dir, append([]string{
 		"--etcd-servers=" + etcd, "--secure-port=" + port, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
 		"--cert-dir=" + p.File("certs"), "--token-auth-file=" + p.File("tokens.csv"), "--authorization-mode=RBAC",
 		"--service-account-issuer=https://harness.invalid", "--service-account-key-file=" + p.File("sa.key"),
 		"--service-account-signing-key-file=" + p.File("sa.key"), "--service-cluster-ip-range=10.0.0.0/24",
-		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", "--profiling=false",
-	}}
+		"--endpoint-reconciler-type=none", "--profiling=false",
+	}, flags...)...)
 	if err := p.Etcd.Start(); err != nil {
 		return p, err
 	}
@@ -142,8 +144,8 @@ func (p *ControlPlane) Stop() error {
 	return errors.Join(errs...)
 }
 
-// freePorts returns n addresses that nobody listened on a moment ago.
-func freePorts(n int) ([]string, error) {
+// FreePorts returns n addresses on loopback that nobody listened on a moment ago.
+func FreePorts(n int) ([]string, error) {
 	var addresses []string
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -23,6 +23,11 @@ type Server struct {
 	done chan struct{} // closed when the process has gone
 }
 
+// NewServer returns a server of the program at path. It logs to a file in dir, and finds programs beside its own.
+func NewServer(path, dir string, args ...string) *Server {
+	return &Server{path: path, args: args, log: filepath.Join(dir, filepath.Base(path)+".log")}
+}
+
 // Start starts the process.
 func (s *Server) Start() error {
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // Anyone may read it.
@@ -30,6 +35,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.cmd = exec.Command(s.path, s.args...) //nolint:gosec // It is ours.
+	s.cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(s.path)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = ownGroup()
 	s.done = make(chan struct{})
