@@ -116,6 +116,33 @@ rules: $(PROMTOOL) ## Check and try the alert rules of examples/operator with pr
 envtest: ## Build kube-apiserver and etcd into bin/envtest, once: it takes minutes.
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath . $(if $(KUBERNETES_VERSION),-kubernetes $(KUBERNETES_VERSION) -out '$(ASSETS)')
 
+# A real kubelet takes root, cgroups and runc. NODE_FLAGS=-containerd=/usr/bin takes an installed containerd.
+NODE_DIR := bin/node$(addprefix -,$(KUBERNETES_VERSION))
+NODE     := bin/node/node -node='$(NODE_DIR)' -containerd='$(NODE_DIR)' -envtest='$(ASSETS)'
+.PHONY: .node
+.node: envtest
+	@command -v runc >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get install -qq -y --no-install-recommends runc >/dev/null; } || true
+	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath . -node -out '$(CURDIR)/$(NODE_DIR)' \
+		$(addprefix -kubernetes ,$(KUBERNETES_VERSION))
+	@go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/node/node ./test/node
+	@for program in ./examples/operator ./test/node/replica ./test/node/pause; do \
+		CGO_ENABLED=0 go build $(NEWEST) -trimpath -ldflags='-s -w' -o bin/node/image/ $$program || exit 1; \
+	done
+
+.PHONY: node
+node: .node ## Start a cluster of one real node, for as long as you like, and load the image of make node-test.
+	@$(NODE) -keep $(NODE_FLAGS)
+
+# E2E_KUBECONFIG and E2E_IMAGE run it on a cluster of your own, which must be able to pull what make node-image has made.
+.PHONY: node-test
+node-test: .node ## End leaders in pods of a real node in every way, beside their peers: takes an hour.
+	@$(NODE) $(if $(E2E_KUBECONFIG),-kubeconfig '$(E2E_KUBECONFIG)' -image '$(E2E_IMAGE)',-o test/node/RESULTS.md) $(NODE_FLAGS)
+
+.PHONY: node-image
+node-image: .node ## Write the image of make node-test into bin/node/image.tar, for docker load.
+	@$(NODE) -save bin/node/image.tar
+
 .PHONY: bench
 bench: envtest ## Measure elector beside its peers: takes 20 minutes, on a machine with nothing else to do.
 	go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/bench/bench ./test/bench
@@ -179,6 +206,8 @@ $(GOLANGCI_LINT) $(CONTROLLER_GEN) $(PROMTOOL):
 #>   COUNT               of make chaos: how many times to play each row
 #>   DURATION, SEED      of make chaos: instead of rows, random faults for so long, such as 1h; and their seed
 #>   PEER                of make chaos: client-go or controller-runtime, to compare; compare writes test/chaos/RESULTS.md
+#>   NODE_FLAGS          of make node and make node-test: flags, such as -short, -count 50 or -chaos 1h; -help lists them
+#>   E2E_KUBECONFIG      of make node-test: runs it on this cluster, with the image that the cluster knows as E2E_IMAGE
 #>   SEEDS, MINUTES      of make sim: how many seeds, or for how long; SEED replays one, or one:3,7 with its faults 3 and 7
 #>   BACKGROUND          of make sim: 1: one core, low priority, goes on after a failure; adds to bin/sim/background.log
 #>   RACE, MUTANTS       of make sim: 1: with the race detector; 1: find the mutations of test/sim/mutate, and make a table
