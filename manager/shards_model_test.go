@@ -103,7 +103,7 @@ func TestFleetReconcilesEverythingAndNothingTwiceAtATime(t *testing.T) {
 				for _, s := range v.ships {
 					s.client.Heal()
 				}
-				v.until(30*time.Second, v.ships...)
+				v.until(time.Minute, v.ships...) // a watch may be 30 s in coming back, and then a session must lapse
 				pass(time.Second)
 				v.check(fmt.Sprint("seed ", seed), v.ships...)
 				t.Logf("seed %d: %v, %d replicas, %d reconciles", seed, time.Since(f.began), v.named, f.reconciles())
