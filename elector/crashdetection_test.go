@@ -14,6 +14,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 
@@ -211,6 +212,21 @@ func TestAHolderThatWasWrittenByHandIsNotDead(t *testing.T) {
 		if b.IsLeader() == c.IsLeader() {
 			t.Errorf("nobody leads when it has lapsed, or both do\n%s", w.log)
 		}
+	})
+}
+
+// client-go keeps the annotations of a Lease that it claims or renews, whose record is its own then.
+func TestARecordWithTheAnnotationsOfAnotherNamesNoProcess(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.contained("a", atOnce)
+		a.start()
+		a.leads(time.Second)
+		a.crash()
+		w.edit(func(l *coordinationv1.Lease) { l.Spec.RenewTime = ptr.To(metav1.NewMicroTime(time.Now().Add(time.Second))) })
+		a.report(leasetest.Exited(137))
+		b := w.contained("b", atOnce)
+		b.start()
+		b.leadsAfter(DefaultLeaseDuration)
 	})
 }
 

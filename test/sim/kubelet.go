@@ -4,7 +4,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -157,7 +156,8 @@ func (k *kubelet) lie(n int) {
 	k.w.server.EditPod(namespace, k.runs.Environment()["POD_NAME"], func(p *corev1.Pod) { leasetest.Exited(137).Edit(p, other) })
 }
 
-// dirs are directories for termination logs, each for one run at a time.
+// dirs are directories for termination logs, each for one run at a time. Their names are used again, since package
+// crash remembers the logs that a process has written to.
 type dirs struct {
 	mu   sync.Mutex // guards free
 	free []string
@@ -177,21 +177,15 @@ func (d *dirs) take() (dir string, giveBack func()) {
 			panic(err)
 		}
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		panic(err)
+	}
 	return dir, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.free = append(d.free, dir)
+		if err := os.RemoveAll(dir); err != nil {
+			panic(err)
+		}
 	}
-}
-
-// remove removes all that are free.
-func (d *dirs) remove() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var errs []error
-	for _, dir := range d.free {
-		errs = append(errs, os.RemoveAll(dir))
-	}
-	d.free = nil
-	return errors.Join(errs...)
 }

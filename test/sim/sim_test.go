@@ -6,7 +6,6 @@ package sim
 import (
 	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -41,12 +40,7 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(1600) // a run's history is garbage all at once
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if err := logs.remove(); err != nil {
-			fmt.Println(err)
-		}
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m)
 }
 
 func mix() Mix {

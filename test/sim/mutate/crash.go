@@ -38,7 +38,7 @@ var crashMutations = []mutation{
 	}, {
 		"believes what shares the host's processes", "internal/crash/end.go", "pod.Spec.HostPID || share", "share",
 	}, {
-		"believes what shares its Pod's processes", "internal/crash/end.go", "pod.Spec.HostPID || share != nil && *share", "pod.Spec.HostPID || share == nil && *share",
+		"believes what shares its Pod's processes", "internal/crash/end.go", "pod.Spec.HostPID || share != nil && *share", "pod.Spec.HostPID || share != nil && false",
 	}, {
 		"believes any container of the Pod", "internal/crash/end.go", "	if i.Container == \"\" && len(statuses) != 1 {", "	if false {",
 	}, {
