@@ -5,7 +5,9 @@ package shards
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +139,34 @@ func TestTheNumberOfShardsIsChangedByWaiting(t *testing.T) {
 			t.Errorf("refused %v, told of %q", c.refused, refusals)
 		}
 	})
+}
+
+// Two that give way to each other, and try again at once. Sessions are told apart by their acquireTimes.
+func TestNoTwoSessionsOfAReplicaHaveOneAcquireTime(t *testing.T) {
+	for range 20 { // chance decides who comes first
+		inWorld(t, 8, func(w *world) {
+			acquired := map[string]bool{}
+			var mu sync.Mutex // guards acquired
+			w.server.OnWrite(func(write leasetest.Write) {
+				if i, ok := (names{testSet}).parse(write.New.Name); !ok || i >= 0 || holder(write.New) == "" || write.Old != nil && holder(write.Old) != "" {
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				session := fmt.Sprint(write.New.Name, " ", micros(write.New.Spec.AcquireTime))
+				if acquired[session] {
+					t.Errorf("%s is that of two sessions", session)
+				}
+				acquired[session] = true
+			})
+			for i, id := range []string{"a", "b", "c", "d"} {
+				m := w.memberOf(8+i%2, id)
+				m.callbacks.OnOtherCount = func(error) {}
+				m.start()
+			}
+			w.pass(10 * time.Second)
+		})
+	}
 }
 
 // Of two that start together, the one that gives way waits.

@@ -19,12 +19,12 @@ import (
 func TestALapsedSessionIsReadBeforeItsShardsAreClaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := names{testSet}
-		v := newView(n, 1, n.session("me"), 15*time.Second)
+		v := newView(n, 2, n.session("me"), 15*time.Second)
 		version := 0
 		see := func(name string, spec coordinationv1.LeaseSpec) {
 			version++
 			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-				Name: name, UID: "1", ResourceVersion: strconv.Itoa(version), Labels: n.labels(1, nil),
+				Name: name, UID: "1", ResourceVersion: strconv.Itoa(version), Labels: n.labels(2, nil),
 			}, Spec: spec}
 			v.saw(name, lease, lease.ResourceVersion)
 		}
@@ -40,10 +40,11 @@ func TestALapsedSessionIsReadBeforeItsShardsAreClaimed(t *testing.T) {
 		shard := held("other", time.Now())
 		shard.RenewTime = &metav1.MicroTime{Time: other}
 		see(n.shard(0), shard)
+		see(n.shard(1), shard) // one of them should be ours
 		<-time.After(15 * time.Second)
 		see(n.session("me"), held("me", time.Now()))
 		me := self{
-			session: session{v.self, time.Now().UnixMicro()}, arrived: time.Now().Add(-time.Minute),
+			session: session{v.self, time.Now().UnixMicro()}, arrived: time.Now().Add(-time.Minute), settle: settle,
 			grasp: func(int, *coordinationv1.Lease) grasp { return apart },
 		}
 
@@ -59,7 +60,7 @@ func TestALapsedSessionIsReadBeforeItsShardsAreClaimed(t *testing.T) {
 		}
 		<-time.After(15 * time.Second)
 		v.confirmed(theirs) // the read shows nothing new
-		if d := v.decide(me, time.Now()); len(d.claim) != 1 || d.claim[0].cause != causeLapsed {
+		if d := v.decide(me, time.Now()); len(d.claim) != 2 || d.claim[0].cause != causeLapsed {
 			t.Errorf("lapsed and read: claims %v", d.claim)
 		}
 	})

@@ -65,6 +65,7 @@ var errPanicked = errors.New("a callback panicked")
 func (s *Shards) run(ctx context.Context) error {
 	for began := (time.Time{}); ; began = time.Now() {
 		if !began.IsZero() && s.config.Enabled {
+			wait.Sleep(ctx, time.Millisecond) // a session is known by its acquireTime
 			s.watcher.listAgain()
 		}
 		if s.config.Enabled {

@@ -57,10 +57,12 @@ func measureMoves(t *testing.T) {
 			c := newCrew(t, n)
 			c.workers, c.takes = 10, 5*time.Millisecond
 			createMany(t, c.namespace, measuredObjects)
-			step := func(what string, change func()) {
+			// step judges how long it takes, and that no shard moves that need not.
+			step := func(what string, fewest int, change func()) {
 				t.Helper()
 				c.mu.Lock()
 				c.gaps, c.firsts, c.moves = nil, nil, 0
+				clear(c.gave)
 				c.mu.Unlock()
 				began := time.Now()
 				change()
@@ -69,18 +71,28 @@ func measureMoves(t *testing.T) {
 				c.caughtUp(measuredObjects)
 				c.mu.Lock()
 				defer c.mu.Unlock()
+				took := balanced.Sub(c.moved) // a replica that joins has to start before
+				if what == "one leaves" {
+					took = balanced.Sub(began)
+				}
+				if what != "the first starts" && (took > 300*time.Millisecond+c.takes || share(c.gaps, 99) > 50*time.Millisecond) {
+					t.Errorf("N=%d, %s: balanced after %v, want 300 ms and the drain; unserved p99 %v, want 50 ms", n, what, took, share(c.gaps, 99))
+				}
+				if c.moves != fewest {
+					t.Errorf("N=%d, %s: %d shards moved, want %d", n, what, c.moves, fewest)
+				}
 				t.Logf("N=%d, %s: balanced after %v, %v after the first move, all reconciled %v later; %d moves, "+
 					"unserved p50 %v, p99 %v, max %v; taken to first reconcile p50 %v, p99 %v",
 					n, what, balanced.Sub(began).Round(time.Millisecond), balanced.Sub(c.moved).Round(time.Millisecond),
 					time.Since(balanced).Round(time.Millisecond), c.moves, share(c.gaps, 50), share(c.gaps, 99), share(c.gaps, 100),
 					share(c.firsts, 50), share(c.firsts, 99))
 			}
-			step("the first starts", func() { c.join("r1") })
-			step("a second joins", func() { c.join("r2") })
-			step("a third joins", func() { c.join("r3") })
+			step("the first starts", n, func() { c.join("r1") })
+			step("a second joins", n/2, func() { c.join("r2") })
+			step("a third joins", n/3, func() { c.join("r3") })
 			last := (*mate)(nil)
-			step("a fourth joins", func() { last = c.join("r4") })
-			step("one leaves", func() { c.leave(last) })
+			step("a fourth joins", n/4, func() { last = c.join("r4") })
+			step("one leaves", n/4, func() { c.leave(last) })
 		})
 	}
 }

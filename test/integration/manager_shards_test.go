@@ -199,6 +199,7 @@ func TestShardedOperatorOnARealAPIServer(t *testing.T) {
 	if *measureShards {
 		t.Run("throughput", measureThroughput)
 		t.Run("moves", measureMoves)
+		t.Run("many", measureMany)
 	}
 }
 

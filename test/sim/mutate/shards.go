@@ -70,7 +70,7 @@ var shardMutations = []mutation{
 		"		if more > 0 && len(held[m]) > least {\n", "		if more > 0 {\n",
 	}, {
 		"moves more shards than it must", "assign.go",
-		"			held[m] = append(held[m], shard)\n", "			held[m] = held[m][:0]\n",
+		"			held[m] = append(held[m], shard)\n", "			held[m] = append(held[m][:0], shard)\n",
 	}, {
 		"counts replicas that leave", "view_replicas.go",
 		"!r.unfit && !r.leaving() && ", "!r.unfit && ",
