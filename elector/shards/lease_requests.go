@@ -177,10 +177,13 @@ func (c *client) bury(ctx context.Context, s session) error {
 	next := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: s.lease, Namespace: c.config.LeaseNamespace}, Spec: blank()}
 	c.label(next)
 	_, err := c.write(ctx, true, next)
-	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("a read says that there is no Lease: %w", err)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
 	}
-	return err
+	if lease, readErr := c.read(ctx, s.lease); readErr != nil || lease != nil {
+		return readErr // another replica was faster, or the first read was wrong
+	}
+	return fmt.Errorf("a read says that there is no Lease: %w", err)
 }
 
 // remove deletes a Lease if it still is as it was seen.
