@@ -222,7 +222,9 @@ func TestARecordWithTheAnnotationsOfAnotherNamesNoProcess(t *testing.T) {
 		a.start()
 		a.leads(time.Second)
 		a.crash()
-		w.edit(func(l *coordinationv1.Lease) { l.Spec.RenewTime = ptr.To(metav1.NewMicroTime(time.Now().Add(time.Second))) })
+		w.edit(func(l *coordinationv1.Lease) {
+			l.Spec.RenewTime = ptr.To(metav1.NewMicroTime(time.Now().Add(time.Second)))
+		})
 		a.report(leasetest.Exited(137))
 		b := w.contained("b", atOnce)
 		b.start()
