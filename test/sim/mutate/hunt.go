@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -27,7 +28,8 @@ type hunter func(ctx context.Context, p place, m mutation, binary string) (row s
 
 var errNothing = errors.New("nothing found")
 
-// hunt builds the tests with the mutation and runs them. If they find nothing, it runs those of the package itself.
+// hunt builds the tests with the mutation and runs them. If they find nothing, it runs those of the package itself, and
+// then those of the package that the mutated file is of.
 func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err error) {
 	original := filepath.Join(p.root, s.dir, m.file)
 	source, err := os.ReadFile(original)
@@ -54,10 +56,15 @@ func (p place) hunt(ctx context.Context, s subject, m mutation) (row string, err
 	if !errors.Is(err, errNothing) || s.tests == s.dir {
 		return row, err
 	}
-	if binary, err = p.build(ctx, overlay, s.dir); err != nil {
-		return "", err
+	for _, own := range []string{s.dir, path.Dir(path.Join(s.dir, m.file))} {
+		if binary, err = p.build(ctx, overlay, own); err != nil {
+			return "", err
+		}
+		if row, err = byOwnTests(ctx, filepath.Join(p.root, own), binary); !errors.Is(err, errNothing) {
+			break
+		}
 	}
-	return byOwnTests(ctx, filepath.Join(p.root, s.dir), binary)
+	return row, err
 }
 
 func (p place) build(ctx context.Context, overlay, tests string) (binary string, err error) {
@@ -111,14 +118,14 @@ func (p place) simulate(ctx context.Context, binary string, how ...string) (row 
 	return fmt.Sprintf("%s | %s | %s", hit[1], hit[2], hit[3]), nil
 }
 
-// byOwnTests runs the tests of package elector.
+// byOwnTests runs the tests of a package.
 func byOwnTests(ctx context.Context, dir, binary string) (row string, err error) {
 	names, err := failures(ctx, dir, binary, "-test.timeout", "15m") // on a busy machine they take minutes
 	if err != nil {
 		return "", err
 	}
 	if len(names) == 0 {
-		return "", errors.New("no test fails")
+		return "", fmt.Errorf("%w by the package's own tests", errNothing)
 	}
 	return "– | – | " + names[0], nil
 }
