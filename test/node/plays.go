@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,9 +71,16 @@ func (s *stage) crash(ctx context.Context, end func(context.Context, *stage, *co
 	if err != nil {
 		return sample{}, err
 	}
-	next, err := s.await(ctx, death, report.EventLeading)
+	next, err := s.await(ctx, began, report.EventLeading)
 	if err != nil {
 		return sample{}, err
+	}
+	if slices.ContainsFunc(s.since(began, report.EventStopped), func(e event) bool { return e.who == old }) {
+		// The signal that asked it to stop was faster than the one that made it exit.
+		if err := s.calm(ctx); err != nil {
+			return sample{}, err
+		}
+		return s.crash(ctx, end)
 	}
 	r := sample{Gap: next.at.Sub(death), Leaders: 1}
 	if next.who.pod == old.pod && s.node != nil {

@@ -100,29 +100,34 @@ func (s *stage) remove(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// play plays all of the plays count times.
+// play plays all of the plays count times. It goes on after one that fails.
 func (t *theatre) play(ctx context.Context, s *stage, count int, plays ...play) error {
+	var faults []error
 	for _, p := range plays {
 		r := result{Play: p.name, Subject: s.subject.name}
-		var err error
 		for range count {
-			var one sample
-			if one, err = p.run(ctx, s); err != nil {
+			one, err := p.run(ctx, s)
+			if err != nil {
 				err = fmt.Errorf("%s, %s: %w", r.Subject, r.Play, err)
-				break
+				fmt.Fprintln(os.Stderr, "node:", err)
+				faults = append(faults, err)
+				if err := s.calm(ctx); err != nil {
+					return errors.Join(append(faults, err)...)
+				}
+				continue
 			}
 			r.Samples = append(r.Samples, one)
 			fmt.Fprintf(os.Stderr, "node: %s, %s: %v without a leader, %v after the status showed it, %d terms, %d warnings and errors\n", r.Subject, r.Play,
 				one.Gap.Round(time.Millisecond), one.Visible.Round(time.Millisecond), one.Leaders, len(one.Troubles))
+			for _, line := range one.Troubles {
+				fmt.Fprintln(os.Stderr, "node: logged", line)
+			}
 		}
 		t.mu.Lock()
 		t.results = append(t.results, r)
 		t.mu.Unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // perform plays what the options ask for.

@@ -39,7 +39,8 @@ type Cluster struct {
 
 	programs Programs
 	dir      string
-	hadState bool // /run/containerd was there before
+	hadState bool     // /run/containerd was there before
+	cgroups  []string // that were there before
 }
 
 // Missing returns why this machine cannot run a node, or nil if it can.
@@ -75,7 +76,7 @@ func Start(ctx context.Context, p Programs) (c *Cluster, err error) {
 		return nil, err
 	}
 	_, err = os.Stat(containerdState)
-	c = &Cluster{programs: p, dir: dir, hadState: err == nil}
+	c = &Cluster{programs: p, dir: dir, hadState: err == nil, cgroups: podGroups()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("starting a node: %w", err), c.Stop())
@@ -110,7 +111,7 @@ func (c *Cluster) configure(address string) error {
 	if err != nil {
 		return err
 	}
-	fill := strings.NewReplacer("DIR", c.dir, "PORT", port, "RUNC", runc, "PAUSE", PauseImage, "GROUP", c.group())
+	fill := strings.NewReplacer("DIR", c.dir, "PORT", port, "RUNC", runc, "PAUSE", PauseImage)
 	err = errors.Join(
 		os.WriteFile(c.File("containerd.toml"), []byte(fill.Replace(containerdConfig)), 0o600),
 		os.WriteFile(c.File("kubelet.yaml"), []byte(fill.Replace(kubeletConfig)), 0o600),
@@ -136,6 +137,3 @@ func (c *Cluster) Kubeconfig() string { return c.File("kubeconfig") }
 
 // File returns the path of a file in the cluster's directory.
 func (c *Cluster) File(name string) string { return filepath.Join(c.dir, name) }
-
-// group returns the parent of the pods' cgroups.
-func (c *Cluster) group() string { return filepath.Base(c.dir) }

@@ -40,7 +40,6 @@ authorization: {mode: AlwaysAllow}
 containerRuntimeEndpoint: unix://DIR/containerd.sock
 cgroupDriver: cgroupfs
 cgroupsPerQOS: false
-cgroupRoot: /GROUP
 enforceNodeAllocatable: []
 failCgroupV1: false
 failSwapOn: false

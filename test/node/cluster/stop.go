@@ -42,10 +42,9 @@ func (c *Cluster) Stop() error {
 	if c.ControlPlane != nil {
 		faults = append(faults, c.ControlPlane.Stop())
 	}
-	// Who is frozen cannot die.
-	frozen, _ := filepath.Glob(filepath.Join(cgroups, "freezer", c.group(), "*", "freezer.state")) // The pattern is valid.
-	for _, file := range frozen {
-		faults = append(faults, os.WriteFile(file, []byte("THAWED"), 0o600))
+	for _, group := range c.ownGroups() { // Who is frozen cannot die.
+		_ = os.WriteFile(filepath.Join(group, "freezer.state"), []byte("THAWED"), 0o600) // of the freezer's hierarchy
+		_ = os.WriteFile(filepath.Join(group, "cgroup.freeze"), []byte("0"), 0o600)      // of cgroup v2
 	}
 	faults = append(faults, harness.Poll(context.Background(), patience, "the end of all containers", func(context.Context) error {
 		return c.killAll()
@@ -56,13 +55,18 @@ func (c *Cluster) Stop() error {
 	return errors.Join(faults...)
 }
 
-// killAll kills containers and shims. It returns an error if there were any.
+// killAll kills containers and shims, and returns an error if there were any. A shim knows containerd's socket. A
+// container that has lost its shim is known by its mounts.
 func (c *Cluster) killAll() error {
 	left := 0
+	host, _ := os.Readlink("/proc/self/ns/mnt") // It is always there.
 	for _, pid := range Processes() {
-		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // It has gone.
-		group, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)) // It has gone.
-		if bytes.Contains(line, []byte("\x00"+c.File("containerd.sock"))) || bytes.Contains(group, []byte("/"+c.group()+"/")) {
+		of := func(name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
+		line, _ := os.ReadFile(of("cmdline"))     // It may have gone.
+		mounts, _ := os.ReadFile(of("mountinfo")) // It may have gone.
+		space, err := os.Readlink(of("ns/mnt"))
+		if bytes.Contains(line, []byte("\x00"+c.File("containerd.sock"))) ||
+			err == nil && space != host && bytes.Contains(mounts, []byte("/"+filepath.Base(c.dir)+"/")) {
 			left++
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -98,24 +102,30 @@ func (c *Cluster) unmount() error {
 	return errors.Join(faults...)
 }
 
-// removeGroups removes the cgroups of the pods, of each hierarchy there is.
+// podGroups returns the cgroups of pods there are, of each hierarchy, and their parents.
+func podGroups() (all []string) {
+	for _, pattern := range []string{"k8s.io", "k8s.io/*", "*/k8s.io", "*/k8s.io/*"} {
+		found, _ := filepath.Glob(filepath.Join(cgroups, pattern)) // The pattern is valid.
+		for _, path := range found {
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				all = append(all, path)
+			}
+		}
+	}
+	return all
+}
+
+// ownGroups returns the cgroups of the cluster's pods. What is below comes last.
+func (c *Cluster) ownGroups() []string {
+	return slices.DeleteFunc(podGroups(), func(path string) bool { return slices.Contains(c.cgroups, path) })
+}
+
+// removeGroups removes the cgroups of the cluster's pods.
 func (c *Cluster) removeGroups() error {
 	return harness.Poll(context.Background(), patience, "the end of all cgroups", func(context.Context) error {
 		var faults []error
-		for _, at := range []string{"*/", ""} {
-			found, _ := filepath.Glob(filepath.Join(cgroups, at+c.group())) // The pattern is valid.
-			for _, root := range found {
-				var all []string
-				faults = append(faults, filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-					if err == nil && entry.IsDir() {
-						all = append(all, path)
-					}
-					return err
-				}))
-				for _, dir := range slices.Backward(all) {
-					faults = append(faults, os.Remove(dir))
-				}
-			}
+		for _, group := range slices.Backward(c.ownGroups()) {
+			faults = append(faults, os.Remove(group))
 		}
 		return errors.Join(faults...)
 	})
