@@ -63,6 +63,7 @@ func (w *podWatcher) observe(parent context.Context, process string, i crash.Ins
 	silent := false
 	for {
 		silent = wait.Any(ctx, w.pace.In(lease.Now()), w.silent, nil) || silent
+		w.whileBlind(ctx)
 		if silent {
 			w.look(ctx, pod, saw)
 		}
@@ -72,7 +73,7 @@ func (w *podWatcher) observe(parent context.Context, process string, i crash.Ins
 		began := lease.Now()
 		var err error
 		silent, err = pod.Follow(ctx, w.e.leases, w.silent, func() { w.worked(ctx) }, saw)
-		w.pace.Ended(began, w.e.config.slow(), lease.RetryAfter(err))
+		w.pace.Ended(began, w.e.config.slowPodWatch(), lease.RetryAfter(err))
 		if err != nil && ctx.Err() == nil {
 			w.failed(ctx, err)
 		}
@@ -81,6 +82,18 @@ func (w *podWatcher) observe(parent context.Context, process string, i crash.Ins
 	// sake of the one before.
 	if obs, _ := w.e.view.Get(); obs.Former() == process && parent.Err() == nil {
 		w.look(parent, pod, saw)
+	}
+}
+
+// whileBlind waits while the Lease can neither be watched nor read, so that nothing is asked about the Pod then. The end
+// of the holder is of no use to a replica that cannot claim.
+func (w *podWatcher) whileBlind(ctx context.Context) {
+	for ctx.Err() == nil {
+		watch := w.e.watcher.State()
+		if watch.Trusted || !w.e.trouble.failing(cannotRead) {
+			return
+		}
+		wait.Any(ctx, w.e.config.RetryPeriod, watch.Turned, nil)
 	}
 }
 
