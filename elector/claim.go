@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/kube-elector/elector/elector/internal/lease"
@@ -63,7 +65,14 @@ func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 	}
 }
 
+// claimSpread bounds how long after the sending of a claim its acquireTime is. It is drawn, so that those of claims that
+// are sent at one instant differ: if admission removes annotations, only the times in a record tell which process with
+// this Identity has written it.
+const claimSpread = time.Millisecond
+
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	l.acquired = metav1.NewTime(r.AcquireTime.Add(rand.N(claimSpread))) //nolint:gosec // not a secret
+	r.AcquireTime = l.acquired
 	var stored *coordinationv1.Lease
 	var sent lease.Moment
 	err := errLostRace // what has changed is not what was decided on

@@ -15,16 +15,13 @@ import (
 
 	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/internal/wait"
-	"github.com/kube-elector/elector/elector/leasetest"
 )
 
-// stripAnnotations makes admission remove all annotations from what the client writes.
-func stripAnnotations(c *leasetest.Client) {
-	c.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
-		if op.Lease != nil {
-			op.Lease.Annotations = nil
-		}
-		return f
+// stripAnnotations makes admission remove all annotations from what is written.
+func (w *world) stripAnnotations() {
+	w.server.Admit(func(_ string, lease *coordinationv1.Lease) error {
+		lease.Annotations = nil
+		return nil
 	})
 }
 
@@ -58,7 +55,7 @@ func TestEditsOfAnnotationsChangeNoTerm(t *testing.T) {
 func TestAnnotationsStrippedFromEveryWriteChangeNothing(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a := w.candidate("a")
-		stripAnnotations(a.client)
+		w.stripAnnotations()
 		log := a.logged(0)
 		a.start().leads(time.Second)
 		term, _ := a.Term()

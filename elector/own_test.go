@@ -165,8 +165,7 @@ func TestGuarantee8ACloneOfAProcessIsFoundOut(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				original, clone := w.candidate("same"), w.candidateOn(w.server.Client("clone"), "same")
 				if !annotated {
-					stripAnnotations(original.client)
-					stripAnnotations(clone.client)
+					w.stripAnnotations()
 				}
 				original.start().leads(time.Second)
 				time.Sleep(700 * time.Millisecond)

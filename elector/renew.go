@@ -50,6 +50,7 @@ func (l *lock) renewWithin(ctx context.Context, d time.Duration, r resourcelock.
 	if err != nil {
 		return err
 	}
+	r.AcquireTime = l.acquired
 	// client-go writes what it read at the claim. An administrator may have edited that since.
 	if n := stored.Spec.LeaseTransitions; n != nil {
 		r.LeaderTransitions = int(*n)

@@ -11,6 +11,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -39,6 +40,7 @@ type lock struct {
 	failed  func(error)                             // told of every renewal that failed
 
 	retry     time.Duration // between two renewals
+	acquired  metav1.Time   // the record's acquireTime, set by the claim
 	term      *term         // set when the claim succeeded in time
 	conflicts int           // renewals in a row that met a newer version
 	failure   error         // of the last renewal

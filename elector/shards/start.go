@@ -65,7 +65,7 @@ var errPanicked = errors.New("a callback panicked")
 func (s *Shards) run(ctx context.Context) error {
 	for began := (time.Time{}); ; began = time.Now() {
 		if !began.IsZero() && s.config.Enabled {
-			wait.Sleep(ctx, time.Millisecond) // a session is known by its acquireTime
+			wait.Sleep(ctx, 2*time.Millisecond) // a session is known by its acquireTime, which may be 1 ms late
 			s.watcher.listAgain()
 		}
 		if s.config.Enabled {
