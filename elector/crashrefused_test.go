@@ -107,6 +107,28 @@ func TestFailuresToWatchThePodAreTriedAgainMoreAndMoreSlowly(t *testing.T) {
 	})
 }
 
+func TestAStandbyThatCanWatchNothingLearnsHowOftenTheHolderRenews(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.contained("a", atOnce, durations(137*time.Second, 107*time.Second, 26*time.Second))
+		a.start()
+		a.leads(time.Second)
+		b := w.contained("b", atOnce)
+		b.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			if op.Verb == "watch" {
+				f.Err = apierrors.NewInternalError(errors.New("boom"))
+			}
+			return f
+		})
+		b.start()
+		time.Sleep(time.Minute)
+		w.server.ResetRequests()
+		time.Sleep(time.Hour)
+		if n := w.server.Requests(b.id, ""); n > 20*60 {
+			t.Errorf("%d requests in an hour", n)
+		}
+	})
+}
+
 // Polls see the Lease change late, which is not the holder's silence.
 func TestAStandbyThatCanWatchNothingAsksAboutThePodOnlyWhenTheHolderIsSilent(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

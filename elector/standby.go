@@ -56,7 +56,7 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 	for ctx.Err() == nil {
 		obs, changed := e.view.Get()
 		watch := e.watcher.State()
-		e.tries.rhythm.saw(obs, watch.Trusted)
+		e.tries.rhythm.saw(obs, watch.Trusted, e.tries.interval)
 		e.tries.races.seen(obs, changed)
 		m := lease.Now()
 		claim := e.claimIn(obs, m)

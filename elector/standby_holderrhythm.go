@@ -16,9 +16,9 @@ type rhythm struct {
 	every   time.Duration
 }
 
-// saw takes in what is known of the Lease. Times between renewals are learned only from a watch that is trusted, since
-// reads show only some of them.
-func (r *rhythm) saw(obs lease.Observation, trusted bool) {
+// saw takes in what is known of the Lease. Reads show a renewal late, by the time between two reads at most, and a watch
+// that is not trusted shows nothing.
+func (r *rhythm) saw(obs lease.Observation, trusted bool, reads time.Duration) {
 	name := obs.Holder()
 	if name != r.holder {
 		*r = rhythm{holder: name, changed: obs.Changed}
@@ -29,9 +29,10 @@ func (r *rhythm) saw(obs lease.Observation, trusted bool) {
 		return
 	}
 	r.changed = obs.Changed
-	if trusted {
-		r.every = max(gap, r.every-r.every/8)
+	if !trusted {
+		gap -= reads
 	}
+	r.every = max(gap, r.every-r.every/8)
 }
 
 // patience returns how long a living holder may show nothing.
