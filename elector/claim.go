@@ -107,13 +107,10 @@ func (d *doubt) after(base lease.Observation, sent lease.Moment, err error, rene
 	if d != nil && d.base == next.base {
 		next.open = max(next.open, d.open)
 	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
+	switch did, may := lease.Fate(err); {
+	case may:
 		next.open = sent.Mono + renewDeadline
-		return next
-	}
-	code := status.Status().Code
-	if lost := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err); 400 <= code && code < 500 && !lost {
+	case !did:
 		return d
 	}
 	return next

@@ -12,6 +12,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -155,4 +156,31 @@ func TestAClaimThatMayHaveLandedLateIsInDoubtUntilItHasLapsed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Lease can be created whenever there is none, however many there have been since that was decided on.
+func TestACreationThatOthersOvertookBeginsNoTermAndIsNoneOfNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			if op.Verb == "create" {
+				f.Delay = 3 * time.Second
+			}
+			return f
+		})
+		a.start()
+		time.Sleep(time.Second)
+		w.server.Put(foreignLease("x", ptr.To[int32](15)))
+		time.Sleep(time.Second)
+		w.server.Delete(testNamespace, testLease)
+		stepped := make(chan error, 1)
+		go func() { stepped <- a.StepDown(t.Context()) }()
+		time.Sleep(2 * time.Second)
+		if a.IsLeader() || lease.Holder(w.lease()) != "a" {
+			t.Errorf("a leads: %t; %q holds the Lease", a.IsLeader(), lease.Holder(w.lease()))
+		}
+		if err := <-stepped; !errors.Is(err, ErrNotReleased) {
+			t.Errorf("StepDown returned %v", err)
+		}
+	})
 }

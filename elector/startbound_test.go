@@ -4,10 +4,14 @@
 package elector
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kube-elector/elector/elector/leasetest"
 )
@@ -56,5 +60,36 @@ func TestStartReturnsWithinASecondOfDrainTimeoutWhateverFails(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A renewal without an answer keeps the others waiting from when it was carried out.
+func TestARenewalWithoutAnAnswerMayHoldTheLeaseWhenStartReturns(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault leasetest.Fault
+		held  bool
+	}{
+		"reply lost": {leasetest.Fault{LoseReply: true}, true},
+		"refused":    {leasetest.Fault{Err: apierrors.NewForbidden(coordinationv1.Resource("leases"), testLease, nil)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a := w.candidate("a")
+				a.start().leads(time.Second)
+				time.Sleep(time.Minute + time.Second)
+				lost := time.Now()
+				a.client.Intercept(func(leasetest.Op) leasetest.Fault { return test.fault })
+				a.client.CutWatches()
+				time.Sleep(DefaultRetryPeriod) // a renewal
+				a.client.Intercept(func(leasetest.Op) leasetest.Fault { return lastingFaults["403"] })
+				_ = a.StepDown(t.Context()) // so that it does not claim
+				held := w.lease().Spec.RenewTime.Time.After(lost)
+				time.Sleep(time.Until(lost.Add(DefaultLeaseDuration))) // What was seen has lapsed.
+				a.stop()
+				if err := a.result(DefaultDrainTimeout); held != test.held || errors.Is(err, ErrNotReleased) != held {
+					t.Errorf("Start returned %v, and the Lease is held: %t", err, held)
+				}
+			})
+		})
 	}
 }

@@ -109,7 +109,8 @@ func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resour
 	sent = Now()
 	// Not with client-go's renewTime. It may be that of an attempt before, whose reply was lost. Written again it would
 	// change nothing, and the others would count from that attempt.
-	mark(next, c.self.inscribe(next, r, c.View.writing(base, r.AcquireTime.Time, sent)))
+	w := c.View.writing(base, r.AcquireTime.Time, sent)
+	mark(next, c.self.inscribe(next, r, w))
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
 	}
@@ -121,6 +122,7 @@ func (c *Client) Write(ctx context.Context, base *coordinationv1.Lease, r resour
 	lease, err = ask(ctx, c.requests, what, store, c.lateReply)
 	c.heard(Write, err)
 	if err != nil {
+		c.View.failed(w, err)
 		return nil, sent, call.failure(ctx, err)
 	}
 	c.lateReply(lease, true)

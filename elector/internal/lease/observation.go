@@ -33,7 +33,8 @@ type Observation struct {
 	// Note is what [Config.Note] returned.
 	Note any
 
-	renewing bool // the holder was seen to renew this record
+	unseen   *time.Duration // until when, by the monotonic clock, a write of ours may have been carried out unseen
+	renewing bool           // the holder was seen to renew this record
 	proof    proof
 }
 
@@ -60,12 +61,16 @@ func (o Observation) ClaimableIn(m Moment) time.Duration {
 	return left
 }
 
-// LapsesIn returns how much longer, as of m, the record of this process keeps the others waiting, whose LeaseDuration
-// is own. It is 0 if the record is not of this process.
+// LapsesIn returns how much longer, as of m, the record of this process may keep the others waiting, whose LeaseDuration
+// is own. They may have seen a write of it that got no answer. It is 0 if the record is not of this process.
 func (o Observation) LapsesIn(m Moment, own time.Duration) time.Duration {
 	switch {
 	case o.Ours:
-		return max(0, own-m.StandbySince(o.Changed))
+		left := own - m.StandbySince(o.Changed)
+		if o.unseen != nil {
+			left = max(left, own-(m.Mono-*o.unseen))
+		}
+		return max(0, left)
 	case o.Restored:
 		return o.ClaimableIn(m)
 	}

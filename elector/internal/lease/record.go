@@ -28,7 +28,10 @@ type writing struct {
 	acquired  time.Time // the record's acquireTime, which is its term's
 	id        string    // tells it from a write that a clone of this process sends at the same time
 	sent      Moment
-	version   string // the newest resourceVersion known to show it, "" if it has not been seen
+	open      time.Duration // until when, by the monotonic clock, it may be carried out
+	settled   bool          // it was not carried out, if it has not been seen
+	overtaken bool          // another record was seen since it was sent, and it creates the Lease
+	version   string        // the newest resourceVersion known to show it, "" if it has not been seen
 }
 
 // signature returns the value of [Author.Annotation] for a write.

@@ -41,14 +41,22 @@ func newView(c Config) *View {
 func (v *View) Get() (Observation, <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.obs, v.changed
+	obs := v.obs
+	obs.unseen = v.unseenLocked()
+	return obs, v.changed
+}
+
+// A mark is the moment at which a read is sent, and how many observations there had been.
+type mark struct {
+	seen uint64
+	sent Moment
 }
 
 // mark returns a mark for sawRead. Take it before a read is sent.
-func (v *View) mark() uint64 {
+func (v *View) mark() mark {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.seen
+	return mark{v.seen, Now()}
 }
 
 // Saw takes in what an event of the watch or the reply to a write says: the Lease, or nil for none, at a
@@ -62,12 +70,13 @@ func (v *View) Saw(lease *coordinationv1.Lease, version string) bool {
 // sawRead takes in the reply to a read that was sent when mark was taken; lease is nil if there is none. A read that
 // nothing overtook is believed even if its version is an old one: the server itself went back then, restored from a
 // backup. sawRead reports whether it was news.
-func (v *View) sawRead(lease *coordinationv1.Lease, mark uint64) bool {
+func (v *View) sawRead(lease *coordinationv1.Lease, mark mark) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if overtaken := v.seen != mark; overtaken && (lease == nil || v.stale(lease.ResourceVersion)) {
+	if overtaken := v.seen != mark.seen; overtaken && (lease == nil || v.stale(lease.ResourceVersion)) {
 		return false
 	}
+	v.readLocked(mark.sent)
 	if lease == nil {
 		return v.takeLocked(nil, v.version)
 	}
