@@ -65,7 +65,7 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 		}
 		switch look := e.lookIn(obs, watch, lease.Now()); {
 		case claim == 0:
-			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) {
+			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) && e.free() {
 				e.tries.claimed = lease.Now()
 				return obs, changed, true
 			}
@@ -84,6 +84,12 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 		}
 	}
 	return lease.Observation{}, nil, false
+}
+
+// free reports whether the Lease may be claimed as far as is known.
+func (e *Elector) free() bool {
+	obs, _ := e.view.Get()
+	return obs.ClaimableIn(lease.Now()) == 0
 }
 
 // silence returns for how long nothing of a holder must have been seen that may be dead.

@@ -8,6 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // handOvers makes the Lease change hands among standbys, each of which a request costs some milliseconds, and returns
@@ -105,4 +111,35 @@ func TestAClaimThatWouldBeInVainIsNotSent(t *testing.T) {
 			t.Errorf("%d claims", n)
 		}
 	})
+}
+
+// The answer to the claim in vain is all that tells of the winner.
+func TestAWinnerWhoseLeaseIsDeletedAtOnceIsRespected(t *testing.T) {
+	for name, prepare := range map[string]func(w *world){
+		"no Lease": func(*world) {},
+		"released": func(w *world) { w.server.Put(foreignLease("", nil)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				prepare(w)
+				a := w.candidate("a")
+				raced := false
+				a.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+					switch {
+					case op.Verb == "watch":
+						f.Err = apierrors.NewForbidden(coordinationv1.Resource("leases"), testLease, nil)
+					case op.Lease != nil && !raced:
+						raced = true
+						w.server.Put(foreignLease("x", ptr.To[int32](15)))
+						time.AfterFunc(10*time.Millisecond, func() { w.server.Delete(testNamespace, testLease) })
+					}
+					return f
+				})
+				a.start()
+				if took := a.leads(time.Minute); took < DefaultLeaseDuration || took > 2*DefaultLeaseDuration {
+					t.Errorf("leads %v after it has lost the race", took)
+				}
+			})
+		})
+	}
 }

@@ -20,19 +20,9 @@ type held struct {
 	// replaced are the records that had not lapsed when they were deleted or another's was written over them. Their
 	// writers may lead on. It does not matter for a blank in the place of a record, which may be a release.
 	replaced  []held
-	before    time.Duration // when the record was last written before it
 	gone      time.Duration // when this was replaced
 	reapplied bool          // it was written by an administrator
 	again     bool          // It had been there before. Those who saw it then, and nothing since, do not know that it is new.
-}
-
-// seen returns since when a candidate must have been well to have seen the record. One that was gone at once is shown
-// by a watch only, and nothing has shown since the write before it that a watch was dead.
-func (r held) seen(l Limits) time.Duration {
-	if r.gone < r.from+l.Notice {
-		return r.before
-	}
-	return r.since
 }
 
 func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
@@ -44,7 +34,7 @@ type signature struct{ holder, renewed string }
 // back is of the process that wrote it first.
 // It returns what is there at last.
 func eachWrite(h History, l Limits, look func(e Event, found held)) (now held) {
-	authors, last := map[signature]string{}, time.Duration(0)
+	authors := map[signature]string{}
 	for _, e := range h {
 		if e.Kind != LeaseWrite || !e.changesRecord() {
 			continue
@@ -52,11 +42,9 @@ func eachWrite(h History, l Limits, look func(e Event, found held)) (now held) {
 		look(e, now)
 		if e.changesHolder() {
 			now = now.overwritten(e, l, authors)
-			now.before = last
 		} else if after := deref(e.After); after.Holder != "" {
 			now.edited = min(now.edited, l.length(after))
 		}
-		last = e.At
 	}
 	return now
 }
@@ -163,7 +151,7 @@ func respect(w *world, l Limits) (found []Violation) {
 			}
 		}
 		for _, r := range was.replaced {
-			if r.author != "" && e.At >= r.from+l.Notice && saw(r.seen(l), r.gone) {
+			if r.author != "" && e.At >= r.from+l.Notice && saw(r.since, r.gone) {
 				judge(r, r.length)
 			}
 		}

@@ -4,7 +4,6 @@
 package history
 
 import (
-	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -200,27 +199,6 @@ func TestEditsOfAnnotationsAreNoSignOfLifeNorOfAnother(t *testing.T) {
 	e.After.Version = "2"
 	if e.changesRecord() || e.changesHolder() {
 		t.Error("a new version alone changes the record")
-	}
-}
-
-func TestOnlyALivingWatchShowsARecordThatWasDeletedAtOnce(t *testing.T) {
-	for stalled, want := range map[float64]int{90: 1, 150: 0} {
-		h := History{
-			at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted), at(stalled, "a", FaultBegan, note("1")), at(stalled, "a", FaultEnded, note("1")),
-			at(130, "b#1", LeaseWrite, wrote("", "b@1")), at(131, "", LeaseWrite, wrote("b@1", "")),
-			at(200, "b#1", LeaseWrite, wrote("", "b@3")), at(200.01, "", LeaseWrite, wrote("b@3", "")), at(201, "a#1", LeaseWrite, wrote("", "a@5")),
-		}
-		slices.SortStableFunc(h, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
-		for i := range h {
-			for _, r := range []**Record{&h[i].Before, &h[i].After} {
-				if *r != nil && (*r).Holder == "" {
-					*r = nil
-				}
-			}
-		}
-		if found := respect(read(h), limits); len(found) != want {
-			t.Errorf("the watch died at %v: found %v, want %d", stalled, found, want)
-		}
 	}
 }
 

@@ -62,11 +62,15 @@ func (v *View) failed(w writing, err error) {
 	if may {
 		return
 	}
+	m := Now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if did && (apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)) && w.base == v.obs.Version() {
+		v.overtaken = &m
+	}
 	for i := range v.writes {
 		if other := &v.writes[i]; other.id == w.id {
-			other.open, other.settled = Now().Mono, !did
+			other.open, other.settled = m.Mono, !did
 		}
 	}
 }

@@ -23,6 +23,8 @@ type View struct {
 	obs     Observation
 	writes  []writing     // of ours that are the record, or may become it
 	version string        // the newest resourceVersion seen
+	// overtaken is when an answer told of a newer record than the one seen. It is nil if none has.
+	overtaken *Moment
 	seen    uint64        // how many observations were made
 	changed chan struct{} // closed at the next observation
 }
@@ -97,6 +99,15 @@ func (v *View) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 	before, m := v.obs, Now()
 	ours, restored := v.recognizeLocked(lease)
 	v.obs = before.after(lease, ours, m, v.rules)
+	unseen := lease == nil && v.overtaken != nil
+	if unseen {
+		// There was a record, and whoever wrote it may not have noticed that it is gone. That is not news, since no watch
+		// shows it any more.
+		v.obs.Changed, v.obs.Validity = *v.overtaken, max(v.rules.own, v.obs.ClaimableIn(*v.overtaken))
+	}
+	if v.obs.Version() != before.Version() || unseen {
+		v.overtaken = nil
+	}
 	v.obs.Note = v.note(before, lease, m)
 	v.obs.Restored = !ours && (restored || before.Restored && before.holds(lease))
 	v.version = version
