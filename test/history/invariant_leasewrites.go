@@ -20,9 +20,19 @@ type held struct {
 	// replaced are the records that had not lapsed when they were deleted or another's was written over them. Their
 	// writers may lead on. It does not matter for a blank in the place of a record, which may be a release.
 	replaced  []held
+	before    time.Duration // when the record before it was written that lasted
 	gone      time.Duration // when this was replaced
 	reapplied bool          // it was written by an administrator
 	again     bool          // It had been there before. Those who saw it then, and nothing since, do not know that it is new.
+}
+
+// seen returns since when a candidate must have been well to have seen the record. One that was gone at once is shown
+// by a watch only, and nothing has shown since the one before it that lasted that a watch was dead.
+func (r held) seen(l Limits) time.Duration {
+	if r.gone < r.from+l.Notice {
+		return r.before
+	}
+	return r.since
 }
 
 func (r held) lapsed(at time.Duration) bool { return r.since+r.length <= at }
@@ -54,7 +64,10 @@ func (r held) overwritten(e Event, l Limits, authors map[signature]string) held 
 	before, after := deref(e.Before), deref(e.After)
 	now := held{
 		author: e.Replica, from: e.At, since: e.At, length: l.length(after), edited: l.length(after), full: after.duration(),
-		renewed: never, replaced: r.stillReplaced(e.At), reapplied: e.Replica == "",
+		renewed: never, replaced: r.stillReplaced(e.At), reapplied: e.Replica == "", before: r.from,
+	}
+	if e.At < r.from+l.Settle || e.Before == nil {
+		now.before = r.before
 	}
 	s := signature{after.Holder, after.Renewed}
 	if e.Replica == "" {
@@ -65,7 +78,7 @@ func (r held) overwritten(e Event, l Limits, authors map[signature]string) held 
 	case e.Replica != "" && after.Holder != "":
 		now.replaced = nil // it was asked of this claim
 		if r.author == e.Replica && before.Holder == after.Holder && before.UID == after.UID {
-			now.renewed, now.from = r.since, r.from
+			now.renewed, now.from, now.before = r.since, r.from, r.before
 		}
 	case before.Holder != "" && after.Holder == "" && before.UID == after.UID:
 		now.replaced = nil
@@ -151,7 +164,7 @@ func respect(w *world, l Limits) (found []Violation) {
 			}
 		}
 		for _, r := range was.replaced {
-			if r.author != "" && e.At >= r.from+l.Notice && saw(r.since, r.gone) {
+			if r.author != "" && e.At >= r.from+l.Notice && saw(r.seen(l), r.gone) {
 				judge(r, r.length)
 			}
 		}

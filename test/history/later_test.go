@@ -202,6 +202,29 @@ func TestEditsOfAnnotationsAreNoSignOfLifeNorOfAnother(t *testing.T) {
 	}
 }
 
+func TestOnlyALivingWatchShowsARecordThatWasDeletedAtOnce(t *testing.T) {
+	none := func(e Event, before bool) Event {
+		if before {
+			e.Before = nil
+		} else {
+			e.After = nil
+		}
+		return e
+	}
+	for stalled, want := range map[float64]int{90: 1, 150: 0} {
+		h := Merge(History{
+			at(0, "a#1", ProcessStarted), at(0, "b#1", ProcessStarted),
+			none(at(130, "b#1", LeaseWrite, wrote("", "b@1")), true), none(at(165, "", LeaseWrite, wrote("b@1", "")), false),
+			none(at(170, "b#1", LeaseWrite, wrote("", "b@2")), true), none(at(170.01, "", LeaseWrite, wrote("b@2", "")), false),
+			none(at(200, "b#1", LeaseWrite, wrote("", "b@3")), true), at(200.005, "b#1", LeaseWrite, wrote("b@3", "b@4")),
+			none(at(200.01, "", LeaseWrite, wrote("b@4", "")), false), none(at(201, "a#1", LeaseWrite, wrote("", "a@5")), true),
+		}, History{at(stalled, "a", FaultBegan, note("1")), at(stalled, "a", FaultEnded, note("1"))})
+		if found := respect(read(h), limits); len(found) != want {
+			t.Errorf("the watch died at %v: found %v, want %d", stalled, found, want)
+		}
+	}
+}
+
 func TestARecordThatWasDeletedBeforeItCouldBeSeenIsNotWaitedFor(t *testing.T) {
 	for claimed, want := range map[float64]int{200.02: 0, 201: 1} {
 		h := History{
