@@ -11,6 +11,40 @@ import (
 	"time"
 )
 
+// A standby whose periods are shorter than those of the holder takes each wait for a renewal for silence at first.
+func TestTheRateInALastingFaultDoesNotFollowTheHoldersRetryPeriod(t *testing.T) {
+	for name, fault := range lastingFaults {
+		for _, verbs := range faultySets {
+			for _, started := range []string{"before", "after"} {
+				t.Run(fmt.Sprintf("%s/%s/%s", name, verbs, started), func(t *testing.T) {
+					inWorld(t, func(t *testing.T, w *world) {
+						a := w.contained("a", atOnce)
+						a.start()
+						a.leads(time.Second)
+						b := w.contained("b", atOnce, durations(3*time.Second, 2*time.Second, 500*time.Millisecond))
+						if started == "before" {
+							b.start()
+							time.Sleep(time.Minute)
+						}
+						b.client.Intercept(faultOn{verbs, fault}.intercept)
+						b.client.CutWatches()
+						if started == "after" {
+							b.start()
+						}
+						const minutes = 10
+						time.Sleep(minutes * time.Minute)
+						w.server.ResetRequests()
+						time.Sleep(minutes * time.Minute)
+						if n := w.server.Requests(b.id, ""); n > 4*20*minutes+1 {
+							t.Errorf("%.1f requests in a minute, want %d", float64(n)/minutes, 4*20)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
 func TestGuarantee9CrashDetectionKeepsToTheModestRate(t *testing.T) {
 	for name, fault := range lastingFaults {
 		for _, verbs := range faultySets {

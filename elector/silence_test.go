@@ -132,3 +132,21 @@ func TestAReadIsGivenUpWhenTheWatchIsFaster(t *testing.T) {
 		b.leads(time.Millisecond)
 	})
 }
+
+// While there is no Lease nothing shows that the watch has died.
+func TestADeadWatchIsNoticedWhileTheTimeOfADeletedLeaseMustPass(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.server.Put(foreignLease("x", ptr.To[int32](600)))
+		a := w.candidate("a").start()
+		time.Sleep(time.Minute)
+		w.server.Delete(testNamespace, testLease)
+		time.Sleep(time.Minute)
+		a.client.StallWatches()
+		w.server.Put(foreignLease("y", ptr.To[int32](600)))
+		w.server.ResetRequests()
+		time.Sleep(4 * time.Minute)
+		if leader := a.GetLeader(); leader != "y" || w.server.Requests("a", "") > 4*20 {
+			t.Errorf("the leader is said to be %q, after %d requests", leader, w.server.Requests("a", ""))
+		}
+	})
+}

@@ -121,8 +121,8 @@ func (e *Elector) mustConfirm(obs lease.Observation, changed <-chan struct{}) bo
 	return (obs.Validity > 0 && obs.Ending == nil || e.tries.unclaimed == changed) && e.tries.unread != changed
 }
 
-// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and when its holder
-// should have renewed it but the watch shows nothing.
+// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and when the watch shows
+// nothing although a holder should have renewed it, or while the time of a former one must pass.
 func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.Moment) time.Duration {
 	t := &e.tries
 	due := m.Mono
@@ -132,7 +132,7 @@ func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.
 		due = watch.Last.Mono + lease.FirstPause
 	case !watch.Trusted:
 		due = max(t.looked.Mono, watch.Since.Mono) + t.interval
-	case obs.Holder() != "" && !obs.Ours:
+	case !obs.Ours && (obs.Holder() != "" || obs.Validity > 0): // or there may be a holder that a dead watch does not show
 		if watch.Last.Mono >= t.looked.Mono {
 			t.idle = 1
 		}
@@ -210,7 +210,11 @@ func (e *Elector) claimFailed(ctx context.Context, changed <-chan struct{}, err 
 		return
 	}
 	t.vain, t.unclaimed, t.unread = true, changed, nil
-	t.requests.Ended(t.claimed, e.limit(err, 3*e.config.steadyPoll()), lease.RetryAfter(err))
+	otherwise := 3 * e.config.steadyPoll()
+	if race { // an unseen winner is respected as long
+		otherwise = max(otherwise, min(e.config.LeaseDuration, e.config.slow()))
+	}
+	t.requests.Ended(t.claimed, e.limit(err, otherwise), lease.RetryAfter(err))
 }
 
 // yield returns how long the Lease is still left to others after a StepDown. It ends when one of them has it, or when

@@ -20,6 +20,10 @@ type rhythm struct {
 // that is not trusted shows nothing.
 func (r *rhythm) saw(obs lease.Observation, trusted bool, reads time.Duration) {
 	name := obs.Holder()
+	if name == "" { // Some reads may say so while the watch shows that it goes on.
+		r.changed = obs.Changed
+		return
+	}
 	if name != r.holder {
 		*r = rhythm{holder: name, changed: obs.Changed}
 		return
