@@ -32,10 +32,11 @@ type client struct {
 	attempt  time.Duration // bounds one request
 	lateness error         // the cause of that end
 	hung     atomic.Int32  // requests that have outlasted their contexts and still go on
+	hurry    chan struct{} // closed when no request may be waited for once its context has ended
 }
 
 func newClient(config elector.Config, n int, clientset kubernetes.Interface, v *view) *client {
-	c := &client{config: config, names: names{config.LeaseName}, n: n, view: v, attempt: config.RenewDeadline / 2}
+	c := &client{config: config, names: names{config.LeaseName}, n: n, view: v, attempt: config.RenewDeadline / 2, hurry: make(chan struct{})}
 	c.lateness = fmt.Errorf("no answer from the API server within %v", c.attempt)
 	if clientset != nil {
 		c.leases = clientset.CoordinationV1().Leases(config.LeaseNamespace)
@@ -228,6 +229,7 @@ func call[T any](parent context.Context, c *client, request func(context.Context
 	case a := <-answers:
 		return a.value, a.err
 	case <-grace.C:
+	case <-c.hurry:
 	}
 	c.hung.Add(1)
 	if settled.Swap(true) {

@@ -55,6 +55,35 @@ func TestWorkOfALostShardMayRunOnForLeaseDurationWithoutRenewDeadline(t *testing
 	})
 }
 
+// The session lapses for the others while nothing that this process has asked for is answered, nor ends.
+func TestAProcessWhoseWorkDoesNotStopIsGoneBeforeItsSessionLapses(t *testing.T) {
+	for _, leaving := range []bool{false, true} {
+		inWorld(t, 4, func(w *world) {
+			a := w.member("a")
+			a.work = func(ctx context.Context, _ int) {
+				<-ctx.Done()
+				<-a.done // it ends with its process
+			}
+			a.start()
+			w.settled(time.Second, a)
+			w.pass(5 * time.Second)
+			last := w.sessionLease("a").Spec.RenewTime.Time
+			a.client.IgnoreContexts()
+			a.client.Partition()
+			a.client.CutWatches()
+			if leaving {
+				a.stop()
+			}
+			if err := a.result(20 * time.Second); !errors.Is(err, elector.ErrDrainTimeout) {
+				t.Errorf("Start returned %v", err)
+			}
+			if took := time.Since(last); took > 15*time.Second {
+				t.Errorf("leaving %v: Start returned %v after the last renewal", leaving, took)
+			}
+		})
+	}
+}
+
 // A shard that is being given back is held until its work has ended, and can be lost meanwhile.
 func TestTheLossOfAShardIsNoticedWhileItsWorkEnds(t *testing.T) {
 	inWorld(t, 2, func(w *world) {

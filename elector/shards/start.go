@@ -41,10 +41,14 @@ func (s *Shards) Start(ctx context.Context) (err error) {
 	}
 	returned := false
 	defer func() {
+		stuck := s.client != nil && errors.Is(err, elector.ErrDrainTimeout)
+		if stuck { // the process has to end before another replica serves what still runs
+			close(s.client.hurry)
+		}
 		cancel()
 		if returned {
 			group.Wait() // each request is given up when its context has ended
-			if s.client != nil && s.client.hung.Load() > 0 {
+			if s.client != nil && !stuck && s.client.hung.Load() > 0 {
 				err = errors.Join(err, fmt.Errorf("shards: %w", elector.ErrRequestHung))
 			}
 		} else {
