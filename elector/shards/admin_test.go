@@ -91,6 +91,23 @@ func TestOthersWaitForTheHolderOfADeletedShardWhoseWatchIsLate(t *testing.T) {
 	})
 }
 
+// A replica that starts then has never seen the Lease, and there are no other shards.
+func TestOneThatStartsWaitsForTheHolderOfTheOnlyShardThatWasDeleted(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.drain = 4 * time.Second
+		b := w.member("b").start()
+		w.settled(time.Second, b)
+		w.pass(5 * time.Second)
+		b.client.DelayWatches(time.Hour)
+		w.server.Delete(testNamespace, names{testSet}.shard(0))
+		a := w.member("a").start() // the shard would be a's
+		w.pass(30 * time.Second)
+		if !w.balanced(a) && !w.balanced(b) {
+			t.Errorf("nobody serves it\n%s", w.history())
+		}
+	})
+}
+
 func TestAShardWhoseHolderIsBlankedStaysServedByOne(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		w.drain = 3 * time.Second

@@ -143,11 +143,15 @@ func (v *view) vanishLocked(there map[string]bool, version string, now time.Time
 }
 
 // doubtMissingLocked makes this replica wait for the shards whose Leases are missing at first sight, if others of the
-// set are there: they may have been deleted a moment ago, and their holders may not have noticed. A new set has none.
+// set are there, or a replica that must have claimed some: they may have been deleted a moment ago, and their holders
+// may not have noticed. A new set has neither.
 func (v *view) doubtMissingLocked(now time.Time) {
 	some := false
 	for _, s := range v.slots {
 		some = some || s.lease != nil && count(s.lease) == v.n
+	}
+	for _, r := range v.replicas {
+		some = some || r.member(v.n) && r.lasted() > 4*settle
 	}
 	for _, s := range v.slots {
 		if some && s.lease == nil {

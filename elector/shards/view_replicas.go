@@ -93,6 +93,11 @@ func (r *replica) lapsesIn(own time.Duration, now time.Time) time.Duration {
 	return max(0, duration(r.lease, own, elector.MaxLeaseDuration)-now.Sub(r.changed))
 }
 
+// lasted returns for how long the current session has been renewed, on its holder's clock.
+func (r *replica) lasted() time.Duration {
+	return time.Duration(micros(r.lease.Spec.RenewTime)-r.current.acquired) * time.Microsecond
+}
+
 // held reports whether somebody holds the session, as far as is known.
 func (r *replica) held() bool { return r.current.acquired != 0 && !r.over }
 
