@@ -117,6 +117,21 @@ func TestAReplicaThatCannotClaimIsPassedOver(t *testing.T) {
 	})
 }
 
+// One has passed another over which the rest count, and which has all that it should.
+func TestReplicasThatDoNotAgreeOnWhoIsPassedOverSettle(t *testing.T) {
+	inWorld(t, 7, func(w *world) {
+		more, less := w.two()
+		if w.count(more) < w.count(less) {
+			more, less = less, more
+		}
+		more.view.mu.Lock()
+		more.view.replicas[less.view.self].unfit = true
+		more.view.mu.Unlock()
+		c := w.member("c").start()
+		w.settled(40*time.Second, more, less, c)
+	})
+}
+
 func TestLostRepliesLoseNoShard(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		var lose atomic.Int64

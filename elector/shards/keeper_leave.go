@@ -62,7 +62,7 @@ func (k *keeper) leave() {
 }
 
 // assert tells the others that this replica can claim shards, since they seem to have
-// passed it over.
+// passed it over, or another one.
 func (k *keeper) assert(now time.Time) {
 	if !k.failing && now.Sub(k.asserted) > 4*k.s.config.LeaseDuration {
 		k.asserted = now

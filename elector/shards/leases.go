@@ -25,8 +25,8 @@ const (
 	// LeavingAnnotation is on the session of a replica that is giving back its shards, since it stops. Its value is the
 	// session's acquireTime in microseconds.
 	LeavingAnnotation = "kube-elector.io/leaving"
-	// FitAnnotation is on the session of a replica that was passed over, and says that it can claim shards. Its value is a
-	// time in microseconds.
+	// FitAnnotation is on the session of a replica that has long had fewer shards than it should, and says that it can
+	// claim some. The others then count those again that they have passed over. Its value is a time in microseconds.
 	FitAnnotation = "kube-elector.io/fit"
 )
 

@@ -191,6 +191,9 @@ func (v *view) sawReplicaLocked(name string, lease *coordinationv1.Lease, now ti
 		r = &replica{}
 		v.replicas[name] = r
 	}
+	if r.complains(lease) {
+		v.reconsiderLocked()
+	}
 	before, standing := r.current, r.standing()
 	r.saw(lease, !v.listed, v.gap, v.own, now)
 	if name == v.self && r.current != before && r.held() {
@@ -199,6 +202,15 @@ func (v *view) sawReplicaLocked(name string, lease *coordinationv1.Lease, now ti
 	if r.standing() != standing { // a renewal is no news
 		v.wake()
 	}
+}
+
+// reconsiderLocked counts those again that were passed over. A replica that gets too little may be one of them, or the
+// replicas do not agree on who is.
+func (v *view) reconsiderLocked() {
+	for _, r := range v.replicas {
+		r.unfit = false
+	}
+	v.wake()
 }
 
 // arrivedLocked notes which replicas with another count have sessions that were claimed before this replica's. Those

@@ -39,9 +39,6 @@ func (r *replica) saw(lease *coordinationv1.Lease, first, gap bool, own time.Dur
 	}
 	before := r.lease
 	r.lease, r.visible = lease, true
-	if before != nil && before.Annotations[FitAnnotation] != lease.Annotations[FitAnnotation] {
-		r.unfit = false
-	}
 	if before != nil && sameRecord(before, lease) {
 		return
 	}
@@ -96,6 +93,11 @@ func (r *replica) lapsesIn(own time.Duration, now time.Time) time.Duration {
 // lasted returns for how long the current session has been renewed, on its holder's clock.
 func (r *replica) lasted() time.Duration {
 	return time.Duration(micros(r.lease.Spec.RenewTime)-r.current.acquired) * time.Microsecond
+}
+
+// complains reports whether the replica's Lease says that it gets too little, and the one seen before did not.
+func (r *replica) complains(lease *coordinationv1.Lease) bool {
+	return r.lease != nil && lease != nil && r.lease.Annotations[FitAnnotation] != lease.Annotations[FitAnnotation]
 }
 
 // held reports whether somebody holds the session, as far as is known.
