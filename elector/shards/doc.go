@@ -73,6 +73,10 @@
 // releases it, though its holder works. One who deletes the Lease of a shard, or
 // blanks only the holder in it, does not, as the others wait for LeaseDuration; if the
 // holder cannot watch the set meanwhile it gives up its shards within RenewDeadline.
+// But those that have not seen the record, such as a replica that cannot watch when it
+// was written a moment ago, do not know whom to wait for. For them a deletion releases
+// the shard, and a holder that cannot watch works on until its next list, for
+// RenewDeadline at most.
 //
 // While replicas see different things, as when watches are late, a shard may move more
 // often than necessary, or have no holder for up to LeaseDuration. A replica that

@@ -240,9 +240,13 @@ func (j *judge) awake(s *server, at time.Duration) bool {
 // byHand reports whether an administrator has released the shard under its holder, or shortened the holder's session, a
 // short time before.
 func (j *judge) byHand(one *stint, common span) bool {
+	claimed := time.Duration(-never)
 	for _, e := range j.history {
 		if e.At > common.from {
 			break
+		}
+		if e.Kind == history.LeaseWrite && e.Lease == one.lease && e.Replica == one.of.name && e.After.Holder != "" {
+			claimed = e.At
 		}
 		if e.Kind != history.LeaseWrite || e.Replica != "" || common.to > e.At+j.limits.LeaseDuration {
 			continue
@@ -250,6 +254,11 @@ func (j *judge) byHand(one *stint, common span) bool {
 		blank := e.Lease == one.lease && e.After.UID != "" && e.After.Holder == "" && e.After.Renewed == ""
 		session := !isShard(e.Lease) && e.Before.Holder == j.identity(one.of)
 		if blank || session && e.After.UID == e.Before.UID && e.After.Seconds < e.Before.Seconds {
+			return true
+		}
+		// One that cannot watch has not seen the record, and the holder may not notice before its next list.
+		deleted := e.Lease == one.lease && e.After.UID == "" && e.Before.Holder == j.identity(one.of)
+		if deleted && e.At-claimed < j.limits.RetryPeriod && common.to <= e.At+j.limits.RenewDeadline {
 			return true
 		}
 	}
