@@ -104,7 +104,13 @@ func (k *keeper) run() {
 		}
 	}
 	for k.working() { // the contexts have ended; the Elector limits how long this may take
-		<-k.news
+		d := decision{next: k.s.config.LeaseDuration}
+		k.outlasted(time.Now(), &d)
+		timer.Reset(d.next)
+		select {
+		case <-k.news:
+		case <-timer.C:
+		}
 		k.work()
 	}
 	k.s.view.sessionEnded(k.me)

@@ -94,12 +94,9 @@ func (k *keeper) doom(h *holding, now time.Time) {
 	runtime.Goexit() // the Elector takes that for the end of the term, and Start returns
 }
 
-// stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be
-// given to anybody while this process lives, so the process has to end: the others
-// are given back before. There is no time for that when the shard was lost, since
-// another replica may soon have it.
-func (k *keeper) stuck(now time.Time, d *decision) {
-	limit, all := k.s.config.DrainTimeout, true
+// outlasted looks for work that has not stopped though its shard was lost. Another
+// replica may soon have it.
+func (k *keeper) outlasted(now time.Time, d *decision) {
 	for _, h := range k.holdings {
 		if h.lost && !h.stopped {
 			left := k.s.config.LeaseDuration - k.s.config.RenewDeadline - now.Sub(h.lostAt)
@@ -108,6 +105,16 @@ func (k *keeper) stuck(now time.Time, d *decision) {
 			}
 			d.after(left)
 		}
+	}
+}
+
+// stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be
+// given to anybody while this process lives, so the process has to end: the others
+// are given back before. There is no time for that when the shard was lost.
+func (k *keeper) stuck(now time.Time, d *decision) {
+	k.outlasted(now, d)
+	limit, all := k.s.config.DrainTimeout, true
+	for _, h := range k.holdings {
 		left := limit - now.Sub(h.ending)
 		if h.ending.IsZero() || h.stopped || left > 0 {
 			all = false

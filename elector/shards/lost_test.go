@@ -55,6 +55,26 @@ func TestWorkOfALostShardMayRunOnForLeaseDurationWithoutRenewDeadline(t *testing
 	})
 }
 
+// The session's end leaves the work of its other shards more time than that of one that was lost before.
+func TestTheEndOfTheSessionGivesTheWorkOfALostShardNoMoreTime(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		a := w.member("a")
+		a.work = func(ctx context.Context, _ int) {
+			<-ctx.Done()
+			<-a.done // it ends with its process
+		}
+		a.start()
+		w.settled(time.Second, a)
+		w.pass(5 * time.Second)
+		w.takeAway(0)
+		w.pass(4 * time.Second)
+		w.editSession("a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("x") })
+		if err := a.result(1100 * time.Millisecond); !errors.Is(err, elector.ErrDrainTimeout) || !strings.Contains(err.Error(), "shard 0") {
+			t.Errorf("Start returned %v", err)
+		}
+	})
+}
+
 // The session lapses for the others while nothing that this process has asked for is answered, nor ends.
 func TestAProcessWhoseWorkDoesNotStopIsGoneBeforeItsSessionLapses(t *testing.T) {
 	for _, leaving := range []bool{false, true} {
