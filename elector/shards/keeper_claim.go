@@ -33,7 +33,7 @@ func (k *keeper) claim(c claim, now time.Time, d *decision) {
 	}, func(err error) {
 		k.claims--
 		k.answered(c.shard, "cannot claim a shard", err)
-		if err == nil && k.ctx.Err() == nil {
+		if err == nil && k.ctx.Err() == nil && k.leaving.IsZero() { // else it is released, or the session is
 			k.hold(c, lease)
 		}
 	})

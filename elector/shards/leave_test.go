@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The elector Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package shards
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kube-elector/elector/elector/leasetest"
+)
+
+// The replies to its claims arrive when the replica leaves.
+func TestAReplicaThatLeavesBeginsNoShard(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		a := w.member("a")
+		a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+			if isShard(op) && op.Verb == "create" {
+				return leasetest.Fault{ReplyDelay: 2 * time.Second}
+			}
+			return leasetest.Fault{}
+		})
+		a.start()
+		w.pass(time.Second)
+		a.stop()
+		if err := a.result(1500 * time.Millisecond); err != nil {
+			t.Errorf("Start returned %v", err)
+		}
+		if w.moves > 0 {
+			t.Errorf("it has begun %d shards\n%s", w.moves, w.history())
+		}
+		for i := range 4 {
+			if lease := w.shardLease(i); !released(lease) {
+				t.Errorf("shard %d has the record %v", i, lease.Spec)
+			}
+		}
+	})
+}
