@@ -42,6 +42,9 @@ func (k *keeper) ready(now time.Time, d *decision) bool {
 		}
 		k.clear = rivals.none
 		d.after(rivals.next)
+		if !k.clear && !k.leaving.IsZero() {
+			k.finish(elector.ErrStopped) // there is nothing to give back
+		}
 	}
 	return k.clear
 }
