@@ -108,7 +108,7 @@ func (b *board) note(e event) {
 	switch e.Kind {
 	case up:
 		*s = status{Name: e.Replica, Role: isStarting}
-	case killed, exited:
+	case killed, lostNode, exited:
 		s.Role = isDown
 	case frozen:
 		s.Role = isCold
@@ -118,7 +118,7 @@ func (b *board) note(e event) {
 		s.Role, s.Term, s.Token = isLeader, e.Term, e.Token
 	case renewed:
 		return // It is of interest at the end only.
-	case terminated, worked:
+	case terminated, worked, reported:
 	}
 	b.sayLocked(e.At, "%s", e.text())
 	found, _ := changes(b.history) // What is wrong in it is told at the end.

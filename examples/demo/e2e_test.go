@@ -26,18 +26,18 @@ import (
 // tableRow matches a row of the summary, with fault, from, to, tokens and gap.
 var tableRow = regexp.MustCompile(`(?m)^(\d) +([a-z ]+) \(SIG\w+\) +(\w) → (\w) +(\d+) → (\d+) +([0-9.]+ m?s) `)
 
-func TestDemoShowsThreeChangesOfLeader(t *testing.T) {
+func TestDemoShowsFourChangesOfLeader(t *testing.T) {
 	assets(t)
 	d := startDemo(t, shortTimes...)
 	if code := d.awaitEnd(); code != 0 {
 		t.Fatalf("it ended with exit code %d", code)
 	}
 	rows := tableRow.FindAllStringSubmatch(d.text(), -1)
-	if len(rows) != 3 {
+	if len(rows) != 4 {
 		t.Fatalf("the table has %d changes of leader: %q", len(rows), rows)
 	}
 	token := 0
-	for i, fault := range []string{"clean stop", "crash", "freeze"} {
+	for i, fault := range []string{"clean stop", "crash", "node lost", "freeze"} {
 		row := rows[i]
 		if row[2] != fault || row[3] == row[4] {
 			t.Errorf("change %d is %q, want a %s and another leader", i+1, row[0], fault)
@@ -49,9 +49,9 @@ func TestDemoShowsThreeChangesOfLeader(t *testing.T) {
 			}
 			token = next
 		}
-		// The lease was released in the first change, and had to lapse in the others.
+		// The lease was released in the first change. The kubelet reported the second, and the others had to lapse.
 		gap := parseGap(t, row[7])
-		if lapsed := gap > 2*time.Second; lapsed != (i > 0) {
+		if lapsed := gap > 2*time.Second; lapsed != (i > 1) {
 			t.Errorf("change %d, a %s, took %v with a lease duration of 4s", i+1, fault, gap)
 		}
 	}
@@ -61,8 +61,8 @@ func TestDemoShowsThreeChangesOfLeader(t *testing.T) {
 	d.wantNothingLeft()
 	for _, name := range []string{"timeline.svg", "timeline.html"} {
 		text, err := os.ReadFile(filepath.Join(d.dir, "out", name))
-		if err != nil || strings.Count(string(text), `class="gap"`) != 3 {
-			t.Errorf("%s does not have three gaps (%v)", name, err)
+		if err != nil || strings.Count(string(text), `class="gap"`) != 4 {
+			t.Errorf("%s does not have four gaps (%v)", name, err)
 		}
 	}
 }

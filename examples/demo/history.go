@@ -23,6 +23,8 @@ const (
 	stopped    kind = "stopped"    // the term's work has returned, by the replica's report
 	terminated kind = "terminated" // SIGTERM was sent
 	killed     kind = "killed"     // SIGKILL was sent
+	lostNode   kind = "lost node"  // SIGKILL was sent, and nobody reports the end
+	reported   kind = "reported"   // the end of the process was reported to its Pod
 	frozen     kind = "frozen"     // SIGSTOP was sent
 	woken      kind = "woken"      // SIGCONT was sent
 	exited     kind = "exited"     // the process is gone
@@ -42,7 +44,7 @@ type event struct {
 
 // name returns what a reader calls it.
 func (k kind) name() string {
-	if name := map[kind]string{terminated: "clean stop", killed: "crash", frozen: "freeze", stopped: "lost lease"}[k]; name != "" {
+	if name := map[kind]string{terminated: "clean stop", killed: "crash", lostNode: "node lost", frozen: "freeze", stopped: "lost lease"}[k]; name != "" {
 		return name
 	}
 	return string(k)
@@ -50,7 +52,7 @@ func (k kind) name() string {
 
 // signal returns what was sent, or "" if nothing was.
 func (k kind) signal() string {
-	return map[kind]string{terminated: "SIGTERM", killed: "SIGKILL", frozen: "SIGSTOP", woken: "SIGCONT"}[k]
+	return map[kind]string{terminated: "SIGTERM", killed: "SIGKILL", lostNode: "SIGKILL", frozen: "SIGSTOP", woken: "SIGCONT"}[k]
 }
 
 // text returns the event in words.
@@ -66,6 +68,10 @@ func (e event) text() string {
 		return "replica " + e.Replica + " has stopped its work: " + e.Detail
 	case exited:
 		return "replica " + e.Replica + " has gone: " + e.Detail
+	case reported:
+		return "the end of replica " + e.Replica + " is reported to its Pod, which is the kubelet's part"
+	case lostNode:
+		return e.Kind.signal() + " to replica " + e.Replica + ", and its node is lost: nobody reports that"
 	case terminated, killed, frozen, woken:
 		return e.Kind.signal() + " to replica " + e.Replica
 	default:
@@ -75,17 +81,18 @@ func (e event) text() string {
 
 // ends says whether a replica that led does so no more after an event of this kind. A frozen leader still leads for the
 // rest of its RenewDeadline, but it does not work.
-func (k kind) ends() bool { return k == stopped || k == killed || k == frozen || k == exited }
+func (k kind) ends() bool { return k == stopped || k == killed || k == lostNode || k == frozen || k == exited }
 
 // change is one change of leader.
 type change struct {
-	Fault    kind // what became of the old leader: terminated, killed, frozen
+	Fault    kind // what became of the old leader: terminated, killed, lostNode, frozen
 	From, To string
 	Old, New string // tokens
 	Ended    time.Time
 	Began    time.Time
 	Worked   time.Time // zero if the new leader never did
 	Renewed  time.Time // when the old leader last renewed
+	Reported time.Time // when the end of the old leader's process was reported, zero if it was not before Began
 }
 
 // Gap returns how long nobody led.
@@ -100,6 +107,7 @@ type reign struct {
 	fault          kind // the last one its replica met
 	ended          time.Time
 	renewed        time.Time
+	reported       time.Time
 }
 
 // changes finds the changes of leader in a history, and the faults in it, which are leaders at the same time and tokens
@@ -124,7 +132,7 @@ func changes(history []event) ([]change, error) {
 			if now != nil {
 				c := change{
 					Fault: now.fault, From: now.replica, To: e.Replica, Old: now.token, New: e.Token,
-					Ended: now.ended, Began: e.At, Renewed: now.renewed, Worked: firstWork[e.Token],
+					Ended: now.ended, Began: e.At, Renewed: now.renewed, Worked: firstWork[e.Token], Reported: now.reported,
 				}
 				faults = append(faults, c.faults()...)
 				found = append(found, c)
@@ -142,6 +150,8 @@ func changes(history []event) ([]change, error) {
 			now.ended, now.fault = time.Time{}, ""
 		case e.Kind == renewed:
 			now.renewed = e.At
+		case e.Kind == reported:
+			now.reported = e.At
 		}
 	}
 	return found, errors.Join(faults...)

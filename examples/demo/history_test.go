@@ -29,7 +29,7 @@ func threeChanges() []event {
 		h(1000, "a", terminated, ""), h(1005, "a", stopped, "10"),
 		h(1020, "b", leading, "20"), h(1022, "b", worked, "20"),
 		h(1030, "a", exited, ""), h(1040, "a", up, ""),
-		h(1900, "b", renewed, ""), h(2000, "b", killed, ""), h(2001, "b", exited, ""),
+		h(1900, "b", renewed, ""), h(2000, "b", killed, ""), h(2001, "b", exited, ""), h(2820, "b", reported, ""),
 		h(4920, "c", leading, "30"), h(4940, "c", worked, "30"), h(4950, "b", up, ""),
 		h(5900, "c", renewed, ""), h(6000, "c", frozen, ""),
 		h(8910, "a", leading, "40"), h(8912, "a", worked, "40"),

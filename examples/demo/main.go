@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command demo runs replicas of examples/operator, as processes, on a real API server. It stops, kills and freezes the
-// leader, and measures how long it takes until another leads.
+// leader, once as if its node had gone, and measures how long it takes until another leads.
 package main
 
 import (

@@ -26,11 +26,13 @@ type show struct {
 	cluster  *cluster
 	operator string // the binary
 	names    []string
+	playing  context.Context // ends with the play
 	replicas map[string]*replica
+	pods     map[string]*pod
 }
 
-// play starts the replicas and brings three leaders down. One may hand over, one is killed, and one is frozen and goes
-// on when another leads.
+// play starts the replicas and brings four leaders down. One may hand over, one is killed, one is lost with its node,
+// and one is frozen and goes on when another leads.
 func (s *show) play(ctx context.Context) error {
 	for _, name := range s.names {
 		if err := s.start(name); err != nil {
@@ -47,7 +49,7 @@ func (s *show) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context, string) (string, error){s.stopLeader, s.killLeader, s.freezeLeader} {
+	for _, act := range []func(context.Context, string) (string, error){s.stopLeader, s.killLeader, s.loseNode, s.freezeLeader} {
 		if err := s.board.watch(ctx, s.options.pause); err != nil {
 			return err
 		}
@@ -59,7 +61,17 @@ func (s *show) play(ctx context.Context) error {
 }
 
 func (s *show) start(name string) error {
-	r, err := startReplica(s.board, s.cluster, s.options, s.operator, name, slices.Index(s.names, name))
+	if s.pods[name] == nil {
+		made, err := newPod(s.playing, s.cluster, s.options.out, name)
+		if err != nil {
+			return err
+		}
+		s.pods[name] = made
+	}
+	if err := s.pods[name].run(s.playing); err != nil {
+		return err
+	}
+	r, err := startReplica(s.playing, s.board, s.pods[name], s.options, s.operator, slices.Index(s.names, name))
 	if err != nil {
 		return fmt.Errorf("starting replica %s: %w", name, err)
 	}
@@ -126,7 +138,16 @@ func (s *show) awaitEnd(ctx context.Context, name string) error {
 }
 
 func (s *show) killLeader(ctx context.Context, old string) (string, error) {
-	if err := s.strike(old, killed, syscall.SIGKILL); err != nil {
+	return s.crash(ctx, old, killed)
+}
+
+func (s *show) loseNode(ctx context.Context, old string) (string, error) {
+	s.pods[old].lost.Store(true)
+	return s.crash(ctx, old, lostNode)
+}
+
+func (s *show) crash(ctx context.Context, old string, how kind) (string, error) {
+	if err := s.strike(old, how, syscall.SIGKILL); err != nil {
 		return "", err
 	}
 	leader, err := s.awaitLeader(ctx, old, s.options.leaseDuration+slack)

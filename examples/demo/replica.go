@@ -62,7 +62,9 @@ func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true
 // replicaLog returns the name of the file with the log of all processes of a replica in one demo.
 func replicaLog(name string) string { return "replica-" + name + ".log" }
 
-func startReplica(b *board, c *cluster, o options, operator, name string, number int) (*replica, error) {
+// startReplica starts the process of a Pod's container.
+func startReplica(ctx context.Context, b *board, p *pod, o options, operator string, number int) (*replica, error) {
+	c, name := p.cluster, p.object.Name
 	metrics := "0"
 	if o.metricsPort != 0 {
 		metrics = metricsAddress(o.metricsPort + number)
@@ -71,15 +73,23 @@ func startReplica(b *board, c *cluster, o options, operator, name string, number
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(operator,
-		"--kubeconfig="+c.kubeconfig, "--leader-elect",
-		"--leader-elect-lease-duration="+o.leaseDuration.String(),
-		"--leader-elect-renew-deadline="+o.renewDeadline.String(),
-		"--leader-elect-retry-period="+o.retryPeriod.String(),
-		"--shards="+strconv.Itoa(o.shards),
-		"--metrics-bind-address="+metrics, "--health-probe-bind-address=0",
-		"--report-interval="+reportInterval.String())
-	cmd.Env = append(os.Environ(), "POD_NAME="+name, "POD_NAMESPACE="+c.namespace)
+	args := []string{
+		"--kubeconfig=" + c.kubeconfig, "--leader-elect",
+		"--leader-elect-lease-duration=" + o.leaseDuration.String(),
+		"--leader-elect-renew-deadline=" + o.renewDeadline.String(),
+		"--leader-elect-retry-period=" + o.retryPeriod.String(),
+		"--shards=" + strconv.Itoa(o.shards),
+		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=0",
+		"--report-interval=" + reportInterval.String(),
+	}
+	if o.shards == 0 {
+		args = append(args, "--crash-detection", "--termination-log="+p.log)
+	}
+	if o.kubeconfig == "" { // Nothing on the way to an API server of its own holds a dead leader's requests back.
+		args = append(args, "--crash-grace=-1s")
+	}
+	cmd := exec.Command(operator, args...)
+	cmd.Env = append(os.Environ(), "POD_NAME="+name, "POD_NAMESPACE="+c.namespace, "POD_UID="+string(p.object.UID))
 	cmd.SysProcAttr = ownGroup()
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
@@ -97,6 +107,11 @@ func startReplica(b *board, c *cluster, o options, operator, name string, number
 		last := follow(out, log, func(at time.Time, what report.Report) { b.observe(name, at, what) })
 		r.err = cmd.Wait()
 		b.note(event{At: time.Now(), Replica: name, Kind: exited, Detail: cmd.ProcessState.String()})
+		if done, err := p.ended(ctx, cmd.ProcessState); err != nil {
+			b.fail(err)
+		} else if done {
+			b.note(event{At: time.Now(), Replica: name, Kind: reported})
+		}
 		if !r.asked.Load() {
 			b.fail(fmt.Errorf("replica %s has ended by itself (%s): %s", name, cmd.ProcessState, last))
 		}

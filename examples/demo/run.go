@@ -16,7 +16,7 @@ import (
 )
 
 // wantChanges is how many changes of leader the play makes.
-const wantChanges = 3
+const wantChanges = 4
 
 // run runs the program. When it returns, nothing that it started is left.
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -91,7 +91,12 @@ func perform(ctx context.Context, o options, b *board, w *witness, names []strin
 	if err != nil {
 		return err
 	}
-	s := &show{options: o, board: b, cluster: c, operator: operator, names: names, replicas: map[string]*replica{}}
+	playing, stopPlaying := context.WithCancelCause(ctx)
+	defer stopPlaying(nil)
+	s := &show{
+		options: o, board: b, cluster: c, operator: operator, names: names, playing: playing,
+		replicas: map[string]*replica{}, pods: map[string]*pod{},
+	}
 	watching, stopWatching := context.WithCancel(ctx)
 	var watched sync.WaitGroup
 	watched.Go(func() { w.attend(watching, c) })
@@ -101,6 +106,7 @@ func perform(ctx context.Context, o options, b *board, w *witness, names []strin
 		err = s.play(ctx)
 	}
 	b.end()
+	stopPlaying(errPlayOver)
 	stopWatching()
 	watched.Wait()
 	grace := stopLimit

@@ -76,11 +76,11 @@ func newTimeline(history []event, end time.Time) timeline {
 			if s := open[e.Replica]; s != nil && s.State == isFrozen {
 				begin(awake(e, s.Token, leader))
 			}
-		case killed, exited:
+		case killed, lostNode, exited:
 			begin(e, "")
-		case terminated, worked, renewed:
+		case terminated, worked, renewed, reported:
 		}
-		if e.Kind == terminated || e.Kind == killed || e.Kind == frozen || e.Kind == woken {
+		if e.Kind.signal() != "" {
 			t.Faults = append(t.Faults, e)
 		}
 	}
