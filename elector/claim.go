@@ -65,9 +65,9 @@ func (e *Elector) outcome(ctx context.Context, c *campaign) (*term, error) {
 	}
 }
 
-// claimSpread bounds how long after the sending of a claim its acquireTime is. It is drawn, so that those of claims that
-// are sent at one instant differ: if admission removes annotations, only the times in a record tell which process with
-// this Identity has written it.
+// claimSpread bounds how long after the sending of a claim its acquireTime is. It is drawn, so that those of claims
+// that are sent at one instant differ: if admission removes annotations, only the times in a record tell which process
+// with this Identity has written it.
 const claimSpread = time.Millisecond
 
 func (l *lock) claim(ctx context.Context, r resourcelock.LeaderElectionRecord) error {

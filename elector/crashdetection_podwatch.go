@@ -85,8 +85,8 @@ func (w *podWatcher) observe(parent context.Context, process string, i crash.Ins
 	}
 }
 
-// whileBlind waits while the Lease can neither be watched nor read, so that nothing is asked about the Pod then. The end
-// of the holder is of no use to a replica that cannot claim.
+// whileBlind waits while the Lease can neither be watched nor read, so that nothing is asked about the Pod then. The
+// end of the holder is of no use to a replica that cannot claim.
 func (w *podWatcher) whileBlind(ctx context.Context) {
 	for ctx.Err() == nil {
 		watch := w.e.watcher.State()

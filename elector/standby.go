@@ -121,8 +121,8 @@ func (e *Elector) mustConfirm(obs lease.Observation, changed <-chan struct{}) bo
 	return (obs.Validity > 0 && obs.Ending == nil || e.tries.unclaimed == changed) && e.tries.unread != changed
 }
 
-// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and when the watch shows
-// nothing although a holder should have renewed it, or while the time of a former one must pass.
+// lookIn returns when the Lease must be read: while it is not known, while it cannot be watched, and when the watch
+// shows nothing although a holder should have renewed it, or while the time of a former one must pass.
 func (e *Elector) lookIn(obs lease.Observation, watch lease.WatchState, m lease.Moment) time.Duration {
 	t := &e.tries
 	due := m.Mono

@@ -16,8 +16,8 @@ type rhythm struct {
 	every   time.Duration
 }
 
-// saw takes in what is known of the Lease. Reads show a renewal late, by the time between two reads at most, and a watch
-// that is not trusted shows nothing.
+// saw takes in what is known of the Lease. Reads show a renewal late, by the time between two reads at most, and a
+// watch that is not trusted shows nothing.
 func (r *rhythm) saw(obs lease.Observation, trusted bool, reads time.Duration) {
 	name := obs.Holder()
 	if name == "" { // Some reads may say so while the watch shows that it goes on.

@@ -61,8 +61,9 @@ func (o Observation) ClaimableIn(m Moment) time.Duration {
 	return left
 }
 
-// LapsesIn returns how much longer, as of m, the record of this process may keep the others waiting, whose LeaseDuration
-// is own. They may have seen a write of it that got no answer. It is 0 if the record is not of this process.
+// LapsesIn returns how much longer, as of m, the record of this process may keep the others waiting, whose
+// LeaseDuration is own. They may have seen a write of it that got no answer. It is 0 if the record is not of this
+// process.
 func (o Observation) LapsesIn(m Moment, own time.Duration) time.Duration {
 	switch {
 	case o.Ours:
