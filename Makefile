@@ -122,7 +122,7 @@ NODE     := bin/node/node -node='$(NODE_DIR)' -containerd='$(NODE_DIR)' -envtest
 .PHONY: .node
 .node: envtest
 	@command -v runc >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		apt-get install -qq -y --no-install-recommends runc >/dev/null; } || true
+		apt-get update -qq >/dev/null && apt-get install -qq -y --no-install-recommends runc >/dev/null; } || true
 	@env CGO_ENABLED=0 go run -C hack/envtest -trimpath . -node -out '$(CURDIR)/$(NODE_DIR)' \
 		$(addprefix -kubernetes ,$(KUBERNETES_VERSION))
 	@go build $(NEWEST) -buildvcs=$(BUILDVCS) -o bin/node/node ./test/node
