@@ -103,3 +103,29 @@ func TestStepDownLeavesTheLeaseToOthersHoweverLongItsReleaseTook(t *testing.T) {
 		}
 	})
 }
+
+// The API server answers again, so the watch comes early, and it ends at once for a reason that says nothing bad.
+func TestAWatchThatCameEarlyAndExpiresIsOpenedAgainInTime(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a").start()
+		a.leads(time.Second)
+		b := w.candidate("b").start()
+		time.Sleep(time.Minute)
+		b.client.Intercept(faultOn{"watch get", lastingFaults["403"]}.intercept)
+		b.client.CutWatches()
+		time.Sleep(5*time.Minute + 5*time.Second)
+		w.server.ResetRequests()
+		b.client.Heal()
+		for w.server.Requests("b", "watch") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		healed := time.Now()
+		b.client.ExpireWatches()
+		for w.server.Requests("b", "watch") == 1 && time.Since(healed) < 2*time.Minute {
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(healed); took > longestSlow+time.Second {
+			t.Errorf("the watch is opened again after %v", took)
+		}
+	})
+}

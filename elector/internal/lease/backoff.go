@@ -51,6 +51,9 @@ func (p *Pace) Ended(began Moment, limit, retryAfter time.Duration) {
 	p.due = max(max(began.Mono, p.due)+pause, m.Mono+min(retryAfter, LongestRetryAfter))
 }
 
+// Worked takes in that the attempt that is under way was worth making early, so that it need not pay for that.
+func (p *Pace) Worked(m Moment) { p.due = min(p.due, m.Mono) }
+
 // In returns how long the next attempt must still wait at m.
 func (p *Pace) In(m Moment) time.Duration {
 	if p.count == 0 {

@@ -134,6 +134,7 @@ func (w *Watcher) watch(parent context.Context, version string) (string, error) 
 		return "", err
 	}
 	defer stream.Stop()
+	w.pace.Worked(Now())
 	w.opened(cancel, version)
 	defer w.closed()
 	return w.follow(ctx, stream, version)
