@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path"
 	"regexp"
 	"strings"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 
 // subject is a package that is broken on purpose.
 type subject struct {
+	name      string // for -of
 	dir       string // of the package
 	mutations []mutation
 	tests     string // the package of the tests that look for mutations
@@ -31,15 +31,15 @@ type subject struct {
 }
 
 var subjects = []subject{
-	{"elector", mutations, "test/sim", "| an Elector that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeeds},
-	{"elector", crashMutations, "test/sim", "| an Elector with crash detection that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfCrashes},
-	{"elector/shards", shardMutations, "test/sim", "| a replica that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfShards},
-	{"manager", gateMutations, "manager", "| a gate that … | the model finds it | tests that find it |\n| --- | --- | --- |", byTests},
+	{"elector", "elector", mutations, "test/sim", "| an Elector that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeeds},
+	{"crash", "elector", crashMutations, "test/sim", "| an Elector with crash detection that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfCrashes},
+	{"shards", "elector/shards", shardMutations, "test/sim", "| a replica that … | is found by seed | after seeds | breaks |\n| --- | --- | --- | --- |", bySeedsOfShards},
+	{"manager", "manager", gateMutations, "manager", "| a gate that … | the model finds it | tests that find it |\n| --- | --- | --- |", byTests},
 }
 
 func main() {
 	limit := flag.Int("seeds", 2000, "how many seeds a mutation of the Elector may take")
-	of := flag.String("of", "", "only mutations of this package: elector, shards or manager")
+	of := flag.String("of", "", "only mutations of this: elector, crash (its crash detection), shards or manager")
 	only := flag.String("only", "", "only mutations whose names match this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,7 +67,7 @@ func run(ctx context.Context, limit int, of, only string) error {
 	hunts := place{root: strings.TrimSpace(string(root)), dir: dir, limit: limit}
 	var missed []error
 	for _, s := range subjects {
-		if of != "" && of != path.Base(s.dir) {
+		if of != "" && of != s.name {
 			continue
 		}
 		fmt.Println(s.header)
