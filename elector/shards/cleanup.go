@@ -53,7 +53,7 @@ func (v *view) leftovers(now time.Time) []*coordinationv1.Lease {
 		}
 	}
 	for i, s := range v.slots {
-		if i >= v.n && s.lease != nil && now.Sub(s.changed) > leftoverAge && v.isOverLocked(s.owner, s.changed, now) {
+		if i >= v.n && s.lease != nil && now.Sub(s.changed) > leftoverAge && v.isOverLocked(s.owner, s.until(v.own), now) {
 			old = append(old, s.lease)
 		} else if i >= v.n && s.lease != nil && now.Sub(s.changed) > leftoverAge && released(s.lease) {
 			old = append(old, s.lease)

@@ -129,7 +129,7 @@ func (v *view) claimableLocked(me self, s *slot, now time.Time) (wait time.Durat
 	case s.owner == session{}:
 		return wait, causeEdited
 	}
-	left, confirm := v.overInLocked(s.owner, s.changed, now)
+	left, confirm := v.overInLocked(s.owner, s.until(v.own), now)
 	if confirm {
 		left = max(left, me.settle) // confirmLocked has asked for it
 	}
@@ -208,7 +208,7 @@ func (v *view) confirmLocked(me self, d *decision, now time.Time) {
 		if (s.owner == session{}) || s.owner == me.session || s.notBefore.After(now) {
 			continue
 		}
-		if _, confirm := v.overInLocked(s.owner, s.changed, now); confirm && !slices.Contains(d.confirm, s.owner) {
+		if _, confirm := v.overInLocked(s.owner, s.until(v.own), now); confirm && !slices.Contains(d.confirm, s.owner) {
 			d.confirm = append(d.confirm, s.owner)
 		}
 	}

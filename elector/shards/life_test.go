@@ -221,3 +221,17 @@ func TestAShardThatIsResumedSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// It has never seen the session that the record names, and its own LeaseDuration is shorter than that of the holder.
+func TestAReplicaOfAShorterLeaseDurationWaitsForWhatTheRecordSays(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.drain = 25 * time.Second
+		b := w.member("b", func(c *elector.Config) { c.LeaseDuration, c.RenewDeadline = time.Minute, 30*time.Second })
+		b.start()
+		w.settled(time.Second, b)
+		w.pass(5 * time.Second)
+		w.takeAway(0)              // and the work takes its time to end
+		a := w.member("a").start() // the shard would be a's
+		w.settled(75*time.Second, a)
+	})
+}

@@ -47,7 +47,7 @@ func (v *view) rivalry(now time.Time) rivalry {
 			if _, known := v.rivals[slot.owner.lease]; known {
 				continue
 			}
-			if left, confirm := v.overInLocked(slot.owner, slot.changed, now); left > 0 || confirm {
+			if left, confirm := v.overInLocked(slot.owner, slot.until(v.own), now); left > 0 || confirm {
 				result.wait(slot.owner, left)
 			}
 		}

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// isOverLocked reports whether the session, which a record that was last changed at since names, has ended for certain.
-func (v *view) isOverLocked(s session, since, now time.Time) bool {
+// isOverLocked reports whether the session, which a shard's record names, has ended for certain. See slot.until.
+func (v *view) isOverLocked(s session, until, now time.Time) bool {
 	if s == (session{}) {
 		return false
 	}
-	wait, confirm := v.overInLocked(s, since, now)
+	wait, confirm := v.overInLocked(s, until, now)
 	return wait == 0 && !confirm
 }
 
-// overInLocked returns how long the session, which a record that was last changed at since names, must still be taken
-// to last. When that is 0, confirm says that its Lease must be read first: the watch may have died silently.
-func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration, confirm bool) {
+// overInLocked returns how long the session, which a shard's record names, must still be taken to last. When that is 0,
+// confirm says that its Lease must be read first: the watch may have died silently.
+func (v *view) overInLocked(s session, until, now time.Time) (wait time.Duration, confirm bool) {
 	if v.ended[s] {
 		return 0, false
 	}
@@ -27,7 +27,7 @@ func (v *view) overInLocked(s session, since, now time.Time) (wait time.Duration
 	if r == nil {
 		r = &replica{}
 	}
-	left := v.own - now.Sub(since)
+	left := until.Sub(now)
 	switch {
 	case r.current.acquired == s.acquired && r.over, slices.Contains(r.past, s.acquired):
 		return 0, false

@@ -27,17 +27,26 @@ type slot struct {
 	owed time.Time
 }
 
+// until returns until when the session that the record names must be taken to last, if nothing else is known of it. The
+// holder may have another LeaseDuration.
+func (s *slot) until(own time.Duration) time.Time {
+	if s.lease != nil {
+		own = max(own, duration(s.lease, own, elector.MaxLeaseDuration))
+	}
+	return s.changed.Add(own)
+}
+
 // guarded returns how long the shard must still be left alone, whatever its Lease says.
 func (s *slot) guarded(now time.Time) time.Duration { return max(0, s.notBefore.Sub(now)) }
 
 // sawSlotLocked takes in the Lease of a shard, nil if there is none.
 func (v *view) sawSlotLocked(s *slot, lease *coordinationv1.Lease, now time.Time) {
-	before, last := s.lease, s.owner
+	before, last, until := s.lease, s.owner, s.until(v.own)
 	s.lease = lease
 	if before != nil && lease != nil && sameRecord(before, lease) {
 		return
 	}
-	free := before == nil || released(before) || v.isOverLocked(last, s.changed, now)
+	free := before == nil || released(before) || v.isOverLocked(last, until, now)
 	s.owner, s.changed = v.names.owner(lease), now
 	if r := v.replicas[s.owner.lease]; r != nil {
 		r.unfit = false // it does claim
