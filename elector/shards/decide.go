@@ -40,7 +40,7 @@ type decision struct {
 	lost    []int         // shards that are held, but whose Leases say otherwise
 	tidy    []int         // shards that name this session, but are not held
 	confirm []session     // sessions that seem to have lapsed, or whose end others must be told
-	owed    bool          // others have long kept what this replica should have
+	owed    []int         // shards that others have long kept, and this replica should have
 	next    time.Duration // when to decide again, if nothing changes; 0: never
 }
 
@@ -72,7 +72,9 @@ func (v *view) decide(me self, now time.Time) decision {
 		case apart:
 			wait, cause := v.claimableLocked(me, s, now)
 			mine := s.owner == me.session
-			d.owed = v.owedLocked(s, wait > 0 && want == v.self, now) || d.owed
+			if v.owedLocked(s, wait > 0 && want == v.self, now) {
+				d.owed = append(d.owed, i)
+			}
 			v.watchFreeLocked(s, wait == 0 && !mine, want, &d, now)
 			switch {
 			case want == v.self && !me.leaving:

@@ -117,6 +117,26 @@ func TestAReplicaThatCannotClaimIsPassedOver(t *testing.T) {
 	})
 }
 
+// Its claims have failed, and when it has been passed over there is nothing left to claim.
+func TestAReplicaThatCanClaimAgainIsCounted(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		a, b := w.two()
+		c := w.member("c")
+		c.client.Intercept(func(op leasetest.Op) leasetest.Fault {
+			if isShard(op) {
+				return leasetest.Fault{Err: errForbidden}
+			}
+			return leasetest.Fault{}
+		})
+		c.start()
+		w.pass(time.Second)
+		w.settled(20*time.Second, a, b)
+		w.pass(time.Minute)
+		c.client.Heal()
+		w.settled(time.Minute, a, b, c)
+	})
+}
+
 // One has passed another over which the rest count, and which has all that it should.
 func TestReplicasThatDoNotAgreeOnWhoIsPassedOverSettle(t *testing.T) {
 	inWorld(t, 7, func(w *world) {

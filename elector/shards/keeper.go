@@ -52,6 +52,7 @@ type keeper struct {
 	quiet    time.Time             // no requests until then: they fail
 	failing  bool                  // the last request failed for another reason than a race
 	asserted time.Time             // when others were told that it can claim
+	tried    time.Time             // when it found out whether it can
 	told     time.Time             // when a line said how many shards are held
 	claims   int                   // under way
 	releases int                   // under way
@@ -192,8 +193,8 @@ func (k *keeper) act(now time.Time, d *decision) {
 	for _, i := range todo.tidy {
 		k.tidy(i, now, d)
 	}
-	if todo.owed {
-		k.assert(now)
+	if len(todo.owed) > 0 {
+		k.assert(todo.owed[0], now)
 	}
 	k.give(todo.give, now, d)
 	k.release(now, d)

@@ -65,12 +65,32 @@ func (k *keeper) leave() {
 }
 
 // assert tells the others that this replica can claim shards, since they seem to have
-// passed it over, or another one.
-func (k *keeper) assert(now time.Time) {
-	if !k.failing && now.Sub(k.asserted) > 4*k.s.config.LeaseDuration {
+// passed it over, or another one. It is owed a shard.
+func (k *keeper) assert(owed int, now time.Time) {
+	switch {
+	case now.Sub(k.asserted) <= 4*k.s.config.LeaseDuration:
+	case k.failing:
+		k.try(owed, now)
+	default:
 		k.asserted = now
 		k.annotate(FitAnnotation, now.UnixMicro())
 	}
+}
+
+// try finds out whether requests about shards succeed again, by a write that changes
+// nothing: a replica that others have passed over may have no other request to make.
+func (k *keeper) try(shard int, now time.Time) {
+	seen := k.s.view.slot(shard)
+	if seen == nil || now.Sub(k.tried) <= k.s.config.LeaseDuration {
+		return
+	}
+	k.tried = now
+	k.async(func(ctx context.Context) error { return k.s.client.relabel(ctx, seen) }, func(err error) {
+		if (err == nil || lostRace(err)) && k.failing {
+			k.failing = false
+			k.s.recovered()
+		}
+	})
 }
 
 func (k *keeper) annotate(key string, value int64) {
