@@ -15,6 +15,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/leasetest"
 )
@@ -194,4 +195,27 @@ func TestOfTwoNumbersThatStartTogetherTheOtherWaits(t *testing.T) {
 			w.until(time.Second, "the other has all", func() bool { return len(a.Held())+len(b.Held()) > 0 })
 		})
 	}
+}
+
+// Something deletes the Lease of a session again and again, so that shards name many sessions of it.
+func TestManySessionsOfOneReplicaWithAnotherNumberAreEachReadOnce(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		put := func(name string, spec coordinationv1.LeaseSpec) {
+			w.server.Put(&coordinationv1.Lease{
+				ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: name, Labels: names{testSet}.labels(20, nil)}, Spec: spec,
+			})
+		}
+		for i := range 20 {
+			at := metav1.NewMicroTime(time.Now().Add(time.Duration(i) * time.Second))
+			put(names{testSet}.shard(i), coordinationv1.LeaseSpec{
+				HolderIdentity: ptr.To("x"), LeaseDurationSeconds: ptr.To[int32](15), AcquireTime: &at, RenewTime: &at,
+			})
+		}
+		put(names{testSet}.session("x"), blank())
+		a := w.member("a").start()
+		w.settled(30*time.Second, a)
+		if sent := w.server.Requests("a", "get"); sent > 25 {
+			t.Errorf("%d reads for 20 sessions", sent)
+		}
+	})
 }

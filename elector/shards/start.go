@@ -92,7 +92,7 @@ func (s *Shards) run(ctx context.Context) error {
 // there are, and nobody wants to wait for their end. A replica that sees nothing must
 // not be counted as a member by the others.
 func (s *Shards) enter(ctx context.Context, began time.Time) error {
-	competing, told := false, time.Time{}
+	competing, told, looks := false, time.Time{}, map[session]time.Time{}
 	defer s.refuse(false)
 	for ctx.Err() == nil {
 		pause := s.config.RetryPeriod
@@ -112,13 +112,11 @@ func (s *Shards) enter(ctx context.Context, began time.Time) error {
 				s.refuse(true)
 				s.callbacks.OnOtherCount(s.countError())
 			}
-			for _, r := range rivals.confirm {
-				if err := s.client.confirm(ctx, r, 0); err != nil && ctx.Err() == nil {
-					s.troubled("cannot read the Lease of another replica", err)
-					wait.Sleep(ctx, jitter(s.config.RetryPeriod))
-				}
-			}
 			pause = rivals.next
+			if len(rivals.confirm) > 0 {
+				s.confirm(ctx, rivals.confirm, looks)
+				pause = min(pause, s.config.RetryPeriod)
+			}
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -129,6 +127,20 @@ func (s *Shards) enter(ctx context.Context, began time.Time) error {
 		timer.Stop()
 	}
 	return nil
+}
+
+// confirm reads the Leases of sessions that seem to have lapsed, each once in a RetryPeriod: looks says when.
+func (s *Shards) confirm(ctx context.Context, sessions []session, looks map[session]time.Time) {
+	for _, r := range sessions {
+		if time.Since(looks[r]) < s.config.RetryPeriod {
+			continue
+		}
+		looks[r] = time.Now()
+		if err := s.client.confirm(ctx, r, 0); err != nil && ctx.Err() == nil {
+			s.troubled("cannot read the Lease of another replica", err)
+			wait.Sleep(ctx, jitter(s.config.RetryPeriod))
+		}
+	}
 }
 
 // live has a session, and returns when it has ended for good.

@@ -4,6 +4,7 @@
 package shards
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -63,11 +64,12 @@ func (r *replica) saw(lease *coordinationv1.Lease, first, gap bool, own time.Dur
 	r.current, r.changed, r.alive = next, now, !first
 }
 
-// ended notes a session that has ended for certain.
+// ended notes a session that has ended for certain. Each shard may name another one.
 func (r *replica) ended(acquired int64) {
-	const keep = 8
-	r.past = append(r.past, acquired)
-	r.past = r.past[max(0, len(r.past)-keep):]
+	if !slices.Contains(r.past, acquired) {
+		r.past = append(r.past, acquired)
+		r.past = r.past[max(0, len(r.past)-MaxShards):]
+	}
 }
 
 // succeeds reports whether a session's Lease shows that the session before has ended: its holder has released it, or a
