@@ -12,6 +12,8 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/leasetest"
@@ -92,13 +94,19 @@ func TestOnlyThePodOfAnotherProcessThatCanBeProvenDeadIsWatched(t *testing.T) {
 		if got := requests.take(); len(got) > 0 {
 			t.Errorf("%q", got)
 		}
-		w.edit(func(l *coordinationv1.Lease) { // as an old copy would have it
-			l.Annotations[ContainerAnnotation] = lease.Tied("ns/pod 1 "+strings.Repeat("A", 26), "a")
-			l.Annotations[WriterAnnotation] = "nonce 2020-01-01T00:00:00.000000Z id"
-		})
-		synctest.Wait()
-		if got := requests.take(); len(got) > 0 {
-			t.Errorf("%q", got)
+		a.crash()
+		for _, late := range []time.Duration{time.Hour, 0} { // an old copy of the annotations, and the record's own
+			w.server.Delete(testNamespace, testLease)
+			record := foreignLease("a", ptr.To[int32](15))
+			record.Annotations = map[string]string{
+				ContainerAnnotation: lease.Tied("ns/pod 1 "+strings.Repeat("A", 26), "a"),
+				WriterAnnotation:    "nonce " + record.Spec.RenewTime.Add(-late).UTC().Format(metav1.RFC3339Micro) + " id",
+			}
+			w.server.Put(record)
+			synctest.Wait()
+			if got := requests.take(); (len(got) > 0) != (late == 0) {
+				t.Errorf("with annotations that are %v old: %q", late, got)
+			}
 		}
 	})
 }
