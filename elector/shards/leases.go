@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/utils/ptr"
+
+	"github.com/kube-elector/elector/elector"
 )
 
 // Labels and annotations of the Leases of a set.
@@ -133,12 +135,12 @@ func sameRecord(a, b *coordinationv1.Lease) bool {
 }
 
 // duration returns how long a holder's record is left alone: what it says, if that is a sane one, or else our own.
-func duration(lease *coordinationv1.Lease, own, longest time.Duration) time.Duration {
+func duration(lease *coordinationv1.Lease, own time.Duration) time.Duration {
 	seconds := ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)
 	if seconds <= 0 {
 		return own
 	}
-	return min(time.Duration(seconds)*time.Second, longest)
+	return min(time.Duration(seconds)*time.Second, elector.MaxLeaseDuration)
 }
 
 // older reports whether version a is older than b. Versions that can't be compared are not.

@@ -10,8 +10,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/utils/ptr"
-
-	"github.com/kube-elector/elector/elector"
 )
 
 // replica is what is known of one replica by its session's Lease.
@@ -57,7 +55,7 @@ func (r *replica) saw(lease *coordinationv1.Lease, first, gap bool, own time.Dur
 			if gap { // it may have been renewed
 				since = now
 			}
-			r.doubted, r.doubtedUntil = last, since.Add(duration(before, own, elector.MaxLeaseDuration))
+			r.doubted, r.doubtedUntil = last, since.Add(duration(before, own))
 		}
 		r.over, r.unfit = false, false
 	}
@@ -89,7 +87,7 @@ func succeeds(before, lease *coordinationv1.Lease, gap bool) bool {
 // lapsesIn returns how long the current session must still be taken to last: 0 when it has not changed for its
 // duration.
 func (r *replica) lapsesIn(own time.Duration, now time.Time) time.Duration {
-	return max(0, duration(r.lease, own, elector.MaxLeaseDuration)-now.Sub(r.changed))
+	return max(0, duration(r.lease, own)-now.Sub(r.changed))
 }
 
 // lasted returns for how long the current session has been renewed, on its holder's clock.

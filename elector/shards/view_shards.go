@@ -7,8 +7,6 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-
-	"github.com/kube-elector/elector/elector"
 )
 
 // slot is what is known of one shard by its Lease.
@@ -31,7 +29,7 @@ type slot struct {
 // holder may have another LeaseDuration.
 func (s *slot) until(own time.Duration) time.Time {
 	if s.lease != nil {
-		own = max(own, duration(s.lease, own, elector.MaxLeaseDuration))
+		own = max(own, duration(s.lease, own))
 	}
 	return s.changed.Add(own)
 }
@@ -54,7 +52,7 @@ func (v *view) sawSlotLocked(s *slot, lease *coordinationv1.Lease, now time.Time
 	guard := v.own
 	for _, l := range []*coordinationv1.Lease{before, lease} {
 		if l != nil {
-			guard = max(guard, duration(l, v.own, elector.MaxLeaseDuration))
+			guard = max(guard, duration(l, v.own))
 		}
 	}
 	replaced := before != nil && (lease == nil || lease.UID != before.UID)

@@ -81,7 +81,9 @@ func (e event) text() string {
 
 // ends says whether a replica that led does so no more after an event of this kind. A frozen leader still leads for the
 // rest of its RenewDeadline, but it does not work.
-func (k kind) ends() bool { return k == stopped || k == killed || k == lostNode || k == frozen || k == exited }
+func (k kind) ends() bool {
+	return k == stopped || k == killed || k == lostNode || k == frozen || k == exited
+}
 
 // change is one change of leader.
 type change struct {

@@ -97,7 +97,9 @@ func (p *pod) ended(ctx context.Context, state *os.ProcessState) (reported bool,
 	return true, p.report(ctx, corev1.ContainerState{Terminated: p.last})
 }
 
-func (p *pod) id() string { return fmt.Sprintf("containerd://elector-demo-%s-%d", p.object.UID, p.runs) }
+func (p *pod) id() string {
+	return fmt.Sprintf("containerd://elector-demo-%s-%d", p.object.UID, p.runs)
+}
 
 // report writes the state of the container into the Pod's status.
 func (p *pod) report(ctx context.Context, state corev1.ContainerState) error {

@@ -240,7 +240,7 @@ func (j *judge) awake(s *server, at time.Duration) bool {
 // byHand reports whether an administrator has released the shard under its holder, or shortened the holder's session, a
 // short time before.
 func (j *judge) byHand(one *stint, common span) bool {
-	claimed := time.Duration(-never)
+	claimed := -never
 	for _, e := range j.history {
 		if e.At > common.from {
 			break

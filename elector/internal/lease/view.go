@@ -21,12 +21,12 @@ type View struct {
 
 	mu      sync.Mutex // guards all below
 	obs     Observation
-	writes  []writing     // of ours that are the record, or may become it
-	version string        // the newest resourceVersion seen
+	writes  []writing // of ours that are the record, or may become it
+	version string    // the newest resourceVersion seen
 	// overtaken is when an answer told of a newer record than the one seen. It is nil if none has.
 	overtaken *Moment
-	seen    uint64        // how many observations were made
-	changed chan struct{} // closed at the next observation
+	seen      uint64        // how many observations were made
+	changed   chan struct{} // closed at the next observation
 }
 
 func newView(c Config) *View {
