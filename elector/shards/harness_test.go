@@ -83,11 +83,22 @@ func (w *world) member(id string, change ...func(*elector.Config)) *member {
 
 func (w *world) memberOf(n int, id string, change ...func(*elector.Config)) *member {
 	w.t.Helper()
+	return w.memberBy(w.server.Client(id), n, id, change...)
+}
+
+// twin returns another process with the replica's Identity, and a network of its own.
+func (w *world) twin(id string) *member {
+	w.t.Helper()
+	return w.memberBy(w.server.Client(id+"'s twin"), w.n, id)
+}
+
+func (w *world) memberBy(client *leasetest.Client, n int, id string, change ...func(*elector.Config)) *member {
+	w.t.Helper()
 	config := testConfig(id)
 	for _, c := range change {
 		c(&config)
 	}
-	m := &member{w: w, id: id, client: w.server.Client(id), done: make(chan struct{})}
+	m := &member{w: w, id: id, client: client, done: make(chan struct{})}
 	var err error
 	m.Shards, err = New(&config, n, m.client, Callbacks{
 		OnStarted: func(ctx context.Context, shard int) { w.serve(ctx, m, shard) },

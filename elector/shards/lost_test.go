@@ -172,6 +172,25 @@ func TestASessionThatIsReplacedUnseenMayLast(t *testing.T) {
 	})
 }
 
+// As above, but a has been frozen, and the Lease of the session that replaced a's is deleted at once.
+func TestASessionThatIsReplacedTwiceMayLast(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.drain = 4 * time.Second
+		a := w.member("a").start()
+		w.settled(time.Second, a)
+		b := w.twin("a").start()
+		w.pass(time.Minute)
+		a.crash()
+		w.editSession("a", func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+		w.pass(time.Millisecond)
+		if by := w.sessionLease("a").Spec.LeaseTransitions; *by != 1 {
+			t.Fatalf("the session has changed hands %d times", *by)
+		}
+		w.server.Delete(testNamespace, names{testSet}.session("a"))
+		w.until(40*time.Second, "the other serves", func() bool { return len(b.Held()) == 1 })
+	})
+}
+
 // One of those that are left notices a little later than the other that the session has lapsed.
 func TestNothingIsGivenToACrashedReplica(t *testing.T) {
 	for _, n := range []int{7, 8, 10, 11} {

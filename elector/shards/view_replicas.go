@@ -22,11 +22,10 @@ type replica struct {
 	over    bool                  // the current session has ended for certain
 	unfit   bool                  // it has left a shard alone that it should claim
 
-	// doubted is a session that was replaced in a way that does not show that it had ended, such as a deletion. It may
-	// last until doubtedUntil.
-	doubted      int64
-	doubtedUntil time.Time
-	past         []int64 // the latest sessions that have ended for certain
+	// doubted are sessions that were replaced in a way that does not show that they had ended, such as a deletion, and
+	// until when they may last.
+	doubted map[int64]time.Time
+	past    []int64 // the latest sessions that have ended for certain
 }
 
 // saw takes in the replica's Lease as it is now, or nil if it has vanished. first says that it is seen in the first
@@ -55,7 +54,7 @@ func (r *replica) saw(lease *coordinationv1.Lease, first, gap bool, own time.Dur
 			if gap { // it may have been renewed
 				since = now
 			}
-			r.doubted, r.doubtedUntil = last, since.Add(duration(before, own))
+			r.doubt(last, since.Add(duration(before, own)), now)
 		}
 		r.over, r.unfit = false, false
 	}
@@ -68,6 +67,20 @@ func (r *replica) ended(acquired int64) {
 		r.past = append(r.past, acquired)
 		r.past = r.past[max(0, len(r.past)-MaxShards):]
 	}
+}
+
+// doubt notes a session that may last until then.
+func (r *replica) doubt(acquired int64, until, now time.Time) {
+	for other, end := range r.doubted {
+		if !end.After(now) {
+			delete(r.doubted, other)
+			r.ended(other)
+		}
+	}
+	if r.doubted == nil {
+		r.doubted = map[int64]time.Time{}
+	}
+	r.doubted[acquired] = until
 }
 
 // succeeds reports whether a session's Lease shows that the session before has ended: its holder has released it, or a

@@ -28,13 +28,14 @@ func (v *view) overInLocked(s session, until, now time.Time) (wait time.Duration
 		r = &replica{}
 	}
 	left := until.Sub(now)
+	end, doubted := r.doubted[s.acquired]
 	switch {
 	case r.current.acquired == s.acquired && r.over, slices.Contains(r.past, s.acquired):
 		return 0, false
 	case r.current.acquired == s.acquired:
 		left = r.lapsesIn(v.own, now)
-	case r.doubted == s.acquired:
-		return max(0, r.doubtedUntil.Sub(now)), false
+	case doubted:
+		return max(0, end.Sub(now)), false
 	}
 	// In all other cases it was never seen. It may have lost its labels, or have been deleted under a holder that has not
 	// noticed yet.
@@ -54,7 +55,7 @@ func (v *view) confirmed(s session) bool {
 	}
 	defer v.wake()
 	if r.current.acquired != s.acquired {
-		if r.doubted != s.acquired {
+		if _, doubted := r.doubted[s.acquired]; !doubted {
 			r.ended(s.acquired)
 		}
 		return false
