@@ -64,8 +64,8 @@ func (k *keeper) leave() {
 	}
 }
 
-// assert tells the others that this replica can claim shards, since they seem to have
-// passed it over, or another one. It is owed a shard.
+// assert tells the others that this replica can claim shards, since they seem to have passed it over, or another one.
+// It is owed a shard.
 func (k *keeper) assert(owed int, now time.Time) {
 	switch {
 	case now.Sub(k.asserted) <= 4*k.s.config.LeaseDuration:
@@ -77,8 +77,8 @@ func (k *keeper) assert(owed int, now time.Time) {
 	}
 }
 
-// try finds out whether requests about shards succeed again, by a write that changes
-// nothing: a replica that others have passed over may have no other request to make.
+// try finds out whether requests about shards succeed again, by a write that changes nothing: a replica that others
+// have passed over may have no other request to make.
 func (k *keeper) try(shard int, now time.Time) {
 	seen := k.s.view.slot(shard)
 	if seen == nil || now.Sub(k.tried) <= k.s.config.LeaseDuration {
@@ -117,8 +117,7 @@ func (k *keeper) doom(h *holding, now time.Time) {
 	runtime.Goexit() // the Elector takes that for the end of the term, and Start returns
 }
 
-// outlasted looks for work that has not stopped though its shard was lost. Another
-// replica may soon have it.
+// outlasted looks for work that has not stopped though its shard was lost. Another replica may soon have it.
 func (k *keeper) outlasted(now time.Time, d *decision) {
 	for _, h := range k.holdings {
 		if h.lost && !h.stopped {
@@ -131,9 +130,9 @@ func (k *keeper) outlasted(now time.Time, d *decision) {
 	}
 }
 
-// stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be
-// given to anybody while this process lives, so the process has to end: the others
-// are given back before. There is no time for that when the shard was lost.
+// stuck looks for work that has not stopped within DrainTimeout. Its shard cannot be given to anybody while this
+// process lives, so the process has to end: the others are given back before. There is no time for that when the shard
+// was lost.
 func (k *keeper) stuck(now time.Time, d *decision) {
 	k.outlasted(now, d)
 	limit, all := k.s.config.DrainTimeout, true

@@ -242,8 +242,7 @@ func TestSeedsOfShards(t *testing.T) {
 	}
 }
 
-// TestSeedsOfShardsThatFoundBugs runs the plans that found bugs in package shards or in their judge, and take little
-// time.
+// TestSeedsOfShardsThatFoundBugs runs those plans that found something and take little time.
 func TestSeedsOfShardsThatFoundBugs(t *testing.T) {
 	for _, seed := range []uint64{760000075, 760000583} {
 		for _, v := range runSet(t, newSetPlan(seed, Everything())).Violations {
