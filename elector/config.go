@@ -102,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Labels, c.Annotations = maps.Clone(c.Labels), maps.Clone(c.Annotations)
 	if c.CrashDetection != nil {
 		detection := *c.CrashDetection
+		if c.Enabled {
+			detection.complete()
+		}
 		c.CrashDetection = &detection
 	}
 	var faults []error

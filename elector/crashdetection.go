@@ -38,6 +38,24 @@ type CrashDetection struct {
 	// still have under way is refused where it arrives, so that the wait is needless. It must return when ctx ends,
 	// which is after Grace. Calls come one at a time, concurrently to the Callbacks.
 	Fenced func(ctx context.Context) bool
+
+	self *self // set by withDefaults
+}
+
+// self is the termination log of this process, or why there is none.
+type self struct {
+	path string
+	log  *crash.Log
+	why  error
+}
+
+// complete looks for the termination log, unless that was done before: those who make several Electors of one
+// completed Config tie all of them to one container.
+func (d *CrashDetection) complete() {
+	if d.self == nil || d.self.path != d.TerminationLog {
+		log, err := crash.Find(d.TerminationLog)
+		d.self = &self{d.TerminationLog, log, err}
+	}
 }
 
 // grace returns the effective Grace.
@@ -67,8 +85,7 @@ func (c Config) crashFaults() []error {
 // neither.
 type crashDetector struct {
 	e       *Elector
-	log     *crash.Log // nil if why says why there is none
-	why     error
+	self    *self
 	watcher *podWatcher
 
 	unsigned, unwatched once
@@ -84,14 +101,12 @@ func (o *once) say() bool { return !o.said.Swap(true) }
 func (o *once) gone() bool { return o.said.Swap(false) }
 
 func newCrashDetector(e *Elector, clientset kubernetes.Interface) *crashDetector {
-	d := &crashDetector{e: e}
-	d.log, d.why = crash.Find(e.config.CrashDetection.TerminationLog)
-	d.watcher = &podWatcher{
-		e:     e,
-		pods:  func(namespace string) corev1client.PodInterface { return clientset.CoreV1().Pods(namespace) },
-		pace:  lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: e.config.slow()},
-		found: d.ended, failed: d.failed, worked: d.worked,
-		silent: make(chan struct{}, 1),
+	d := &crashDetector{e: e, self: e.config.CrashDetection.self}
+	d.watcher = &podWatcher{e: e, found: d.ended}
+	d.watcher.follower = crash.Follower{
+		Pods:  func(namespace string) corev1client.PodInterface { return clientset.CoreV1().Pods(namespace) },
+		Asker: e.leases.Asker, Pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: e.config.slow()}, Slow: e.config.slowPodWatch(),
+		Silent: make(chan struct{}, 1), Blind: d.watcher.whileBlind, Failed: d.failed, Worked: d.worked,
 	}
 	return d
 }
@@ -101,10 +116,10 @@ func (d *crashDetector) signature(ctx context.Context) string {
 	if d == nil {
 		return ""
 	}
-	err := d.why
+	err := d.self.why
 	if err == nil {
 		var own crash.Instance
-		if own, err = d.log.Sign(); err == nil {
+		if own, err = d.self.log.Sign(); err == nil {
 			d.unsigned.gone()
 			return own.Encode()
 		}

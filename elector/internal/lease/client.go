@@ -26,12 +26,11 @@ type Client struct {
 	View    *View
 	Watcher *Watcher
 
+	*Asker
+
 	leases          coordinationclient.LeaseInterface
 	name, namespace string
 	self            Author
-	attempt         time.Duration // bounds one request
-	late            error         // the cause of that end
-	requests        *requests
 	sighted         func()
 	heard           func(kind Kind, err error)
 	logger          logr.Logger
@@ -42,13 +41,11 @@ type Client struct {
 func NewClient(clientset kubernetes.Interface, config Config) *Client {
 	c := &Client{
 		View:      newView(config),
+		Asker:     NewAsker(config.Attempt, config.RenewDeadline),
 		leases:    clientset.CoordinationV1().Leases(config.Namespace),
 		name:      config.Name,
 		namespace: config.Namespace,
 		self:      config.Self,
-		attempt:   config.Attempt,
-		late:      LateError(config.Attempt),
-		requests:  newRequests(config.RenewDeadline),
 		sighted:   config.Sighted,
 		heard:     config.Heard,
 		logger:    config.Logger,
@@ -67,10 +64,6 @@ func (c *Client) Impersonate(other *Client) {
 	defer c.View.mu.Unlock()
 	c.self, c.View.self, c.View.writes = other.self, other.self, slices.Clone(other.View.writes)
 }
-
-// Close waits for requests that are under way, d at most, and returns an error that is [ErrHung] and cause if some go
-// on. Late replies are of no interest any more.
-func (c *Client) Close(d time.Duration, cause error) error { return c.requests.close(d, cause) }
 
 // Read reads the Lease from the API server. It returns no error if there is none. news tells whether it said something
 // that had not been seen yet.

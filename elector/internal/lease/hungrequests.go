@@ -23,6 +23,22 @@ var ErrHung = errors.New("a request to the API server ignores its context")
 // that verb fail at once. Watches that hang must not keep a leader from renewing.
 const maxHung = 8
 
+// An Asker makes requests, each bounded in time. It may be used concurrently.
+type Asker struct {
+	attempt  time.Duration // bounds one request
+	late     error         // the cause of that end
+	requests *requests
+}
+
+// NewAsker returns an Asker for requests that take no longer than attempt each.
+func NewAsker(attempt, renewDeadline time.Duration) *Asker {
+	return &Asker{attempt: attempt, late: LateError(attempt), requests: newRequests(renewDeadline)}
+}
+
+// Close waits for requests that are under way, d at most, and returns an error that is [ErrHung] and cause if some go
+// on. Late replies are of no interest any more.
+func (a *Asker) Close(d time.Duration, cause error) error { return a.requests.close(d, cause) }
+
 // requests makes every request to the API server in a goroutine of its own. A token source, an exec plugin or a
 // transport wrapper may ignore the request's context, and none of them may keep a term, a drain or Start waiting.
 type requests struct {

@@ -146,9 +146,9 @@ func (w *Watcher) open(ctx context.Context, cancel context.CancelCauseFunc, vers
 }
 
 // openWatch opens a watch of the object of that name, from version, by a request of a kind that is called what.
-func (c *Client) openWatch(ctx context.Context, cancel context.CancelCauseFunc, what, name, version string,
+func (a *Asker) openWatch(ctx context.Context, cancel context.CancelCauseFunc, what, name, version string,
 	open func(context.Context, metav1.ListOptions) (watch.Interface, error)) (watch.Interface, error) {
-	timer := time.AfterFunc(c.attempt, func() { cancel(c.late) })
+	timer := time.AfterFunc(a.attempt, func() { cancel(a.late) })
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
 	call := new(call)
@@ -160,7 +160,7 @@ func (c *Client) openWatch(ctx context.Context, cancel context.CancelCauseFunc, 
 			TimeoutSeconds:      ptr.To(seconds),
 		})
 	}
-	stream, err := ask(call.in(ctx), c.requests, what, start, func(late watch.Interface, _ bool) { late.Stop() })
+	stream, err := ask(call.in(ctx), a.requests, what, start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
 		if err = call.failure(ctx, err); !errors.Is(err, context.Cause(ctx)) {
 			err = errors.Join(err, context.Cause(ctx))

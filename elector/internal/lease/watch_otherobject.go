@@ -24,12 +24,12 @@ type Other[T runtime.Object] struct {
 }
 
 // Read returns the object. It avoids the connection of the watches, which may be dead.
-func (o Other[T]) Read(ctx context.Context, c *Client) (T, error) {
+func (o Other[T]) Read(ctx context.Context, a *Asker) (T, error) {
 	call := &call{apart: true}
-	ctx, cancel := context.WithTimeoutCause(call.in(ctx), c.attempt, c.late)
+	ctx, cancel := context.WithTimeoutCause(call.in(ctx), a.attempt, a.late)
 	defer cancel()
 	get := func(ctx context.Context) (T, error) { return o.Get(ctx, o.Name, metav1.GetOptions{}) }
-	object, err := ask(ctx, c.requests, "get "+o.Kind, get, nil)
+	object, err := ask(ctx, a.requests, "get "+o.Kind, get, nil)
 	if err != nil {
 		return object, fmt.Errorf("read the %s: %w", o.Kind, call.failure(ctx, err))
 	}
@@ -39,10 +39,10 @@ func (o Other[T]) Read(ctx context.Context, c *Client) (T, error) {
 // Follow watches the object, and calls saw with it as it is at first and after each change. A deletion is not a change.
 // It returns when interrupt delivers, which interrupted says, when the watch or ctx ends, or when the watch cannot be
 // opened. opened is called when it is open.
-func (o Other[T]) Follow(parent context.Context, c *Client, interrupt <-chan struct{}, opened func(), saw func(T)) (interrupted bool, err error) {
+func (o Other[T]) Follow(parent context.Context, a *Asker, interrupt <-chan struct{}, opened func(), saw func(T)) (interrupted bool, err error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	stream, err := c.openWatch(ctx, cancel, "watch "+o.Kind, o.Name, "", o.Watch)
+	stream, err := a.openWatch(ctx, cancel, "watch "+o.Kind, o.Name, "", o.Watch)
 	if err != nil {
 		return false, fmt.Errorf("watch the %s: %w", o.Kind, err)
 	}

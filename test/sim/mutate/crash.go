@@ -24,8 +24,8 @@ var crashMutations = []mutation{
 		"believes a report without a containerID", "internal/crash/end.go",
 		"strings.HasPrefix(t.ContainerID, \"cri-o://\")", "t.ContainerID == \"\"",
 	}, {
-		"believes a deletion", "crashdetection_podwatch.go",
-		"	case err == nil:\n		saw(object)\n	case !apierrors.IsNotFound(err) &&", "	case err == nil:\n		saw(object)\n	case apierrors.IsNotFound(err):\n		obs, _ := w.e.view.Get()\n		w.found(ctx, obs.Process(), crash.Instance{}, crash.End{})\n	case",
+		"believes a deletion", "internal/crash/follow.go",
+		"	case !apierrors.IsNotFound(err) &&", "	case apierrors.IsNotFound(err):\n		found(End{})\n	case",
 	}, {
 		"believes a Pod that is being deleted", "internal/crash/end.go",
 		"	if i.Container == \"\" && len(statuses) != 1 {", "	if pod.DeletionTimestamp != nil {\n		return End{}, true\n	}\n	if i.Container == \"\" && len(statuses) != 1 {",
