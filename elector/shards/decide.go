@@ -135,9 +135,11 @@ func (v *view) claimableLocked(me self, s *slot, now time.Time) (wait time.Durat
 	if confirm {
 		left = max(left, me.settle) // confirmLocked has asked for it
 	}
-	cause = causeLapsed
-	if v.ended[s.owner] {
+	switch cause = causeLapsed; {
+	case v.ended[s.owner]:
 		cause = causeResumed
+	case v.crashedLocked(s.owner):
+		cause = causeCrashed
 	}
 	return max(wait, left), cause
 }

@@ -69,6 +69,7 @@ type member struct {
 	done   chan struct{} // closed when Start has returned
 	err    error         // Start's result
 	work   func(ctx context.Context, shard int)
+	dead   bool // killed; guarded by w.mu
 }
 
 func testConfig(id string) elector.Config {
@@ -150,6 +151,9 @@ func drain(d time.Duration) {
 func (w *world) begin(ctx context.Context, m *member, shard int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if m.dead {
+		return
+	}
 	now := time.Now()
 	if other := w.owner[shard]; other != nil {
 		w.t.Errorf("%v: shard %d is served by %s and %s\n%s", now.Sub(w.began), shard, other.id, m.id, w.historyLocked())
@@ -175,6 +179,9 @@ func (w *world) begin(ctx context.Context, m *member, shard int) {
 func (w *world) end(m *member, shard int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if m.dead {
+		return
+	}
 	if w.owner[shard] == m {
 		delete(w.owner, shard)
 	}

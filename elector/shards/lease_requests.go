@@ -157,13 +157,22 @@ func (c *client) confirm(ctx context.Context, s session, after time.Duration) er
 	if seen == nil || ctx.Err() != nil {
 		return nil
 	}
-	next := seen.DeepCopy()
-	next.Spec = blank()
-	next.Spec.LeaseTransitions = seen.Spec.LeaseTransitions
-	if _, err := c.write(ctx, false, next); err != nil && !lostRace(err) {
+	if err := c.end(ctx, seen, false); err != nil && !lostRace(err) {
 		return err
 	}
 	return nil
+}
+
+// end writes that nobody has a session, in place of exactly what was seen.
+func (c *client) end(ctx context.Context, seen *coordinationv1.Lease, crashed bool) error {
+	next := seen.DeepCopy()
+	next.Spec = blank()
+	next.Spec.LeaseTransitions = seen.Spec.LeaseTransitions
+	if crashed {
+		metav1.SetMetaDataAnnotation(&next.ObjectMeta, CrashedAnnotation, strconv.FormatInt(micros(seen.Spec.AcquireTime), 10))
+	}
+	_, err := c.write(ctx, false, next)
+	return err
 }
 
 // blank returns the record of a session as its holder releases it.

@@ -30,6 +30,9 @@ const (
 	// FitAnnotation is on the session of a replica that has long had fewer shards than it should, and says that it can
 	// claim some. The others then count those again that they have passed over. Its value is a time in microseconds.
 	FitAnnotation = "kube-elector.io/fit"
+	// CrashedAnnotation is on the session of a replica that has crashed, and that another one has ended since the kubelet
+	// has said so. Its value is that session's acquireTime in microseconds.
+	CrashedAnnotation = "kube-elector.io/crashed"
 )
 
 // session names one session of a replica: its Lease, and the acquireTime in it, in microseconds. Every session of a

@@ -18,6 +18,7 @@ const (
 	causeNew     = "new"     // there was no Lease
 	causeGiven   = "given"   // it was released
 	causeLapsed  = "lapsed"  // its session has ended
+	causeCrashed = "crashed" // its session was ended since the replica had crashed
 	causeResumed = "resumed" // it was this replica, in its session before
 	causeEdited  = "edited"  // the record names no session
 )
@@ -61,7 +62,7 @@ func newMetrics(s *Shards) *metrics {
 		refused:  gauge("elector_shards_refused", "Whether this replica serves nothing since others with another number of shards are running (1)."),
 		unownedS: gauge("elector_shards_unowned_seconds", "For how long a shard has had no holder, as this replica sees it: the longest time; 0 when all have one."),
 	}
-	for _, cause := range []string{causeNew, causeGiven, causeLapsed, causeResumed, causeEdited} {
+	for _, cause := range []string{causeNew, causeGiven, causeLapsed, causeCrashed, causeResumed, causeEdited} {
 		m.acquired.WithLabelValues(cause)
 	}
 	for cause := range lostCauses {

@@ -55,6 +55,7 @@ type Shards struct {
 	view    *view
 	client  *client
 	watcher *watcher
+	crashes *crashes // nil without CrashDetection
 	metrics *metrics
 	trouble trouble
 
@@ -114,6 +115,9 @@ func New(config *elector.Config, n int, clientset kubernetes.Interface, callback
 	if full.Enabled {
 		s.client = newClient(full, n, clientset, s.view)
 		s.watcher = newWatcher(s)
+		if full.CrashDetection != nil {
+			s.crashes = newCrashes(s)
+		}
 	}
 	return s, nil
 }

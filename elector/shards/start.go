@@ -38,6 +38,7 @@ func (s *Shards) Start(ctx context.Context) (err error) {
 	if s.config.Enabled {
 		group.Go(func() { s.watcher.run(helpers) })
 		group.Go(func() { s.collectLeftovers(helpers) })
+		group.Go(func() { s.crashes.run(helpers) })
 	}
 	returned := false
 	defer func() {

@@ -31,13 +31,14 @@ type view struct {
 	members  []string           // those that order is of
 	order    *order
 	changed  chan struct{} // holds one: something has changed
+	stirred  chan struct{} // the same, for crashes
 }
 
 func newView(n names, count int, self string, own time.Duration) *view {
 	v := &view{
 		names: n, n: count, self: self, own: own,
 		versions: map[string]string{}, replicas: map[string]*replica{}, slots: map[int]*slot{},
-		ended: map[session]bool{}, rivals: map[string]session{}, changed: make(chan struct{}, 1),
+		ended: map[session]bool{}, rivals: map[string]session{}, changed: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
 	}
 	for i := range count {
 		v.slots[i] = &slot{}
@@ -225,9 +226,11 @@ func (v *view) arrivedLocked() {
 }
 
 func (v *view) wake() {
-	select {
-	case v.changed <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{v.changed, v.stirred} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -41,7 +42,8 @@ type watcher struct {
 	renewed func(time.Duration) bool // whether the session was renewed in this time
 	failed  func(what string, err error)
 	worked  func()
-	again   chan struct{} // holds one: the set must be listed again
+	again   chan struct{}             // holds one: the set must be listed again
+	lost    atomic.Pointer[time.Time] // since when nothing has worked, nil while something does
 }
 
 func newWatcher(s *Shards) *watcher {
@@ -67,6 +69,8 @@ func (w *watcher) run(ctx context.Context) {
 			version, err = w.watch(ctx, version)
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errAgain) {
+			now := time.Now()
+			w.lost.CompareAndSwap(nil, &now)
 			w.failed("cannot watch the set's Leases", err)
 		}
 		if time.Since(began) > w.retry {
@@ -75,6 +79,12 @@ func (w *watcher) run(ctx context.Context) {
 		wait.Sleep(ctx, jitter(pause))
 		pause = min(max(2*pause, firstBackoff), limit)
 	}
+}
+
+// blind reports whether neither a list nor a watch has worked for some time.
+func (w *watcher) blind() bool {
+	lost := w.lost.Load()
+	return lost != nil && time.Since(*lost) > 4*w.retry
 }
 
 // list reads all Leases of the set and returns the version to watch from.
@@ -90,6 +100,7 @@ func (w *watcher) list(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	w.lost.Store(nil)
 	w.client.view.sawList(list.Items, list.ResourceVersion, sent, mark)
 	return list.ResourceVersion, nil
 }
@@ -130,6 +141,7 @@ func (w *watcher) watch(parent context.Context, version string) (string, error) 
 		return "", err
 	}
 	defer stream.Stop()
+	w.lost.Store(nil)
 	w.worked()
 	return w.follow(ctx, stream, version)
 }
