@@ -36,7 +36,8 @@ type CrashDetection struct {
 	Grace time.Duration
 	// Fenced, if set, is called when Grace would have to be waited. It reports whether whatever the dead leader may
 	// still have under way is refused where it arrives, so that the wait is needless. It must return when ctx ends,
-	// which is after Grace. Calls come one at a time, concurrently to the Callbacks.
+	// which is after Grace. Calls come one at a time, concurrently to the Callbacks, and with package shards several at
+	// once.
 	Fenced func(ctx context.Context) bool
 
 	self *self // set by withDefaults

@@ -224,6 +224,8 @@
 // covers that after other ends. That time is the default Grace. Without it a late write can land beside the next
 // leader's: where every receiver refuses a lower [Token], that does no harm, and Grace can be negative.
 //
+// Package shards does the same for the shards of any replica, see there.
+//
 // # Load
 //
 // A healthy leader sends one request per RetryPeriod and a healthy standby none, but for a new watch every 30 to 60

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-elector/elector/manager/fencing"
 )
 
-// fenceCrashes lets the Elector lead at once after a crash, if the policy Epoch is in force then.
+// fenceCrashes lets the Elector lead, and shards move, at once after a crash, if the policy Epoch is in force then.
 func (m *Manager) fenceCrashes() error {
 	detection := m.config.CrashDetection
 	if detection == nil || detection.Fenced != nil || m.fencer == nil || !m.fencer.settings.Has(fencing.Epoch) {
@@ -42,7 +42,7 @@ func (m *Manager) epochInForce(ctx context.Context) bool {
 	defer cancel()
 	err := fencing.Installed(ctx, m.fencer.client, m.fencer.epoch...)
 	if err != nil && ctx.Err() == nil {
-		m.gate.log.InfoContext(ctx, "late writes of the leader that has crashed may be accepted: the fencing policy is not known to be in force", "err", err)
+		m.gate.log.InfoContext(ctx, "late writes of the replica that has crashed may be accepted: the fencing policy is not known to be in force", "err", err)
 	}
 	return err == nil
 }

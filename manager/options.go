@@ -82,13 +82,13 @@ func WithClientset(clientset kubernetes.Interface) Option {
 
 // WithCrashDetection sets [elector.Config.CrashDetection]: when the container of the leader has ended, another replica
 // takes over before the Lease has lapsed. By default it waits for LeaseDuration−RenewDeadline after the kubelet has
-// reported the end, because requests that the former leader had sent
-// may still be carried out. With [WithFencing] and its policy [fencing.Epoch] it does not wait, if the policy is found
-// in the cluster: that refuses them. detection changes the defaults, and may be left out.
+// reported the end, because requests that the former leader had sent may still be carried out. With [WithFencing] and
+// its policy [fencing.Epoch] it does not wait, if the policy is found in the cluster: that refuses them. detection
+// changes the defaults, and may be left out.
 //
 // The Deployment must set POD_NAME, POD_NAMESPACE and POD_UID by fieldRef, and the replicas need the permissions to get
-// and watch Pods in their namespace. Without LeaderElection it does nothing. With [WithShards] it is about the leader
-// alone: shards of a replica that crashes move when its session has lapsed.
+// and watch Pods in their namespace. Without LeaderElection it does nothing. With [WithShards] the shards of any
+// replica that crashes move by the same rules. CrashDetection.Fenced is called for them, too, several times at once.
 func WithCrashDetection(detection ...elector.CrashDetection) Option {
 	return func(o *settings) {
 		o.crash.given = true

@@ -31,6 +31,8 @@ import (
 //
 // What is not a controller has no shard. Leader-gated runnables, functions given to EachTerm and controllers that
 // cannot be gated run on the leader, the holder of LeaderElectionID's own Lease, by the same rules as without shards.
+// With [WithCrashDetection] the shards of a replica that crashes move as soon as the leadership would.
+//
 // Caches are not divided: every replica has all objects. A request of another type than reconcile.Request has the key
 // that its String method returns, or itself if it is a string; all others are in one shard.
 //
@@ -133,7 +135,7 @@ func (m *Manager) newShards() (err error) {
 	}
 	m.gate.divide(d, m.settings.shards.callbacks)
 	config := m.config
-	config.Annotations, config.CrashDetection = nil, nil // are about the leader
+	config.Annotations = nil // are about the leader
 	// Where requests do not return, ending the session takes this time once more, up to LeaseDuration-RenewDeadline.
 	config.DrainTimeout = max(config.DrainTimeout-(config.LeaseDuration-config.RenewDeadline), config.DrainTimeout/2)
 	m.shards, err = shards.New(&config, m.settings.shards.n, m.clientset, m.gate.shards(), m.gate.log)

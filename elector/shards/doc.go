@@ -31,7 +31,7 @@
 // the work of the shards that it should have, and release them; it claims them. When
 // one leaves, it releases its shards, each as soon as its work has ended, and the
 // others claim them. When one crashes, they claim its shards when its session has
-// lapsed.
+// lapsed, or sooner with crash detection.
 //
 // # Guarantees
 //
@@ -39,7 +39,8 @@
 //     1 of package elector. A shard may be claimed when it was released, or its
 //     holder's session was, or that session has not changed for LeaseDuration on the
 //     claimer's clock since the claimer saw it, and a read confirms that. A claim
-//     replaces exactly the version that the decision was made on.
+//     replaces exactly the version that the decision was made on. With crash detection
+//     another replica releases the session of a process that is known to be dead.
 //  2. A shard's context ends when its holder's session does, and when the watch shows
 //     another record, another object or none in its place. Its cause says why.
 //  3. [Shards.Held], [Shards.Term] and [elector.Term.Remaining] tell the truth at the
@@ -62,7 +63,8 @@
 //  9. Replicas with one Identity never serve together: one of them stands by.
 //  10. A replica sends a renewal every RetryPeriod, and one or two writes for every
 //     shard that moves. It reads one Lease when a session has lapsed, and no more while
-//     it can watch. It has two watches. In a lasting fault it backs off.
+//     it can watch. It has two watches, and two more with crash detection. In a lasting
+//     fault it backs off.
 //  11. Whatever is in the Leases causes no panic and no unbounded wait. Labels and
 //     annotations of others end no term.
 //
@@ -86,6 +88,22 @@
 // rely on what it remembers of a shard from an earlier term, unless
 // [elector.Term.Resumed] says that nobody has served it in between.
 //
+// # Crash detection
+//
+// With [elector.Config.CrashDetection] the session of a replica that crashes is ended
+// when the kubelet has reported the end of its container, and Grace is over. What it
+// needs and what it believes is in the comment of package elector. Two replicas watch
+// the Pod of each: those whose Leases come before that of its session, by their names,
+// the first after the last. One of them then releases the session in place of exactly
+// the record that names the dead process, and says so by [CrashedAnnotation]. If the
+// session was renewed after the report it must lapse. So it must where Pods may not be
+// watched, which the log says at Info. Where those that watch have crashed, too, others
+// take their place.
+//
+// Requests that the dead replica had sent may still be carried out. Grace is for them.
+// It is not waited when CrashDetection.Fenced says that what is late is refused, as it
+// is where every receiver compares the tokens of shards.
+//
 // # Another number of shards
 //
 // The number of shards is a part of the set: with another one, keys are in other
@@ -103,6 +121,7 @@
 //
 // A replica needs get, list, watch, create and update on Leases in its namespace, and
 // should be allowed to delete them. Without watch it lists the set every few seconds.
+// For crash detection: get and watch on Pods.
 //
 // [Shards.Collector] returns metrics. Alert when elector_shards_unowned_seconds is
 // above two LeaseDurations on any replica: then a shard has no holder, and the objects

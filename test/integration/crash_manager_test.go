@@ -135,7 +135,7 @@ func TestTheGraceIsWaitedWhereTheEpochPolicyIsNotKnownToBeInForce(t *testing.T) 
 			if grace := elector.DefaultLeaseDuration - elector.DefaultRenewDeadline; took < grace || took > elector.DefaultRenewDeadline {
 				t.Errorf("b leads %v after the report, want %v", took, grace)
 			}
-			if b.lines.find("late writes of the leader that has crashed may be accepted") == nil {
+			if b.lines.find("late writes of the replica that has crashed may be accepted") == nil {
 				t.Error("the log does not say why")
 			}
 		})
