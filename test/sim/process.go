@@ -17,7 +17,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
@@ -87,13 +86,15 @@ func (p *process) elector() {
 		LeaseDuration: p.timing.LeaseDuration, RenewDeadline: p.timing.RenewDeadline, RetryPeriod: p.timing.RetryPeriod,
 		ReleaseOnCancel: p.seat.Release, DrainTimeout: p.seat.w.plan.drainTimeout(),
 	}
-	e, err := newElector(p.seat, &config, p.link, elector.Callbacks{
-		OnStartedLeading: func(ctx context.Context) {
-			term, _ := elector.TermFromContext(ctx)
-			p.work(ctx, term.Token, func() bool { return term.Remaining() > 0 })
-		},
-		OnStoppedLeading: p.stopped,
-	}, slog.New(lineCounter{&p.lines}))
+	e, err := boot(p.seat, &config, func() (*elector.Elector, error) {
+		return elector.New(&config, p.link, elector.Callbacks{
+			OnStartedLeading: func(ctx context.Context) {
+				term, _ := elector.TermFromContext(ctx)
+				p.work(ctx, term.Token, func() bool { return term.Remaining() > 0 })
+			},
+			OnStoppedLeading: p.stopped,
+		}, slog.New(lineCounter{&p.lines}))
+	})
 	if err != nil {
 		panic(err) // a plan that cannot be
 	}
@@ -106,9 +107,9 @@ func (p *process) elector() {
 // image guards the source of uuid's random numbers, and the environment.
 var image sync.Mutex
 
-// newElector returns an Elector of the replica. Those of one clone, if that is not 0, draw the same random numbers,
-// since they begin with the same memory, like processes in a virtual machine that was copied.
-func newElector(s *seat, c *elector.Config, client kubernetes.Interface, callbacks elector.Callbacks, logger *slog.Logger) (*elector.Elector, error) {
+// boot returns what is made in the replica's container, if it has one. Those of one clone, if that is not 0, draw the
+// same random numbers, since they begin with the same memory, like processes in a virtual machine that was copied.
+func boot[T any](s *seat, c *elector.Config, create func() (T, error)) (made T, err error) {
 	image.Lock()
 	defer image.Unlock()
 	if s.Clone != 0 {
@@ -120,11 +121,11 @@ func newElector(s *seat, c *elector.Config, client kubernetes.Interface, callbac
 		c.CrashDetection, env = k.boot(s.w.plan.Grace)
 		for name, value := range env {
 			if err := os.Setenv(name, value); err != nil {
-				return nil, err
+				return made, err
 			}
 		}
 	}
-	return elector.New(c, client, callbacks, logger)
+	return create()
 }
 
 func (p *process) clientGo() {

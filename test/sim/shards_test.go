@@ -96,8 +96,11 @@ type set struct {
 // runSet carries out the plan of a set of shards in a bubble of its own.
 func runSet(t *testing.T, p *Plan) (result Result) {
 	t.Helper()
+	dir, free := logs.take()
+	defer free()
 	synctest.Test(t, func(*testing.T) {
 		s := &set{world: newWorld(p), leases: map[string]*coordinationv1.Lease{}}
+		s.dir = dir
 		s.build, s.target, s.observe = s.share, s.pick, s.saw
 		s.run()
 		result.History, result.Violations = s.log.History(), s.errors
@@ -118,11 +121,13 @@ func (s *set) share(p *process) {
 		LeaseDuration: p.timing.LeaseDuration, RenewDeadline: p.timing.RenewDeadline, RetryPeriod: p.timing.RetryPeriod,
 		ReleaseOnCancel: p.seat.Release, DrainTimeout: s.plan.drainTimeout(),
 	}
-	part, err := shards.New(&config, p.seat.Shards, p.link, shards.Callbacks{
-		OnStarted:    p.serveShard,
-		OnStopped:    func(i int) { p.tell(history.Event{Kind: history.TermStopped, Lease: shardLease(i)}) },
-		OnOtherCount: func(error) {},
-	}, slog.New(lineCounter{&p.lines}))
+	part, err := boot(p.seat, &config, func() (*shards.Shards, error) {
+		return shards.New(&config, p.seat.Shards, p.link, shards.Callbacks{
+			OnStarted:    p.serveShard,
+			OnStopped:    func(i int) { p.tell(history.Event{Kind: history.TermStopped, Lease: shardLease(i)}) },
+			OnOtherCount: func(error) {},
+		}, slog.New(lineCounter{&p.lines}))
+	})
 	if err != nil {
 		panic(err) // a plan that cannot be
 	}

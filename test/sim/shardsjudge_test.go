@@ -33,6 +33,7 @@ type server struct {
 	name, seat string
 	shards     int
 	from, to   time.Duration
+	reported   time.Duration // when the kubelet has said that it has ended
 	frozen     []span
 	open       map[string]*stint // by Lease
 	counted    time.Duration     // when its requests were
@@ -55,6 +56,7 @@ type judge struct {
 //   - one-holder: at most one process serves a shard, or holds it when another claims it
 //   - one-count: processes that count another number of shards do not serve at the same time
 //   - callbacks, tokens-rise: as in an election, for each shard
+//   - respect: another process ends a session early only if its process is dead, was reported to be, and Grace is over
 //   - drained: neither a shard nor a session is released before the work has returned
 //   - unowned, balanced, kept: when all has been well for a while, each shard is served, by all alike, and stays
 //   - moves: when a replica joins, leaves or crashes while all is well, the fewest shards move, and in time
@@ -82,7 +84,7 @@ func (j *judge) read(e history.Event) {
 		seat, _, _ := strings.Cut(e.Replica, "#")
 		at := slices.IndexFunc(j.plan.Replicas, func(r Replica) bool { return r.Name == seat })
 		j.servers[e.Replica] = &server{
-			name: e.Replica, seat: seat, shards: j.plan.Replicas[at].Shards, from: e.At, to: never, open: map[string]*stint{},
+			name: e.Replica, seat: seat, shards: j.plan.Replicas[at].Shards, from: e.At, to: never, reported: never, open: map[string]*stint{},
 		}
 	}
 	s := j.servers[e.Replica]
@@ -99,8 +101,11 @@ func (j *judge) read(e history.Event) {
 		s.frozen = append(s.frozen, span{e.At, never})
 	case history.Thawed:
 		s.frozen[len(s.frozen)-1].to = e.At
+	case history.Reported:
+		s.reported = min(s.reported, e.At)
 	case history.LeaseWrite:
 		j.released(s, e)
+		j.ends(s, e)
 	case history.Requests:
 		j.requests(s, e)
 	case history.TermStarted:

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 func mix() Mix {
 	m := Everything()
-	m.Quiet, m.Detect = *quiet, !*sharded
+	m.Quiet, m.Detect = *quiet, true
 	if *plain {
 		m.Plain = AllPlain
 	}
