@@ -85,14 +85,14 @@ func TestADuplicateIdentityIsRecordedAsAWarning(t *testing.T) {
 		first, events := w.recording("same")
 		first.start().leads(time.Second)
 		w.candidateOn(w.server.Client("second"), "same").start()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second) // between two renewals
 		if got := events.recorded(); len(got) != 1 {
 			t.Errorf("the first got %q, which has seen nobody else", got)
 		}
-		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Second) }) // by another process
+		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Millisecond) }) // by another process
 		synctest.Wait()
 		wantEvents(t, events.recorded(), "Warning LeaderElection StopLeading same stopped leading: lease taken over")
-		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Second) }) // and goes on
+		w.edit(func(l *leaseObject) { l.Spec.RenewTime.Time = l.Spec.RenewTime.Add(time.Millisecond) }) // and goes on
 		synctest.Wait()
 		wantEvents(t, events.recorded(), "Warning DuplicateIdentity StandBy another process uses the identity same")
 	})

@@ -45,7 +45,7 @@ func (v *view) ring() (all []mortal, silent map[mortal]time.Time) {
 			continue
 		}
 		all = append(all, m)
-		if v.sighted.Sub(r.changed) > duration(r.lease, v.own, elector.MaxLeaseDuration)/3 {
+		if v.sighted.Sub(r.changed) > duration(r.lease, v.own)/3 {
 			silent[m] = r.changed
 		}
 	}
@@ -54,15 +54,17 @@ func (v *view) ring() (all []mortal, silent map[mortal]time.Time) {
 	return slices.Concat(all[max(0, first):], all[:max(0, first)]), silent
 }
 
-// doubtedFor returns how long another session must still be taken to last whose record was replaced by that of this one
-// in a way that does not show that it had ended.
-func (v *view) doubtedFor(s session, now time.Time) time.Duration {
+// doubtedFor returns how long other sessions of the Lease must still be taken to last, whose records were replaced in a
+// way that does not show that they had ended.
+func (v *view) doubtedFor(s session, now time.Time) (left time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if r := v.replicas[s.lease]; r != nil {
-		return max(0, r.doubtedUntil.Sub(now))
+		for _, until := range r.doubted {
+			left = max(left, until.Sub(now))
+		}
 	}
-	return 0
+	return left
 }
 
 // crashedLocked reports whether the session was ended by another replica, since its holder had crashed.
