@@ -20,7 +20,8 @@ func (j *judge) ends(s *server, e history.Event) {
 		return
 	}
 	renewed, err := strconv.ParseInt(e.Before.Renewed, 10, 64)
-	if age := midnight.Add(e.At).Sub(time.UnixMicro(renewed)); err != nil || age >= time.Duration(e.Before.Seconds)*time.Second {
+	age := midnight.Add(e.At).Sub(time.UnixMicro(renewed)) + j.limits.Notice // it may say some microseconds later
+	if err != nil || age >= time.Duration(e.Before.Seconds)*time.Second {
 		return // it has lapsed
 	}
 	for _, other := range j.servers {
