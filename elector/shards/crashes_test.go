@@ -246,3 +246,23 @@ func TestTheEndOfASessionIsACompareAndSwap(t *testing.T) {
 		}
 	})
 }
+
+// Somebody has put another holder into the record of a process that is dead. The rest of it is that process's.
+func TestASessionWhoseHolderWasWrittenByHandIsNotEnded(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		all := w.fleet(2, atOnce)
+		victim, other := all[0], all[1]
+		victim.kill()
+		w.editSession(victim.id, func(l *coordinationv1.Lease) {
+			somebody := "somebody"
+			l.Spec.HolderIdentity = &somebody
+		})
+		edited := time.Now()
+		victim.report(leasetest.Exited(137))
+		w.until(time.Minute, "the session is over", func() bool { return holder(w.sessionLease(victim.id)) == "" })
+		if took := time.Since(edited); took < elector.DefaultLeaseDuration {
+			t.Errorf("its Lease was blanked %v after it was edited\n%s", took, w.history())
+		}
+		w.settled(time.Second, other.member)
+	})
+}
