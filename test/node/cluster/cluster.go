@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,10 +94,21 @@ func Start(ctx context.Context, p Programs) (c *Cluster, err error) {
 	if err := c.configure(ports[0]); err != nil {
 		return c, err
 	}
-	for _, s := range []*harness.Server{c.Containerd, c.Kubelet, c.Controllers} {
-		if err := s.Start(); err != nil {
-			return c, err
+	if err := errors.Join(c.Containerd.Start(), c.Controllers.Start()); err != nil {
+		return c, err
+	}
+	// A kubelet that finds no container runtime ends.
+	if err := harness.Poll(ctx, patience, "containerd", func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", c.File("containerd.sock"))
+		if err == nil {
+			err = conn.Close()
 		}
+		return errors.Join(err, c.Containerd.Running())
+	}); err != nil {
+		return c, err
+	}
+	if err := c.Kubelet.Start(); err != nil {
+		return c, err
 	}
 	return c, harness.Poll(ctx, patience, "the node", func(ctx context.Context) error {
 		_, err := c.Admin.CoreV1().Nodes().Get(ctx, Node, metav1.GetOptions{})
