@@ -21,11 +21,11 @@ const soon = 100 * time.Millisecond
 
 func TestTheShardsOfAReplicaWhoseContainerHasEndedAreServedAtOnce(t *testing.T) {
 	for r := 2; r <= 5; r++ {
-		for _, report := range leasetest.TrueReports() {
+		for n, report := range leasetest.TrueReports() {
 			t.Run(fmt.Sprint(r, " ", report.Name), func(t *testing.T) {
 				inWorld(t, 16, func(w *world) {
 					all := w.fleet(r, atOnce)
-					victim := all[r/2]
+					victim := all[n%r]
 					crashed := w.count(victim.member)
 					victim.kill()
 					w.pass(700 * time.Millisecond)
@@ -264,5 +264,23 @@ func TestASessionWhoseHolderWasWrittenByHandIsNotEnded(t *testing.T) {
 			t.Errorf("its Lease was blanked %v after it was edited\n%s", took, w.history())
 		}
 		w.settled(time.Second, other.member)
+	})
+}
+
+func TestAReplicaThatComesLaterBelievesThatASessionWasEnded(t *testing.T) {
+	inWorld(t, 8, func(w *world) {
+		all := w.fleet(2, atOnce)
+		victim, other := all[0], all[1]
+		other.client.Intercept(func(op leasetest.Op) (f leasetest.Fault) {
+			if isShard(op) && op.Verb == "update" {
+				f.Err = errForbidden
+			}
+			return f
+		})
+		victim.ends()
+		w.pass(soon) // and nobody claims its shards
+		later := w.contained("later", atOnce)
+		later.start()
+		w.until(3*soon, "the newcomer serves shards", func() bool { return w.count(later.member) > 0 })
 	})
 }

@@ -72,3 +72,9 @@ func (v *view) crashedLocked(s session) bool {
 	r := v.replicas[s.lease]
 	return r != nil && r.lease != nil && r.lease.Annotations[CrashedAnnotation] == strconv.FormatInt(s.acquired, 10)
 }
+
+// buriedLocked reports whether the session's Lease still is as it was left by the one who ended the session. Those that
+// come later need not have seen the session to know that it is over.
+func (v *view) buriedLocked(s session) bool {
+	return s.acquired != 0 && v.crashedLocked(s) && v.replicas[s.lease].current.acquired == 0
+}

@@ -20,7 +20,7 @@ func (v *view) isOverLocked(s session, until, now time.Time) bool {
 // overInLocked returns how long the session, which a shard's record names, must still be taken to last. When that is 0,
 // confirm says that its Lease must be read first: the watch may have died silently.
 func (v *view) overInLocked(s session, until, now time.Time) (wait time.Duration, confirm bool) {
-	if v.ended[s] {
+	if v.ended[s] || v.buriedLocked(s) {
 		return 0, false
 	}
 	r := v.replicas[s.lease]
