@@ -157,14 +157,14 @@ func (d *crashDetector) worked(ctx context.Context) {
 // ended takes in that the container of the process that holds the Lease has ended.
 func (d *crashDetector) ended(ctx context.Context, process string, i crash.Instance, end crash.End) {
 	e, grace := d.e, d.e.config.grace()
-	if !e.view.Ended(process, end.String(), grace) {
+	if !e.view.Ended(process, end.String(), grace, end.Before) {
 		return
 	}
 	if fenced := e.config.CrashDetection.Fenced; grace > 0 && fenced != nil {
 		bounded, cancel := context.WithTimeout(ctx, grace)
 		if fenced(bounded) {
 			grace = 0
-			e.view.Ended(process, end.String(), grace)
+			e.view.Ended(process, end.String(), grace, end.Before)
 		}
 		cancel()
 	}

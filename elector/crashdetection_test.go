@@ -175,6 +175,26 @@ func TestARenewalAfterTheReportMakesItDoubtful(t *testing.T) {
 	})
 }
 
+// A renewal that was under way when its process died may be carried out after the report.
+func TestARenewalFromBeforeTheEndMakesNothingDoubtful(t *testing.T) {
+	for name, atSecond := range map[string]time.Duration{"early in a second": 50 * time.Millisecond, "late in a second": 950 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.led(2 * time.Second)
+				time.Sleep(atSecond)
+				sent := metav1.NewMicroTime(time.Now().Add(-10 * time.Millisecond))
+				a.ends()
+				time.Sleep(100 * time.Millisecond)
+				w.edit(func(l *coordinationv1.Lease) {
+					l.Spec.RenewTime = &sent
+					l.Annotations[WriterAnnotation] = "nonce " + sent.UTC().Format(metav1.RFC3339Micro) + " id"
+				})
+				b.leadsAfter(1900 * time.Millisecond)
+			})
+		})
+	}
+}
+
 // The holder that is dead is the one that the record names, and not the one whose record was replaced.
 func TestAReportAboutARestoredRecordDoesNotFreeThePresentHoldersLease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -210,15 +210,16 @@
 //
 // Everything else proves nothing: a phase, a condition, a deletion, the absence of the Pod, a lost node, and exit codes
 // that a runtime invents when it has lost sight of a container. Then the Lease must lapse as ever. So it must if the
-// leader renews after the report, or the Lease has been edited so that the record before may be a living leader's. The
-// claim is a compare-and-swap on the record of the dead process.
+// leader seems to live on, since a renewal that is seen after the report is of a later second than finishedAt in it
+// (the clock of its node sets both), or if the Lease has been edited so that the record before may be a living
+// leader's. The claim is a compare-and-swap on the record of the dead process.
 //
 // It needs POD_NAME, POD_NAMESPACE and POD_UID in the environment (fieldRef metadata.name, metadata.namespace and
 // metadata.uid), a process that is PID 1 of its container's own PID namespace or a descendant of that, a termination
 // log that nothing else writes to, and the permissions to get and watch Pods. Where something is missing, the log says
 // so in one line at Info, and a crash costs LeaseDuration. The rule is from trials on containerd 1.6 and 2.2 with runc
 // and cgroup v1, in which processes were killed and runtimes made to lose living ones. It was not tried on gVisor and
-// Kata. This implementation of it has not run on a node yet: its tests play the kubelet.
+// Kata. test/node/RESULTS.md has what was measured on a real kubelet.
 //
 // A dead process is not a dead request. What it had sent may still be on its way, and LeaseDuration−RenewDeadline
 // covers that after other ends. That time is the default Grace. Without it a late write can land beside the next

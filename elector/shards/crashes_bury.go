@@ -27,8 +27,8 @@ type corpse struct {
 	seen     time.Time
 }
 
-// bury ends the session when Grace is over. If it was renewed since its process was seen to end, that may have been a
-// request which was under way. But a process that lives does the same, so the session must lapse then.
+// bury ends the session when Grace is over. If its process has renewed it since its end, by its own clock, the process
+// lives after all, and the session must lapse.
 func (c *crashes) bury(ctx context.Context, last corpse) {
 	grace := c.grace(ctx)
 	c.s.logger.InfoContext(ctx, "the container of another replica has ended", "pod", last.instance.Name(),
@@ -39,7 +39,8 @@ func (c *crashes) bury(ctx context.Context, last corpse) {
 		if now == nil {
 			return
 		}
-		if !sameRecord(now, last.record) {
+		late := processOf(now) == last.process && now.Spec.RenewTime.Time.Before(last.end.Before)
+		if !late && !sameRecord(now, last.record) {
 			c.s.logger.DebugContext(ctx, "a session was renewed though its container has ended", "lease", last.lease)
 			return
 		}

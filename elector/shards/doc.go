@@ -96,7 +96,7 @@
 // the Pod of each: those whose Leases come before that of its session, by their names,
 // the first after the last. One of them then releases the session in place of exactly
 // the record that names the dead process, and says so by [CrashedAnnotation]. If the
-// session was renewed after the report it must lapse. So it must where Pods may not be
+// session was renewed after the end it must lapse. So it must where Pods may not be
 // watched, which the log says at Info. Where those that watch have crashed, too, others
 // take their place.
 //

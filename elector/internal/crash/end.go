@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -15,6 +16,8 @@ import (
 type End struct {
 	ExitCode int32
 	Reason   string
+	// Before is when the process had ended, by its node's clock. The kubelet reports whole seconds.
+	Before time.Time
 }
 
 // String returns the End in words.
@@ -41,11 +44,19 @@ func (i Instance) End(pod *corev1.Pod) (End, bool) {
 		}
 		for _, t := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
 			if t != nil && t.Message == string(i.Nonce) && seen(t) {
-				return End{t.ExitCode, t.Reason}, true
+				return End{t.ExitCode, t.Reason, before(t)}, true
 			}
 		}
 	}
 	return End{}, false
+}
+
+// before returns when the container had ended, the zero time if that is not said.
+func before(t *corev1.ContainerStateTerminated) time.Time {
+	if t.FinishedAt.IsZero() {
+		return time.Time{}
+	}
+	return t.FinishedAt.Truncate(time.Second).Add(time.Second)
 }
 
 // seen reports whether the runtime has seen the container's process end. Otherwise exit code and reason are invented:

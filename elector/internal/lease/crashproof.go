@@ -16,8 +16,8 @@ import (
 type proof struct {
 	// process is how the record names the process, "" if it does not.
 	process string
-	// doubted reports that it has renewed since its end was seen. A request that was under way when it died looks like
-	// that, and so does a false report. Either way its time must pass.
+	// doubted reports that it has renewed since its end was seen. A false report looks like that, so its time must pass. A
+	// renewal that it sent before its end says nothing.
 	doubted bool
 	// inherited is how long after Changed the Lease must not be claimed because of holders before that process. former
 	// names the last of them, whose end would be worth knowing, "" if it is not, and older is what would be left of
@@ -34,6 +34,14 @@ type Ending struct {
 	Seen Moment
 	// Grace is how long after that the Lease must not be claimed.
 	Grace time.Duration
+	// Before is when the process had ended, by its node's clock, the zero time if that is not known.
+	Before time.Time
+}
+
+// late reports whether the Lease's record was sent before the process had ended, by the process's clock, which is that
+// of its node. A request that was under way then may be carried out after the end is known.
+func (e *Ending) late(lease *coordinationv1.Lease) bool {
+	return lease.Spec.RenewTime.Time.Before(e.Before)
 }
 
 // Process returns how the record names the process that holds the Lease, if that is another one and its end is worth
@@ -81,8 +89,9 @@ func Tied(process, holder string) string {
 	return process + " " + hex.EncodeToString(sum[:8])
 }
 
-// proofAfter returns the proof of the observation after o, when another record of a process is seen at m.
-func (o Observation) proofAfter(process string, m Moment) proof {
+// proofAfter returns the proof of the observation after o, when another record of a process is seen at m. doubted
+// reports whether that makes its end doubtful.
+func (o Observation) proofAfter(process string, doubted bool, m Moment) proof {
 	since := m.StandbySince(o.Changed)
 	if process == "" || process != o.proof.process || o.Ours {
 		next := proof{process: process, inherited: o.ClaimableIn(m), older: max(0, o.proof.inherited-since)}
@@ -93,7 +102,7 @@ func (o Observation) proofAfter(process string, m Moment) proof {
 	}
 	return proof{
 		process:   process,
-		doubted:   o.proof.doubted || o.Ending != nil,
+		doubted:   o.proof.doubted || doubted,
 		inherited: max(0, o.proof.inherited-since),
 		older:     max(0, o.proof.older-since),
 		former:    o.proof.former,
@@ -105,10 +114,10 @@ func (o Observation) endedIn(m Moment) time.Duration {
 	return max(0, o.proof.inherited-m.StandbySince(o.Changed), o.Ending.Grace-m.StandbySince(o.Ending.Seen))
 }
 
-// Ended takes in that a process has ended, as was just seen, and that the Lease must be left alone for grace. It
-// reports whether that is news about the holder of the Lease or the one before. It may be called again with a shorter
-// grace.
-func (v *View) Ended(process, how string, grace time.Duration) bool {
+// Ended takes in that a process has ended, before a time by its node's clock, as was just seen, and that the Lease must
+// be left alone for grace. It reports whether that is news about the holder of the Lease or the one before. It may be
+// called again with a shorter grace.
+func (v *View) Ended(process, how string, grace time.Duration, before time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if process == "" {
@@ -124,7 +133,7 @@ func (v *View) Ended(process, how string, grace time.Duration) bool {
 	if v.obs.Process() != process {
 		return false
 	}
-	ending := &Ending{How: how, Seen: Now(), Grace: grace}
+	ending := &Ending{How: how, Seen: Now(), Grace: grace, Before: before}
 	if known := v.obs.Ending; known != nil {
 		if known.Grace <= grace {
 			return false

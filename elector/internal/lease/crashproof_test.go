@@ -62,7 +62,7 @@ func TestHowLongALeaseIsLeftAloneWhenAProcessHasEnded(t *testing.T) {
 			}
 		}
 		see(c.before)
-		if v.Ended("p", "how", grace) {
+		if v.Ended("p", "how", grace, time.Time{}) {
 			v.obs.Ending.Seen = at(time.Duration(second)*time.Second, time.Duration(second)*time.Second)
 		}
 		see(c.after)
@@ -88,11 +88,11 @@ func TestTheEndOfAFormerHolderFreesTheNextOnesLease(t *testing.T) {
 	v.Saw(byProcess("x", "p", 1), "1")
 	v.Saw(byProcess("y", "q", 2), "2") // took over from x, whose end is not known here yet
 	v.Saw(byProcess("y", "q", 3), "3")
-	if v.obs.Former() != "p" || !v.Ended("q", "how", 0) {
+	if v.obs.Former() != "p" || !v.Ended("q", "how", 0, time.Time{}) {
 		t.Errorf("%+v", v.obs)
 	}
 	wantLeft("while x may live", 40*time.Second)
-	if !v.Ended("p", "how", grace) || v.obs.Former() != "" || v.Ended("p", "how", 0) {
+	if !v.Ended("p", "how", grace, time.Time{}) || v.obs.Former() != "" || v.Ended("p", "how", 0, time.Time{}) {
 		t.Errorf("%+v", v.obs)
 	}
 	wantLeft("when x has ended, too", grace)
@@ -105,10 +105,10 @@ func TestTheEndOfAProcessIsNewsOnce(t *testing.T) {
 	})
 	v.Saw(byProcess("x", "p", 1), "1")
 	_, changed := v.Get()
-	if v.Ended("", "how", 0) || v.Ended("q", "how", 0) {
+	if v.Ended("", "how", 0, time.Time{}) || v.Ended("q", "how", 0, time.Time{}) {
 		t.Error("the end of another process is news")
 	}
-	if !v.Ended("p", "how", time.Hour) || v.Ended("p", "how", time.Hour) {
+	if !v.Ended("p", "how", time.Hour, time.Time{}) || v.Ended("p", "how", time.Hour, time.Time{}) {
 		t.Error("the end is no news, or is news twice")
 	}
 	select {
@@ -120,7 +120,7 @@ func TestTheEndOfAProcessIsNewsOnce(t *testing.T) {
 	if obs.ClaimableIn(Now()) < 39*time.Second || obs.Process() != "p" {
 		t.Errorf("%+v", obs)
 	}
-	if !v.Ended("p", "how", 0) {
+	if !v.Ended("p", "how", 0, time.Time{}) {
 		t.Error("a shorter grace is no news")
 	}
 	select {

@@ -108,7 +108,11 @@ func (o Observation) after(lease *coordinationv1.Lease, ours bool, m Moment, r r
 		// The record may have been put in the place of another, by an administrator or from a backup, while the other's
 		// holder still leads.
 		next.Validity = max(r.validity(&lease.Spec, next.renewing, m), o.ClaimableIn(m))
-		next.proof = o.proofAfter(r.processOf(lease), m)
+		process := r.processOf(lease)
+		if o.Ending != nil && process != "" && process == o.proof.process && o.Ending.late(lease) {
+			next.Ending = o.Ending
+		}
+		next.proof = o.proofAfter(process, o.Ending != nil && next.Ending == nil, m)
 	case o.Known && (!same || o.Holder() == ""):
 		// Gone, or a blank one in its place, or a blank one edited. The holder before may not have noticed yet, so its time
 		// must pass all the same.

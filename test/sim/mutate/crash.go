@@ -48,7 +48,7 @@ var crashMutations = []mutation{
 	}, {
 		"waits past the lapse", "internal/lease/observation.go", "left = min(left, o.endedIn(m))", "left = max(left, o.endedIn(m))",
 	}, {
-		"believes the report when the holder renews after it", "internal/lease/crashproof.go", "doubted:   o.proof.doubted || o.Ending != nil,", "doubted:   false,",
+		"believes the report when the holder renews after it", "internal/lease/crashproof.go", "doubted:   o.proof.doubted || doubted,", "doubted:   false,",
 	}, {
 		"believes it of the next record", "internal/lease/crashproof.go", "	if v.obs.Process() != process {\n		return false\n	}\n", "",
 	}, {
