@@ -81,9 +81,7 @@ func startReplica(ctx context.Context, b *board, p *pod, o options, operator str
 		"--shards=" + strconv.Itoa(o.shards),
 		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=0",
 		"--report-interval=" + reportInterval.String(),
-	}
-	if o.shards == 0 {
-		args = append(args, "--crash-detection", "--termination-log="+p.log)
+		"--crash-detection", "--termination-log=" + p.log,
 	}
 	if o.kubeconfig == "" { // Nothing on the way to an API server of its own holds a dead leader's requests back.
 		args = append(args, "--crash-grace=-1s")

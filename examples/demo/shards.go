@@ -136,7 +136,7 @@ func (s *sharing) table() (header []string, rows [][]string) {
 // measuredShards says what the numbers in the table are.
 var measuredShards = []string{
 	"longest unserved: from the release of a shard, or the crash of its holder, to its next claim, of the shard for which it took longest. " +
-		"A crash costs the lease duration from the last renewal.",
+		"A crash is reported to the replica's Pod, which is a kubelet's part. The demo plays it, and looks once a second.",
 	"all served and even: from what happened until the replicas hold all shards again, with numbers that differ by one at most. " +
 		"A replica that joins has to start first.",
 	"What the API server tells about the Leases is timed when it arrives, by the clock of the one machine on which all of it runs.",

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -62,6 +63,10 @@ var departures = []play{
 
 // crash ends the leader's process, and replaces its pod afterwards, so that each crash is the first of a fresh pod.
 func (s *stage) crash(ctx context.Context, end func(context.Context, *stage, *corev1.Pod) (time.Time, error)) (sample, error) {
+	// The kubelet looks once a second. What comes before takes about as long each time, and would always meet it alike.
+	if err := harness.Pause(ctx, rand.N(time.Second)); err != nil { //nolint:gosec // not a secret
+		return sample{}, err
+	}
 	began := time.Now()
 	old, pod, err := s.leader(ctx)
 	if err != nil {

@@ -42,10 +42,7 @@ func (f *Follower) Follow(ctx context.Context, i Instance, found func(End)) {
 	pod, saw := f.pod(i), i.seenIn(found)
 	silent := false
 	for {
-		// Not with a timer that is due at once: in a bubble, Go 1.26 with the race detector may crash on it.
-		if pause := f.Pace.In(lease.Now()); pause > 0 {
-			silent = wait.Any(ctx, pause, f.Silent, nil) || silent
-		}
+		silent = wait.Any(ctx, f.Pace.In(lease.Now()), f.Silent, nil) || silent
 		f.Blind(ctx)
 		if silent {
 			f.Look(ctx, i, found)

@@ -13,8 +13,18 @@ import (
 // Any waits until one of the channels is closed or delivers (never if nil), d has passed (never if negative), or ctx
 // has ended. It reports whether it was a channel.
 func Any(ctx context.Context, d time.Duration, first, second <-chan struct{}) bool {
+	if d == 0 { // Go 1.26 with the race detector may crash on a timer that is due at once, in a bubble.
+		select {
+		case <-first:
+			return true
+		case <-second:
+			return true
+		default:
+			return false
+		}
+	}
 	var timeout <-chan time.Time
-	if d >= 0 {
+	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		timeout = timer.C
