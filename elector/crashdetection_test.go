@@ -13,7 +13,6 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
@@ -157,44 +156,6 @@ func TestAProcessFindsItsPredecessorsEndInItsOwnPod(t *testing.T) {
 }
 
 // A renewal that was under way when the process died lands when its end is known. So does one of a process that lives.
-func TestARenewalAfterTheReportMakesItDoubtful(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		a, b := w.led(3 * time.Second)
-		a.report(leasetest.Exited(137)) // but it lives
-		time.Sleep(time.Minute)
-		if !a.IsLeader() || b.IsLeader() {
-			t.Errorf("a holder that renews was replaced\n%s", w.log)
-		}
-		renewed := w.lease().Spec.RenewTime.Time
-		a.crash()
-		a.w.server.EditPod(testNamespace, "pod-a", func(p *corev1.Pod) { p.Labels = map[string]string{"x": "y"} })
-		b.leads(time.Minute)
-		if took := time.Since(renewed); took < DefaultLeaseDuration {
-			t.Errorf("claimed %v after the last renewal", took)
-		}
-	})
-}
-
-// A renewal that was under way when its process died may be carried out after the report.
-func TestARenewalFromBeforeTheEndMakesNothingDoubtful(t *testing.T) {
-	for name, atSecond := range map[string]time.Duration{"early in a second": 50 * time.Millisecond, "late in a second": 950 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				a, b := w.led(2 * time.Second)
-				time.Sleep(atSecond)
-				sent := metav1.NewMicroTime(time.Now().Add(-10 * time.Millisecond))
-				a.ends()
-				time.Sleep(100 * time.Millisecond)
-				w.edit(func(l *coordinationv1.Lease) {
-					l.Spec.RenewTime = &sent
-					l.Annotations[WriterAnnotation] = "nonce " + sent.UTC().Format(metav1.RFC3339Micro) + " id"
-				})
-				b.leadsAfter(1900 * time.Millisecond)
-			})
-		})
-	}
-}
-
 // The holder that is dead is the one that the record names, and not the one whose record was replaced.
 func TestAReportAboutARestoredRecordDoesNotFreeThePresentHoldersLease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
