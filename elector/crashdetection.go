@@ -47,7 +47,7 @@ type CrashDetection struct {
 type self struct {
 	path string
 	log  *crash.Log
-	why  error
+	why  string // as text, so that Configs can be compared
 }
 
 // complete looks for the termination log, unless that was done before: those who make several Electors of one
@@ -55,7 +55,10 @@ type self struct {
 func (d *CrashDetection) complete() {
 	if d.self == nil || d.self.path != d.TerminationLog {
 		log, err := crash.Find(d.TerminationLog)
-		d.self = &self{d.TerminationLog, log, err}
+		d.self = &self{path: d.TerminationLog, log: log}
+		if err != nil {
+			d.self.why = err.Error()
+		}
 	}
 }
 
@@ -117,16 +120,17 @@ func (d *crashDetector) signature(ctx context.Context) string {
 	if d == nil {
 		return ""
 	}
-	err := d.self.why
-	if err == nil {
-		var own crash.Instance
-		if own, err = d.self.log.Sign(); err == nil {
+	why := d.self.why
+	if why == "" {
+		own, err := d.self.log.Sign()
+		if err == nil {
 			d.unsigned.gone()
 			return own.Encode()
 		}
+		why = err.Error()
 	}
 	if d.unsigned.say() {
-		d.e.logger.InfoContext(ctx, "crash detection is off for this replica: if it crashes, the others wait for LeaseDuration", "err", err)
+		d.e.logger.InfoContext(ctx, "crash detection is off for this replica: if it crashes, the others wait for LeaseDuration", "err", why)
 	}
 	return ""
 }
