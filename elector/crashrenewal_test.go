@@ -51,3 +51,23 @@ func TestARenewalFromBeforeTheEndMakesNothingDoubtful(t *testing.T) {
 		})
 	}
 }
+
+// A leader that is silent without a report, as one whose node is lost, is a reason to look at its Pod once.
+func TestThePodOfASilentLeaderIsReadOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.contained("a", atOnce)
+		a.start()
+		a.leads(time.Second)
+		b := w.contained("b", atOnce)
+		requests := b.podRequests(nil)
+		b.start()
+		time.Sleep(time.Minute + time.Second)
+		requests.take()
+		renewed := w.lease().Spec.RenewTime.Time
+		a.crash()
+		b.lapses(renewed)
+		if got := requests.take(); len(got) != 2 { // one read, and a new watch
+			t.Errorf("asked %q about the Pod", got)
+		}
+	})
+}
