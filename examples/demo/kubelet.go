@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -30,9 +31,10 @@ const (
 type pod struct {
 	cluster *cluster
 	object  *corev1.Pod
-	log     string      // the container's termination log
-	runs    int         // of the container
-	lost    atomic.Bool // the node has gone, and nobody reports
+	log     string        // the container's termination log
+	phase   time.Duration // of the looks
+	runs    int           // of the container
+	lost    atomic.Bool   // the node has gone, and nobody reports
 	last    *corev1.ContainerStateTerminated
 }
 
@@ -57,7 +59,7 @@ func newPod(ctx context.Context, c *cluster, dir, name string) (*pod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the Pod of a replica: %w", err)
 	}
-	return &pod{cluster: c, object: object, log: filepath.Join(dir, "termination-log-"+name)}, nil
+	return &pod{cluster: c, object: object, log: filepath.Join(dir, "termination-log-"+name), phase: rand.N(relist)}, nil //nolint:gosec // not a secret
 }
 
 // run makes what the next run of the container has, and reports it.
@@ -90,7 +92,7 @@ func (p *pod) ended(ctx context.Context, state *os.ProcessState) (reported bool,
 		return false, nil
 	}
 	select {
-	case <-time.After(time.Until(time.Now().Truncate(relist).Add(relist))):
+	case <-time.After(time.Until(time.Now().Add(-p.phase).Truncate(relist).Add(relist + p.phase))):
 	case <-ctx.Done():
 		return false, nil
 	}
