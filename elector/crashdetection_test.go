@@ -155,7 +155,6 @@ func TestAProcessFindsItsPredecessorsEndInItsOwnPod(t *testing.T) {
 	}
 }
 
-// A renewal that was under way when the process died lands when its end is known. So does one of a process that lives.
 // The holder that is dead is the one that the record names, and not the one whose record was replaced.
 func TestAReportAboutARestoredRecordDoesNotFreeThePresentHoldersLease(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -14,6 +14,7 @@ import (
 	"github.com/kube-elector/elector/elector/leasetest"
 )
 
+// A process that lives renews after a false report.
 func TestARenewalAfterTheReportMakesItDoubtful(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := w.led(3 * time.Second)

@@ -103,7 +103,7 @@ func TestTheGraceIsWaitedAfterTheReportOfACrash(t *testing.T) {
 	}
 }
 
-// A renewal that was under way when the process died lands when its end is known. So does one of a process that lives.
+// A process that lives renews after a false report.
 func TestARenewalAfterTheReportLeavesTheSessionToLapse(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		all := w.fleet(3, 3*time.Second)

@@ -101,8 +101,8 @@ func (v *View) takeLocked(lease *coordinationv1.Lease, version string) (news boo
 	v.obs = before.after(lease, ours, m, v.rules)
 	unseen := lease == nil && v.overtaken != nil
 	if unseen {
-		// There was a record, and whoever wrote it may not have noticed that it is gone. That is not news, since no watch
-		// shows it any more.
+		// There was a record, and its holder may not have noticed that it is gone. That is not news, since no watch shows it
+		// any more.
 		v.obs.Changed, v.obs.Validity = *v.overtaken, max(v.rules.own, v.obs.ClaimableIn(*v.overtaken))
 	}
 	if v.obs.Version() != before.Version() || unseen {
