@@ -64,10 +64,7 @@ func (d *CrashDetection) complete() {
 
 // grace returns the effective Grace.
 func (c Config) grace() time.Duration {
-	if grace := c.CrashDetection.Grace; grace != 0 {
-		return max(0, grace)
-	}
-	return c.LeaseDuration - c.RenewDeadline
+	return crash.Grace(c.CrashDetection.Grace, c.LeaseDuration-c.RenewDeadline)
 }
 
 func (c Config) crashFaults() []error {

@@ -64,10 +64,8 @@ func (c *crashes) bury(ctx context.Context, last corpse) {
 
 // grace returns how long a session is left alone after its process was seen to end.
 func (c *crashes) grace(ctx context.Context) time.Duration {
-	detection, grace := c.s.config.CrashDetection, c.s.config.LeaseDuration-c.s.config.RenewDeadline
-	if detection.Grace != 0 {
-		grace = max(0, detection.Grace)
-	}
+	detection := c.s.config.CrashDetection
+	grace := crash.Grace(detection.Grace, c.s.config.LeaseDuration-c.s.config.RenewDeadline)
 	if grace > 0 && detection.Fenced != nil {
 		bounded, cancel := context.WithTimeout(ctx, grace)
 		defer cancel()

@@ -58,11 +58,7 @@ func TestWorkOfALostShardMayRunOnForLeaseDurationWithoutRenewDeadline(t *testing
 // The session's end leaves the work of its other shards more time than that of one that was lost before.
 func TestTheEndOfTheSessionGivesTheWorkOfALostShardNoMoreTime(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
-		a := w.member("a")
-		a.work = func(ctx context.Context, _ int) {
-			<-ctx.Done()
-			<-a.done // it ends with its process
-		}
+		a := w.stubborn("a")
 		a.start()
 		w.settled(time.Second, a)
 		w.pass(5 * time.Second)
@@ -79,11 +75,7 @@ func TestTheEndOfTheSessionGivesTheWorkOfALostShardNoMoreTime(t *testing.T) {
 func TestAProcessWhoseWorkDoesNotStopIsGoneBeforeItsSessionLapses(t *testing.T) {
 	for _, leaving := range []bool{false, true} {
 		inWorld(t, 4, func(w *world) {
-			a := w.member("a")
-			a.work = func(ctx context.Context, _ int) {
-				<-ctx.Done()
-				<-a.done // it ends with its process
-			}
+			a := w.stubborn("a")
 			a.start()
 			w.settled(time.Second, a)
 			w.pass(5 * time.Second)
@@ -107,11 +99,7 @@ func TestAProcessWhoseWorkDoesNotStopIsGoneBeforeItsSessionLapses(t *testing.T) 
 // A shard that is being given back is held until its work has ended, and can be lost meanwhile.
 func TestTheLossOfAShardIsNoticedWhileItsWorkEnds(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
-		a := w.member("a")
-		a.work = func(ctx context.Context, _ int) {
-			<-ctx.Done()
-			<-a.done // it ends with its process
-		}
+		a := w.stubborn("a")
 		a.start()
 		w.settled(time.Second, a)
 		w.member("b").start()
@@ -268,4 +256,14 @@ func isEnding(m *member, shard int) bool {
 	h := m.held[shard]
 	m.Shards.mu.Unlock()
 	return h != nil && h.part.Context().Err() != nil
+}
+
+// stubborn makes a replica whose work ends with its process.
+func (w *world) stubborn(id string) *member {
+	m := w.member(id)
+	m.work = func(ctx context.Context, _ int) {
+		<-ctx.Done()
+		<-m.done
+	}
+	return m
 }

@@ -51,6 +51,15 @@ func (i Instance) End(pod *corev1.Pod) (End, bool) {
 	return End{}, false
 }
 
+// Grace returns how long what the process held is left alone after its end was seen: given, usual if that is 0, and not
+// at all if it is negative.
+func Grace(given, usual time.Duration) time.Duration {
+	if given == 0 {
+		return usual
+	}
+	return max(0, given)
+}
+
 // before returns when the container had ended, the zero time if that is not said.
 func before(t *corev1.ContainerStateTerminated) time.Time {
 	if t.FinishedAt.IsZero() {
