@@ -219,6 +219,23 @@ func TestAStandbyObeysRetryAfter(t *testing.T) {
 	}
 }
 
+// Each claim is said to have lost a race, and no winner is ever seen. One would be respected for LeaseDuration.
+func TestRacesThatNobodyWinsCostNoMoreThanAWinnerDoes(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a := w.candidate("a")
+		a.client.Intercept(faultOn{"write", lastingFaults["exists"]}.intercept)
+		a.start()
+		time.Sleep(2 * time.Minute)
+		w.server.ResetRequests()
+		const minutes = 5
+		time.Sleep(minutes * time.Minute)
+		if n := w.server.Requests("a", ""); n == 0 || n > 10*minutes {
+			t.Errorf("%d gets and %d creates in %d minutes, want 10 a minute at most",
+				w.server.Requests("a", "get"), w.server.Requests("a", "create"), minutes)
+		}
+	})
+}
+
 func TestTheRateInALastingFaultFollowsTheRetryPeriod(t *testing.T) {
 	for _, retry := range []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second, 26 * time.Second} {
 		for _, name := range []string{"403", "500", "409", "connection"} {
