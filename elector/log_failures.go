@@ -119,7 +119,7 @@ func (t *trouble) failed(what failure, err error, m lease.Moment) bool {
 		a.reason, a.alone = reason, m
 	}
 	a.refused, a.until = refused(err), m
-	a.until.Mono += min(lease.RetryAfter(err), lease.LongestRetryAfter)
+	a.until.Mono += lease.RetryAfter(err)
 	for r, at := range a.logged {
 		if m.StandbySince(at) >= reminder {
 			delete(a.logged, r)

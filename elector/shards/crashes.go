@@ -26,7 +26,6 @@ const watched = 2
 // this one in the order of their Leases. Those that are known to be dead are not counted.
 type crashes struct {
 	s         *Shards
-	asker     *lease.Asker
 	pace      lease.Pace    // of beginnings
 	stirred   chan struct{} // holds one: a container has ended
 	unwatched atomic.Bool   // it was said that Pods cannot be watched
@@ -51,7 +50,7 @@ const (
 
 func newCrashes(s *Shards) *crashes {
 	return &crashes{
-		s: s, asker: lease.NewAsker(s.client.attempt, s.config.RenewDeadline), stirred: make(chan struct{}, 1), known: map[mortal]*pursuit{},
+		s: s, stirred: make(chan struct{}, 1), known: map[mortal]*pursuit{},
 		pace: lease.Pace{Free: 3 * watched, First: lease.FirstPause, Factor: 2, Forget: s.config.LeaseDuration},
 	}
 }
@@ -71,9 +70,6 @@ func (c *crashes) run(ctx context.Context) {
 		wait.Any(ctx, next, c.stirred, c.s.view.stirred)
 	}
 	group.Wait()
-	if c.asker.Close(0, context.Cause(ctx)) != nil {
-		c.s.client.hung.Add(1)
-	}
 }
 
 // pursue begins to watch those who must be watched, and stops watching others.
@@ -141,7 +137,7 @@ func (c *crashes) follow(parent context.Context, m mortal, p *pursuit) {
 	slow := min(15*c.s.config.RetryPeriod, 30*time.Second)
 	f := crash.Follower{
 		Pods:  func(namespace string) corev1client.PodInterface { return c.s.clientset.CoreV1().Pods(namespace) },
-		Asker: c.asker, Pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: slow}, Slow: 4 * slow,
+		Asker: c.s.client.asker, Pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: slow}, Slow: 4 * slow,
 		Silent: p.silent, Blind: c.whileBlind, Failed: c.failed, Worked: c.worked,
 	}
 	f.Follow(ctx, instance, func(end crash.End) {

@@ -215,7 +215,7 @@ func (k *keeper) act(now time.Time, d *decision) {
 
 func (k *keeper) self() self {
 	return self{
-		session: k.me, arrived: k.arrived, settle: settle, rest: k.s.client.attempt + 2*k.s.config.RetryPeriod, leaving: !k.leaving.IsZero(),
+		session: k.me, arrived: k.arrived, settle: settle, rest: attempt(k.s.config) + 2*k.s.config.RetryPeriod, leaving: !k.leaving.IsZero(),
 		claimed: func(i int) *coordinationv1.Lease { return k.holdings[i].lease },
 		grasp:   k.grasp,
 	}

@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/internal/lease"
 )
 
 // claim claims a shard and begins its work.
@@ -161,7 +162,7 @@ func (k *keeper) answered(i int, what string, err error) {
 		delete(k.refused, i)
 		if k.ctx.Err() == nil && !errors.Is(err, context.Canceled) {
 			k.failing = true
-			k.quiet = time.Now().Add(jitter(2 * k.s.config.RetryPeriod))
+			k.quiet = time.Now().Add(max(jitter(2*k.s.config.RetryPeriod), lease.RetryAfter(err)))
 			k.s.troubled(what, err)
 		}
 	}

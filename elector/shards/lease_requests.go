@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -19,30 +18,30 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector"
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
 // client makes all requests about the set but the watcher's, each bounded in time, and shows every reply to the view.
 type client struct {
-	leases   coordinationclient.LeaseInterface
-	config   elector.Config
-	names    names
-	n        int
-	view     *view
-	attempt  time.Duration // bounds one request
-	lateness error         // the cause of that end
-	hung     atomic.Int32  // requests that have outlasted their contexts and still go on
-	hurry    chan struct{} // closed when no request may be waited for once its context has ended
+	leases coordinationclient.LeaseInterface
+	config elector.Config
+	names  names
+	n      int
+	view   *view
+	asker  *lease.Asker
 }
 
 func newClient(config elector.Config, n int, clientset kubernetes.Interface, v *view) *client {
-	c := &client{config: config, names: names{config.LeaseName}, n: n, view: v, attempt: config.RenewDeadline / 2, hurry: make(chan struct{})}
-	c.lateness = fmt.Errorf("no answer from the API server within %v", c.attempt)
+	c := &client{config: config, names: names{config.LeaseName}, n: n, view: v, asker: lease.NewAsker(attempt(config), config.RenewDeadline)}
 	if clientset != nil {
 		c.leases = clientset.CoordinationV1().Leases(config.LeaseNamespace)
 	}
 	return c
 }
+
+// attempt returns the bound of one request, with room for a second within RenewDeadline.
+func attempt(config elector.Config) time.Duration { return config.RenewDeadline / 2 }
 
 // claim writes that a shard is the session's. It replaces exactly what the decision was made on, base: the newest
 // version may be another replica's claim.
@@ -103,30 +102,33 @@ func (c *client) annotate(ctx context.Context, by session, key string, value int
 	}
 }
 
-func (c *client) label(lease *coordinationv1.Lease) {
+func (c *client) label(next *coordinationv1.Lease) {
 	for k, v := range c.names.labels(c.n, c.config.Labels) {
-		metav1.SetMetaDataLabel(&lease.ObjectMeta, k, v)
+		metav1.SetMetaDataLabel(&next.ObjectMeta, k, v)
 	}
 }
 
 func (c *client) write(parent context.Context, create bool, next *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	lease, err := call(parent, c, func(ctx context.Context) (*coordinationv1.Lease, error) {
-		if create {
+	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
+		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
+	}
+	if create {
+		what, store = "create", func(ctx context.Context) (*coordinationv1.Lease, error) {
 			return c.leases.Create(ctx, next, metav1.CreateOptions{})
 		}
-		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
-	})
+	}
+	stored, err := lease.Ask(parent, c.asker, what, store)
 	if err != nil {
 		return nil, err
 	}
-	c.view.saw(lease.Name, lease, lease.ResourceVersion)
-	return lease, nil
+	c.view.saw(stored.Name, stored, stored.ResourceVersion)
+	return stored, nil
 }
 
 // read reads one Lease, whatever its labels. It returns nil if there is none.
 func (c *client) read(parent context.Context, name string) (*coordinationv1.Lease, error) {
 	before := c.view.known(name)
-	lease, err := call(parent, c, func(ctx context.Context) (*coordinationv1.Lease, error) {
+	found, err := lease.Ask(parent, c.asker, "get", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Get(ctx, name, metav1.GetOptions{})
 	})
 	switch {
@@ -135,15 +137,15 @@ func (c *client) read(parent context.Context, name string) (*coordinationv1.Leas
 	case err != nil:
 		return nil, err
 	}
-	c.view.sawRead(lease, before)
-	return lease, nil
+	c.view.sawRead(found, before)
+	return found, nil
 }
 
 // confirm reads the Lease of a session that seems to have lapsed. If it has, the session's Lease is blanked after a
 // while, unless another replica was faster: those that come later could not know since when it has not changed.
 func (c *client) confirm(ctx context.Context, s session, after time.Duration) error {
-	lease, err := c.read(ctx, s.lease)
-	if err == nil && lease == nil {
+	found, err := c.read(ctx, s.lease)
+	if err == nil && found == nil {
 		err = c.bury(ctx, s)
 	}
 	if err != nil {
@@ -190,7 +192,7 @@ func (c *client) bury(ctx context.Context, s session) error {
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	if lease, readErr := c.read(ctx, s.lease); readErr != nil || lease != nil {
+	if found, readErr := c.read(ctx, s.lease); readErr != nil || found != nil {
 		return readErr // another replica was faster, or the first read was wrong
 	}
 	return fmt.Errorf("a read says that there is no Lease: %w", err)
@@ -198,65 +200,13 @@ func (c *client) bury(ctx context.Context, s session) error {
 
 // remove deletes a Lease if it still is as it was seen.
 func (c *client) remove(parent context.Context, seen *coordinationv1.Lease) error {
-	_, err := call(parent, c, func(ctx context.Context) (struct{}, error) {
+	_, err := lease.Ask(parent, c.asker, "delete", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.leases.Delete(ctx, seen.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
 			UID: &seen.UID, ResourceVersion: &seen.ResourceVersion,
 		}})
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // somebody else was faster
-	}
-	return err
-}
-
-// call makes one request, and gives it up when its time is over. One that then ignores its context, as a token source
-// or an exec plugin may make it do, is left alone.
-func call[T any](parent context.Context, c *client, request func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, c.attempt, c.lateness)
-	defer cancel()
-	type answer struct {
-		value T
-		err   error
-	}
-	answers := make(chan answer, 1)
-	var settled atomic.Bool // answered, or given up, whichever was first
-	go func() {
-		value, err := request(ctx)
-		answers <- answer{value, explain(ctx, err)}
-		if settled.Swap(true) {
-			c.hung.Add(-1)
-		}
-	}()
-	select {
-	case a := <-answers:
-		return a.value, a.err
-	case <-ctx.Done():
-	}
-	grace := time.NewTimer(hungAfter)
-	defer grace.Stop()
-	select {
-	case a := <-answers:
-		return a.value, a.err
-	case <-grace.C:
-	case <-c.hurry:
-	}
-	c.hung.Add(1)
-	if settled.Swap(true) {
-		c.hung.Add(-1)
-		a := <-answers
-		return a.value, a.err
-	}
-	var none T
-	return none, errors.Join(context.Cause(ctx), elector.ErrRequestHung)
-}
-
-// hungAfter is how long after the end of its context a request is still waited for.
-const hungAfter = 100 * time.Millisecond
-
-// explain adds why the request was ended, if it was.
-func explain(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), err)
 	}
 	return err
 }

@@ -44,13 +44,15 @@ func (s *Shards) Start(ctx context.Context) (err error) {
 	defer func() {
 		stuck := s.client != nil && errors.Is(err, elector.ErrDrainTimeout)
 		if stuck { // the process has to end before another replica serves what still runs
-			close(s.client.hurry)
+			s.client.asker.Hurry()
 		}
 		cancel()
 		if returned {
 			group.Wait() // each request is given up when its context has ended
-			if s.client != nil && !stuck && s.client.hung.Load() > 0 {
-				err = errors.Join(err, fmt.Errorf("shards: %w", elector.ErrRequestHung))
+			if s.client != nil && !stuck {
+				if hung := s.client.asker.Close(0, elector.ErrStopped); hung != nil {
+					err = errors.Join(err, fmt.Errorf("shards: %w", hung))
+				}
 			}
 		} else {
 			err = errPanicked

@@ -15,17 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 
+	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
 
-const (
-	// firstBackoff is the pause after the first list or watch that failed; it doubles up to two RetryPeriods.
-	firstBackoff = 20 * time.Millisecond
-	// watchTimeout is the shortest time the API server is asked to keep a watch open, up to twice as long by chance.
-	watchTimeout = 30 * time.Minute
-)
+// firstBackoff is the pause after the first list or watch that failed; it doubles up to two RetryPeriods.
+const firstBackoff = 20 * time.Millisecond
 
 var (
 	errSilent = errors.New("the watch no longer delivers what is known to have happened")
@@ -76,7 +72,7 @@ func (w *watcher) run(ctx context.Context) {
 		if time.Since(began) > w.retry {
 			pause = 0
 		}
-		wait.Sleep(ctx, jitter(pause))
+		wait.Sleep(ctx, max(jitter(pause), lease.RetryAfter(err)))
 		pause = min(max(2*pause, firstBackoff), limit)
 	}
 }
@@ -94,7 +90,7 @@ func (w *watcher) list(ctx context.Context) (string, error) {
 	default:
 	}
 	mark, sent := w.client.view.mark(), time.Now()
-	list, err := call(ctx, w.client, func(ctx context.Context) (*coordinationv1.LeaseList, error) {
+	list, err := lease.Ask(ctx, w.client.asker, "list", func(ctx context.Context) (*coordinationv1.LeaseList, error) {
 		return w.client.leases.List(ctx, metav1.ListOptions{LabelSelector: w.selector()})
 	})
 	if err != nil {
@@ -121,19 +117,8 @@ func (w *watcher) selector() string {
 func (w *watcher) watch(parent context.Context, version string) (string, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
-	// The watch lasts longer than the call that opens it, which has a time of its own.
-	stream, err := call(ctx, w.client, func(opening context.Context) (watch.Interface, error) {
-		defer context.AfterFunc(opening, func() { cancel(context.Cause(opening)) })()
-		stream, err := w.client.leases.Watch(ctx, metav1.ListOptions{
-			LabelSelector: w.selector(), ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(seconds),
-		})
-		if err == nil && opening.Err() != nil { // nobody waits for it any more
-			stream.Stop()
-			return nil, context.Cause(opening)
-		}
-		return stream, err
-	})
+	options := metav1.ListOptions{LabelSelector: w.selector(), ResourceVersion: version}
+	stream, err := w.client.asker.OpenWatch(ctx, cancel, "watch", options, w.client.leases.Watch)
 	switch {
 	case expired(err):
 		return "", nil
@@ -166,29 +151,29 @@ func (w *watcher) follow(ctx context.Context, stream watch.Interface, version st
 			if !open {
 				return version, nil
 			}
-			lease, ok := event.Object.(*coordinationv1.Lease)
+			seen, ok := event.Object.(*coordinationv1.Lease)
 			if event.Type == watch.Error || !ok {
 				if err := apierrors.FromObject(event.Object); !expired(err) {
 					return "", errors.Join(errEnded, err)
 				}
 				return "", nil
 			}
-			version = lease.ResourceVersion
-			w.deliver(event.Type, lease)
+			version = seen.ResourceVersion
+			w.deliver(event.Type, seen)
 		}
 	}
 }
 
-func (w *watcher) deliver(kind watch.EventType, lease *coordinationv1.Lease) {
+func (w *watcher) deliver(kind watch.EventType, seen *coordinationv1.Lease) {
 	v := w.client.view
 	switch kind {
 	case watch.Bookmark:
 	case watch.Deleted:
-		v.saw(lease.Name, nil, lease.ResourceVersion)
+		v.saw(seen.Name, nil, seen.ResourceVersion)
 	default:
-		v.saw(lease.Name, lease, lease.ResourceVersion)
-		if lease.Name == v.self {
-			v.heard(lease)
+		v.saw(seen.Name, seen, seen.ResourceVersion)
+		if seen.Name == v.self {
+			v.heard(seen)
 		}
 	}
 }

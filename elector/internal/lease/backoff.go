@@ -48,7 +48,7 @@ func (p *Pace) Ended(began Moment, limit, retryAfter time.Duration) {
 		pause = Jittered(pause, pause/4)
 	}
 	// An attempt that was made early pays for it afterwards.
-	p.due = max(max(began.Mono, p.due)+pause, m.Mono+min(retryAfter, LongestRetryAfter))
+	p.due = max(max(began.Mono, p.due)+pause, m.Mono+retryAfter)
 }
 
 // Worked takes in that the attempt that is under way was worth making early, so that it need not pay for that.
@@ -79,11 +79,11 @@ type retryAfterError struct {
 
 func (e *retryAfterError) Unwrap() error { return e.error }
 
-// RetryAfter returns how long the API server wants to be left alone after err.
+// RetryAfter returns how long the API server is left alone after err, since it wants that, [LongestRetryAfter] at most.
 func RetryAfter(err error) time.Duration {
 	if hidden := new(retryAfterError); errors.As(err, &hidden) {
-		return hidden.after
+		return min(hidden.after, LongestRetryAfter)
 	}
 	seconds, _ := apierrors.SuggestsClientDelay(err)
-	return time.Duration(seconds) * time.Second
+	return min(time.Duration(seconds)*time.Second, LongestRetryAfter)
 }

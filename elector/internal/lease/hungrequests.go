@@ -39,10 +39,27 @@ func NewAsker(attempt, renewDeadline time.Duration) *Asker {
 // on. Late replies are of no interest any more.
 func (a *Asker) Close(d time.Duration, cause error) error { return a.requests.close(d, cause) }
 
+// Hurry makes every request be given up as soon as its context has ended. It must be called once at most.
+func (a *Asker) Hurry() { close(a.requests.hurry) }
+
+// Ask makes one request, which errors name what. It returns an error that is [ErrHung] if the request ignores the end
+// of its context.
+func Ask[T any](ctx context.Context, a *Asker, what string, request func(context.Context) (T, error)) (T, error) {
+	return askIn(ctx, a, new(call), what, request)
+}
+
+func askIn[T any](ctx context.Context, a *Asker, c *call, what string, request func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(c.in(ctx), a.attempt, a.late)
+	defer cancel()
+	value, err := ask(ctx, a.requests, what, request, nil)
+	return value, c.failure(ctx, err)
+}
+
 // requests makes every request to the API server in a goroutine of its own. A token source, an exec plugin or a
 // transport wrapper may ignore the request's context, and none of them may keep a term, a drain or Start waiting.
 type requests struct {
 	grace time.Duration // how long a request may take to return after its context's end
+	hurry chan struct{} // closed when it has no such time
 
 	running sync.WaitGroup
 	mu      sync.Mutex     // guards all below
@@ -51,7 +68,7 @@ type requests struct {
 }
 
 func newRequests(renewDeadline time.Duration) *requests {
-	return &requests{grace: min(renewDeadline/20, 100*time.Millisecond)}
+	return &requests{grace: min(renewDeadline/20, 100*time.Millisecond), hurry: make(chan struct{})}
 }
 
 // hungError is the error of a request that was given up.
@@ -102,9 +119,10 @@ func ask[T any](ctx context.Context, r *requests, what string, call func(context
 	case got := <-results:
 		return got.value, got.err
 	case <-timer.C:
-		defer close(givenUp)
-		return none, r.giveUp(what, context.Cause(ctx))
+	case <-r.hurry:
 	}
+	defer close(givenUp)
+	return none, r.giveUp(what, context.Cause(ctx))
 }
 
 // check returns an error if too many requests hang for another one to be made.

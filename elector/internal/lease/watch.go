@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 
 	"github.com/kube-elector/elector/elector/internal/wait"
 )
@@ -142,24 +141,26 @@ func (w *Watcher) watch(parent context.Context, version string) (string, error) 
 
 // open waits for the API server to accept the watch no longer than for any other request.
 func (w *Watcher) open(ctx context.Context, cancel context.CancelCauseFunc, version string) (watch.Interface, error) {
-	return w.client.openWatch(ctx, cancel, "watch", w.client.name, version, w.client.leases.Watch)
+	return w.client.OpenWatch(ctx, cancel, "watch", named(w.client.name, version), w.client.leases.Watch)
 }
 
-// openWatch opens a watch of the object of that name, from version, by a request of a kind that is called what.
-func (a *Asker) openWatch(ctx context.Context, cancel context.CancelCauseFunc, what, name, version string,
+// named selects the object of that name, from version on.
+func named(name, version string) metav1.ListOptions {
+	return metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(), ResourceVersion: version,
+	}
+}
+
+// OpenWatch opens a watch of what options select, by a request of a kind that is called what. ctx is the watch's, and
+// is cancelled if there is no answer in time.
+func (a *Asker) OpenWatch(ctx context.Context, cancel context.CancelCauseFunc, what string, options metav1.ListOptions,
 	open func(context.Context, metav1.ListOptions) (watch.Interface, error)) (watch.Interface, error) {
 	timer := time.AfterFunc(a.attempt, func() { cancel(a.late) })
 	defer timer.Stop()
 	seconds := int64((watchTimeout + rand.N(watchTimeout)).Seconds()) //nolint:gosec // not a secret
+	options.AllowWatchBookmarks, options.TimeoutSeconds = true, &seconds
 	call := new(call)
-	start := func(ctx context.Context) (watch.Interface, error) {
-		return open(ctx, metav1.ListOptions{
-			FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(),
-			ResourceVersion:     version,
-			AllowWatchBookmarks: true,
-			TimeoutSeconds:      ptr.To(seconds),
-		})
-	}
+	start := func(ctx context.Context) (watch.Interface, error) { return open(ctx, options) }
 	stream, err := ask(call.in(ctx), a.requests, what, start, func(late watch.Interface, _ bool) { late.Stop() })
 	if err != nil {
 		if err = call.failure(ctx, err); !errors.Is(err, context.Cause(ctx)) {

@@ -25,13 +25,10 @@ type Other[T runtime.Object] struct {
 
 // Read returns the object. It avoids the connection of the watches, which may be dead.
 func (o Other[T]) Read(ctx context.Context, a *Asker) (T, error) {
-	call := &call{apart: true}
-	ctx, cancel := context.WithTimeoutCause(call.in(ctx), a.attempt, a.late)
-	defer cancel()
 	get := func(ctx context.Context) (T, error) { return o.Get(ctx, o.Name, metav1.GetOptions{}) }
-	object, err := ask(ctx, a.requests, "get "+o.Kind, get, nil)
+	object, err := askIn(ctx, a, &call{apart: true}, "get "+o.Kind, get)
 	if err != nil {
-		return object, fmt.Errorf("read the %s: %w", o.Kind, call.failure(ctx, err))
+		return object, fmt.Errorf("read the %s: %w", o.Kind, err)
 	}
 	return object, nil
 }
@@ -42,7 +39,7 @@ func (o Other[T]) Read(ctx context.Context, a *Asker) (T, error) {
 func (o Other[T]) Follow(parent context.Context, a *Asker, interrupt <-chan struct{}, opened func(), saw func(T)) (interrupted bool, err error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	stream, err := a.openWatch(ctx, cancel, "watch "+o.Kind, o.Name, "", o.Watch)
+	stream, err := a.OpenWatch(ctx, cancel, "watch "+o.Kind, named(o.Name, ""), o.Watch)
 	if err != nil {
 		return false, fmt.Errorf("watch the %s: %w", o.Kind, err)
 	}

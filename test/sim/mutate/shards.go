@@ -48,7 +48,7 @@ var shardMutations = []mutation{
 		"h.looking, h.again = false, time.Now().Add(jitter(2*k.s.config.RetryPeriod))\n", "h.looking = false\n",
 	}, {
 		"believes that a session's Lease is missing because a reply says so", "lease_requests.go",
-		"	if err == nil && lease == nil {\n", "	if err == nil && lease == nil && false {\n",
+		"	if err == nil && found == nil {\n", "	if err == nil && found == nil && false {\n",
 	}, {
 		"serves on though it sees nothing of the set", "keeper.go",
 		"left := k.sightLeft(now); left <= 0 {\n", "left := k.sightLeft(now); false {\n",
@@ -94,8 +94,17 @@ var shardMutations = []mutation{
 		"does not look after a shard whose work is ending", "decide.go",
 		"		case active, ending:\n", "		case active:\n",
 	}, {
-		"waits for requests that ignore their contexts", "lease_requests.go",
-		"const hungAfter = 100 * time.Millisecond\n", "const hungAfter = 1000 * time.Hour\n",
+		"waits for requests though work that does not stop runs on", "start.go",
+		"			s.client.asker.Hurry()\n", "",
+	}, {
+		"ends the session of a crashed process without Grace", "crashes_bury.go",
+		"	wait.Sleep(ctx, time.Until(last.seen.Add(grace))+c.turn(last.mortal))\n", "",
+	}, {
+		"ends a session that was renewed since its process is said to be dead", "crashes_bury.go",
+		"		if !late && !sameRecord(now, last.record) {\n", "		if !late && false {\n",
+	}, {
+		"ends whatever session has the Lease of a crashed process", "crashes.go",
+		"		case processOf(record) == m.process:\n", "		case true:\n",
 	}, {
 		"releases whatever is there", "lease_requests.go",
 		"	next.Spec = coordinationv1.LeaseSpec{HolderIdentity: ptr.To(\"\"), LeaseTransitions: seen.Spec.LeaseTransitions}\n",
