@@ -261,3 +261,26 @@ func TestTheCauseOfAShardsEndIsInItsContext(t *testing.T) {
 		}
 	})
 }
+
+// What is there may be what the API server refuses to store. A shard with such a record must still change hands.
+func TestARecordThatCannotBeStoredAgainIsWrittenOver(t *testing.T) {
+	for name, spoil := range map[string]func(*coordinationv1.LeaseSpec){
+		"transitions": func(s *coordinationv1.LeaseSpec) { s.LeaseTransitions = ptr.To[int32](-5) },
+		"duration":    func(s *coordinationv1.LeaseSpec) { s.LeaseDurationSeconds = ptr.To[int32](-1) },
+	} {
+		for what, write := range map[string]func(*client, context.Context, *coordinationv1.Lease) error{
+			"release": (*client).release, "relabel": (*client).relabel,
+			"end": func(c *client, ctx context.Context, l *coordinationv1.Lease) error { return c.end(ctx, l, false) },
+		} {
+			inWorld(t, 1, func(w *world) {
+				a := w.member("a").start()
+				w.settled(10*time.Second, a)
+				a.crash()
+				w.editShard(0, func(l *coordinationv1.Lease) { spoil(&l.Spec) })
+				if err := write(w.member("b").Shards.client, w.t.Context(), w.shardLease(0)); err != nil {
+					t.Errorf("%s of a shard with negative %s: %v", what, name, err)
+				}
+			})
+		}
+	}
+}

@@ -109,6 +109,13 @@ func (c *client) label(next *coordinationv1.Lease) {
 }
 
 func (c *client) write(parent context.Context, create bool, next *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	// What is there may be what the API server refuses to store again.
+	if n := next.Spec.LeaseTransitions; n != nil {
+		next.Spec.LeaseTransitions = ptr.To(max(*n, 0))
+	}
+	if n := next.Spec.LeaseDurationSeconds; n != nil && *n <= 0 {
+		next.Spec.LeaseDurationSeconds = nil
+	}
 	what, store := "update", func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return c.leases.Update(ctx, next, metav1.UpdateOptions{})
 	}
@@ -151,13 +158,13 @@ func (c *client) confirm(ctx context.Context, s session, after time.Duration) er
 	if err != nil {
 		return err
 	}
-	if !c.view.confirmed(s) {
+	seen := c.view.confirmed(s)
+	if seen == nil {
 		return nil
 	}
 	wait.Sleep(ctx, after)
-	seen := c.view.replica(s)
-	if seen == nil || ctx.Err() != nil {
-		return nil
+	if now := c.view.replica(s); now == nil || now.ResourceVersion != seen.ResourceVersion || ctx.Err() != nil {
+		return nil // another replica was faster
 	}
 	if err := c.end(ctx, seen, false); err != nil && !lostRace(err) {
 		return err

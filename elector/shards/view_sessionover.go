@@ -6,6 +6,8 @@ package shards
 import (
 	"slices"
 	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
 )
 
 // isOverLocked reports whether the session, which a shard's record names, has ended for certain. See slot.until.
@@ -43,8 +45,9 @@ func (v *view) overInLocked(s session, until, now time.Time) (wait time.Duration
 }
 
 // confirmed must be called when the session's Lease has been read after it had lapsed. If it still is as it was then,
-// or there is none, the session is over for good. It reports whether its Lease still has its record.
-func (v *view) confirmed(s session) bool {
+// or there is none, the session is over for good. It returns the Lease that has lapsed, if there is one. Nothing else
+// may be written over, since a renewal may be under way.
+func (v *view) confirmed(s session) *coordinationv1.Lease {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
@@ -58,12 +61,13 @@ func (v *view) confirmed(s session) bool {
 		if _, doubted := r.doubted[s.acquired]; !doubted {
 			r.ended(s.acquired)
 		}
-		return false
+		return nil
 	}
-	if r.lapsesIn(v.own, now) == 0 {
-		r.over = true
+	if r.lapsesIn(v.own, now) > 0 {
+		return nil
 	}
-	return r.over
+	r.over = true
+	return r.lease
 }
 
 // rank returns this replica's place among the members, so that they need not all do what one of them can do.

@@ -15,7 +15,7 @@ func (w *world) proved(l Limits, author string, e Event) bool {
 }
 
 // crash judges reports of the ends of processes that held the Lease undisputed. If a candidate is there that has been
-// well for a while, and no administrator interferes, the next write of the record comes soon.
+// well for a while, does not hold back, and no administrator interferes, the next write of the record comes soon.
 func crash(w *world, l Limits) (found []Violation) {
 	if l.Crash == 0 {
 		return nil
@@ -27,7 +27,7 @@ func crash(w *world, l Limits) (found []Violation) {
 		}
 		held := was.from+l.Settle <= p.alive.to && was.since <= p.alive.to && !was.reapplied && len(was.replaced) == 0
 		s := span{p.alive.to - l.Settle, p.reported + l.Crash}
-		if held && !anyOverlaps(w.faults(l, ByHand, true), s) && w.candidate(l, s) {
+		if held && w.termsFollow(l, p.reported) <= p.reported && !anyOverlaps(w.faults(l, ByHand, true), s) && w.candidate(l, s) {
 			found = append(found, violation(p.reported, p.name, "is reported to have ended, and has the Lease %v later", at-p.reported))
 		}
 	}

@@ -28,7 +28,11 @@ func crashed(dead, taken float64, clear bool) History {
 
 func TestACrashIsJudgedByWhatTheJudgeKnows(t *testing.T) {
 	l := limits
-	l.Grace, l.Crash = sec, 3*sec
+	l.Grace, l.Crash, l.BetweenTerms = sec, 3*sec, 50*sec
+	janitor := func(end float64) History {
+		lasting := func(e *Event) { e.Cause = LastingEdit }
+		return History{at(end-1, ByHand, FaultBegan, note("x"), lasting), at(end, ByHand, FaultEnded, note("x"), lasting)}
+	}
 	unaware := crashed(61, 62.1, true)
 	for i := range unaware {
 		unaware[i].Detects = false
@@ -45,6 +49,8 @@ func TestACrashIsJudgedByWhatTheJudgeKnows(t *testing.T) {
 		{"too late", crashed(61, 64.5, true), []string{"crash"}},
 		{"late, with a fault", Merge(crashed(61, 64.5, true), History{at(59, "b#1", FaultBegan, note("x")), at(59.5, "b#1", FaultEnded, note("x"))}), nil},
 		{"late, with an edit", Merge(crashed(61, 64.5, true), History{at(59, ByHand, FaultBegan, note("x")), at(59.5, ByHand, FaultEnded, note("x"))}), nil},
+		{"late, by one that holds back", Merge(crashed(61, 64.5, true), janitor(15)), nil},
+		{"late, by one that holds back no more", Merge(crashed(61, 64.5, true), janitor(10)), []string{"crash"}},
 		{"late, as the report was not the only one", crashed(61, 64.5, false), nil},
 		{"by one without crash detection", unaware, []string{"respect"}},
 		{"the process lives", without(crashed(61, 62.1, true), 60, "a#1", ProcessEnded), []string{"one-leader", "respect"}},

@@ -161,20 +161,25 @@ func (p *process) clientGo() {
 // run runs the process until it ends.
 func (p *process) run() {
 	err := p.start(p.ctx)
-	if err != nil {
-		p.mu.Lock()
-		if !p.gone && !p.expected(err) {
-			p.seat.w.wrong(history.Violation{
-				Invariant: "start", At: time.Since(p.seat.w.began), Replica: p.name, What: "Start returned " + err.Error(),
-			})
-		}
-		p.mu.Unlock()
+	if err != nil && !p.expected(err) {
+		p.wrong("start", "Start returned "+err.Error())
 	}
 	p.end(err)
 }
 
+// wrong records a violation by the process, if it is there.
+func (p *process) wrong(invariant, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.gone {
+		p.seat.w.wrong(history.Violation{Invariant: invariant, At: time.Since(p.seat.w.began), Replica: p.name, What: what})
+	}
+}
+
 // expected reports whether there is a reason for the error that Start has returned.
 func (p *process) expected(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch {
 	case errors.Is(err, elector.ErrDrainTimeout):
 		// In a voluntary end work may take longer than it can if the Lease is lost meanwhile.
@@ -236,22 +241,6 @@ func (p *process) stepDown() {
 		p.record(history.Event{Kind: history.SteppedDown, OK: err == nil})
 	}
 }
-
-// lineCounter is a handler of the log that counts the lines an operator sees at the usual level.
-type lineCounter struct{ n *atomic.Int64 }
-
-func (c lineCounter) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelInfo
-}
-
-func (c lineCounter) Handle(context.Context, slog.Record) error {
-	c.n.Add(1)
-	return nil
-}
-
-func (c lineCounter) WithAttrs([]slog.Attr) slog.Handler { return c }
-
-func (c lineCounter) WithGroup(string) slog.Handler { return c }
 
 // tell records an event on behalf of the process itself. While that is frozen it waits.
 func (p *process) tell(e history.Event) {

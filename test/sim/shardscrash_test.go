@@ -21,8 +21,11 @@ func (j *judge) ends(s *server, e history.Event) {
 	}
 	renewed, err := strconv.ParseInt(e.Before.Renewed, 10, 64)
 	age := midnight.Add(e.At).Sub(time.UnixMicro(renewed)) + j.limits.Notice // it may say some microseconds later
-	if err != nil || age >= time.Duration(e.Before.Seconds)*time.Second {
-		return // it has lapsed
+	if edit := j.edits[e.Lease]; edit.After != nil && edit.After.Renewed == e.Before.Renewed {
+		age = e.At - edit.At + j.limits.Notice
+	}
+	if err != nil || age >= min(time.Duration(e.Before.Seconds)*time.Second, j.limits.MaxLease) {
+		return // it has lapsed; nobody waits longer for what an administrator wrote
 	}
 	for _, other := range j.servers {
 		if j.identity(other) == e.Before.Holder && other.reported <= e.At-j.limits.Grace {

@@ -33,6 +33,8 @@ type server struct {
 	name, seat string
 	shards     int
 	from, to   time.Duration
+	detects    bool          // it has crash detection
+	stuck      bool          // its work ignores its context from some time on
 	reported   time.Duration // when the kubelet has said that it has ended
 	frozen     []span
 	open       map[string]*stint // by Lease
@@ -46,7 +48,8 @@ type judge struct {
 	history history.History
 	servers map[string]*server
 	stints  []*stint
-	tokens  map[string]string // the latest of each shard
+	tokens  map[string]string        // the latest of each shard
+	edits   map[string]history.Event // the latest write of an administrator, by Lease
 	used    map[string]bool
 	found   []history.Violation
 }
@@ -64,7 +67,7 @@ type judge struct {
 func judgeSet(p *Plan, h history.History) []history.Violation {
 	j := &judge{
 		plan: p, limits: p.limits(), history: h,
-		servers: map[string]*server{}, tokens: map[string]string{}, used: map[string]bool{},
+		servers: map[string]*server{}, tokens: map[string]string{}, edits: map[string]history.Event{}, used: map[string]bool{},
 	}
 	for _, e := range h {
 		j.read(e)
@@ -84,8 +87,17 @@ func (j *judge) read(e history.Event) {
 		seat, _, _ := strings.Cut(e.Replica, "#")
 		at := slices.IndexFunc(j.plan.Replicas, func(r Replica) bool { return r.Name == seat })
 		j.servers[e.Replica] = &server{
-			name: e.Replica, seat: seat, shards: j.plan.Replicas[at].Shards, from: e.At, to: never, reported: never, open: map[string]*stint{},
+			name: e.Replica, seat: seat, shards: j.plan.Replicas[at].Shards, detects: j.plan.Replicas[at].Detect,
+			from: e.At, to: never, reported: never, open: map[string]*stint{},
 		}
+	}
+	if _, kind, _ := strings.Cut(e.Note, " "); e.Kind == history.FaultBegan && Kind(kind) == Stuck {
+		for _, s := range j.alive(e.At, e.At) {
+			s.stuck = s.stuck || s.seat == e.Replica
+		}
+	}
+	if e.Kind == history.LeaseWrite && e.Replica == "" {
+		j.edits[e.Lease] = e
 	}
 	s := j.servers[e.Replica]
 	if s == nil {
@@ -166,7 +178,11 @@ func (j *judge) released(s *server, e history.Event) {
 func (j *judge) requests(s *server, e history.Event) {
 	took := e.At - max(s.from, s.counted)
 	s.counted = e.At
-	allowed := float64(j.limits.RequestBurst+10*s.shards) + j.limits.RequestsPerTry*float64(took)/float64(j.limits.RetryPeriod)
+	objects := s.shards
+	if s.detects {
+		objects += 2 // Pods
+	}
+	allowed := float64(j.limits.RequestBurst+10*objects) + j.limits.RequestsPerTry*float64(took)/float64(j.limits.RetryPeriod)
 	if float64(e.N) > allowed {
 		j.wrong("requests", e.At, s.name, "%d requests in %v, %.0f at most", e.N, took, allowed)
 	}

@@ -75,7 +75,7 @@ func (j *judge) quiet() {
 func (j *judge) inOrder(quiet span) bool {
 	at := quiet.from + j.bound(quiet.from)
 	all := j.alive(quiet.from, quiet.to)
-	if at >= quiet.to || len(all) == 0 || slices.ContainsFunc(all, func(s *server) bool { return s.shards != all[0].shards }) {
+	if at >= quiet.to || len(all) == 0 || slices.ContainsFunc(all, func(s *server) bool { return s.stuck || s.shards != all[0].shards }) {
 		return false
 	}
 	count, ok := map[string]int{}, true

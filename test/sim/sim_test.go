@@ -117,7 +117,7 @@ func TestSeedsThatFoundBugs(t *testing.T) {
 	}
 	for _, seed := range []uint64{
 		420003113, 410006782, 420011893, 420012840, 610012861, 610013088, 640506562, 910004114,
-		930000652, 930000764, 930003500, 930005144, 950000135, 961000878,
+		930000652, 930000764, 930003500, 930005144, 950000135, 961000878, 1250003208,
 	} {
 		for _, v := range Run(t, NewPlan(seed, Everything()), false).Violations {
 			t.Errorf("seed %d: %v", seed, v)

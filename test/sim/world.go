@@ -4,6 +4,8 @@
 package sim
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,3 +250,19 @@ func (s *seat) started() {
 		do()
 	}
 }
+
+// lineCounter is a handler of the log that counts the lines an operator sees at the usual level.
+type lineCounter struct{ n *atomic.Int64 }
+
+func (c lineCounter) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
+
+func (c lineCounter) Handle(context.Context, slog.Record) error {
+	c.n.Add(1)
+	return nil
+}
+
+func (c lineCounter) WithAttrs([]slog.Attr) slog.Handler { return c }
+
+func (c lineCounter) WithGroup(string) slog.Handler { return c }

@@ -97,6 +97,10 @@ var shardMutations = []mutation{
 		"waits for requests though work that does not stop runs on", "start.go",
 		"			s.client.asker.Hurry()\n", "",
 	}, {
+		"ends a session that was renewed after it had lapsed", "lease_requests.go",
+		"	if now := c.view.replica(s); now == nil || now.ResourceVersion != seen.ResourceVersion || ctx.Err() != nil {\n",
+		"	if seen = c.view.replica(s); seen == nil || ctx.Err() != nil {\n",
+	}, {
 		"ends the session of a crashed process without Grace", "crashes_bury.go",
 		"	wait.Sleep(ctx, time.Until(last.seen.Add(grace))+c.turn(last.mortal))\n", "",
 	}, {
