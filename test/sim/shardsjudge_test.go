@@ -49,7 +49,7 @@ type judge struct {
 	servers map[string]*server
 	stints  []*stint
 	tokens  map[string]string        // the latest of each shard
-	edits   map[string]history.Event // the latest write of an administrator, by Lease
+	edits   map[string]history.Event // the latest of a record by an administrator, by Lease
 	used    map[string]bool
 	found   []history.Violation
 }
@@ -96,7 +96,8 @@ func (j *judge) read(e history.Event) {
 			s.stuck = s.stuck || s.seat == e.Replica
 		}
 	}
-	if e.Kind == history.LeaseWrite && e.Replica == "" {
+	if b, a := e.Before, e.After; e.Kind == history.LeaseWrite && e.Replica == "" &&
+		(b.UID != a.UID || b.Holder != a.Holder || b.Renewed != a.Renewed || b.Transitions != a.Transitions) {
 		j.edits[e.Lease] = e
 	}
 	s := j.servers[e.Replica]
