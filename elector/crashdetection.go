@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kube-elector/elector/elector/internal/crash"
 	"github.com/kube-elector/elector/elector/internal/lease"
@@ -40,11 +39,11 @@ type CrashDetection struct {
 	// once.
 	Fenced func(ctx context.Context) bool
 
-	self *self // set by withDefaults
+	own *ownLog // set by withDefaults
 }
 
-// self is the termination log of this process, or why there is none.
-type self struct {
+// ownLog is the termination log of this process, or why there is none.
+type ownLog struct {
 	path string
 	log  *crash.Log
 	why  string // as text, so that Configs can be compared
@@ -53,11 +52,11 @@ type self struct {
 // complete looks for the termination log, unless that was done before: those who make several Electors of one
 // completed Config tie all of them to one container.
 func (d *CrashDetection) complete() {
-	if d.self == nil || d.self.path != d.TerminationLog {
+	if d.own == nil || d.own.path != d.TerminationLog {
 		log, err := crash.Find(d.TerminationLog)
-		d.self = &self{path: d.TerminationLog, log: log}
+		d.own = &ownLog{path: d.TerminationLog, log: log}
 		if err != nil {
-			d.self.why = err.Error()
+			d.own.why = err.Error()
 		}
 	}
 }
@@ -86,29 +85,17 @@ func (c Config) crashFaults() []error {
 // neither.
 type crashDetector struct {
 	e       *Elector
-	self    *self
+	own     *ownLog
 	watcher *podWatcher
 
-	unsigned, unwatched once
+	unsigned, unwatched atomic.Bool // the log told of that
 }
 
-// once keeps a line that lasts from being logged again, until its reason has gone.
-type once struct{ said atomic.Bool }
-
-// say reports whether it must be logged.
-func (o *once) say() bool { return !o.said.Swap(true) }
-
-// gone reports whether it was logged, and is gone now.
-func (o *once) gone() bool { return o.said.Swap(false) }
-
 func newCrashDetector(e *Elector, clientset kubernetes.Interface) *crashDetector {
-	d := &crashDetector{e: e, self: e.config.CrashDetection.self}
+	d := &crashDetector{e: e, own: e.config.CrashDetection.own}
 	d.watcher = &podWatcher{e: e, found: d.ended}
-	d.watcher.follower = crash.Follower{
-		Pods:  func(namespace string) corev1client.PodInterface { return clientset.CoreV1().Pods(namespace) },
-		Asker: e.leases.Asker, Pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: e.config.slow()}, Slow: e.config.slowPodWatch(),
-		Silent: make(chan struct{}, 1), Blind: d.watcher.whileBlind, Failed: d.failed, Worked: d.worked,
-	}
+	d.watcher.follower = crash.NewFollower(clientset, e.leases.Asker, e.config.slow(),
+		crash.User{Blind: d.watcher.whileBlind, Failed: d.failed, Worked: d.worked})
 	return d
 }
 
@@ -117,16 +104,16 @@ func (d *crashDetector) signature(ctx context.Context) string {
 	if d == nil {
 		return ""
 	}
-	why := d.self.why
+	why := d.own.why
 	if why == "" {
-		own, err := d.self.log.Sign()
+		own, err := d.own.log.Sign()
 		if err == nil {
-			d.unsigned.gone()
+			d.unsigned.Store(false)
 			return own.Encode()
 		}
 		why = err.Error()
 	}
-	if d.unsigned.say() {
+	if !d.unsigned.Swap(true) {
 		d.e.logger.InfoContext(ctx, "crash detection is off for this replica: if it crashes, the others wait for LeaseDuration", "err", why)
 	}
 	return ""
@@ -142,7 +129,7 @@ func (d *crashDetector) holderSilent(obs lease.Observation) {
 // failed takes in that the Pod of the holder cannot be read or watched.
 func (d *crashDetector) failed(ctx context.Context, err error) {
 	level := slog.LevelDebug
-	if refused(err) && d.unwatched.say() {
+	if lease.Refused(err) && !d.unwatched.Swap(true) {
 		level = slog.LevelInfo
 	}
 	d.e.logger.Log(ctx, level, "cannot watch the leader's Pod, so its crash is noticed after LeaseDuration", "err", err)
@@ -150,7 +137,7 @@ func (d *crashDetector) failed(ctx context.Context, err error) {
 
 // worked takes in that the Pod is watched.
 func (d *crashDetector) worked(ctx context.Context) {
-	if d.unwatched.gone() {
+	if d.unwatched.Swap(false) {
 		d.e.logger.InfoContext(ctx, "watching the leader's Pod works again")
 	}
 }

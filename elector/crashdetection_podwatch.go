@@ -16,7 +16,7 @@ import (
 // itself to its container. There is nothing to watch otherwise.
 type podWatcher struct {
 	e        *Elector
-	follower crash.Follower
+	follower *crash.Follower
 	found    func(ctx context.Context, process string, i crash.Instance, end crash.End)
 
 	asked lease.Moment // when the record was written that was last said to be silent; only Start's goroutine uses it
@@ -85,8 +85,5 @@ func (w *podWatcher) holderSilent(obs lease.Observation) {
 		return
 	}
 	w.asked = obs.Changed
-	select {
-	case w.follower.Silent <- struct{}{}:
-	default:
-	}
+	w.follower.Silent()
 }

@@ -16,10 +16,6 @@ func (c Config) slow() time.Duration {
 	return max(min(15*c.RetryPeriod, longestSlow), 2*c.steadyPoll())
 }
 
-// slowPodWatch returns the time between two attempts to watch the leader's Pod that go on failing. They are added to
-// the requests about the Lease. A leader that is silent is a reason to look at its Pod at once.
-func (c Config) slowPodWatch() time.Duration { return 4 * c.slow() }
-
 // betweenTerms returns the time between two terms that end at once, again and again. Each logs two lines and records
 // two Events, however short the periods are.
 func (c Config) betweenTerms() time.Duration { return max(c.slow(), longestSlow) }

@@ -118,7 +118,7 @@ func (t *trouble) failed(what failure, err error, m lease.Moment) bool {
 	if reason != a.reason {
 		a.reason, a.alone = reason, m
 	}
-	a.refused, a.until = refused(err), m
+	a.refused, a.until = lease.Refused(err), m
 	a.until.Mono += lease.RetryAfter(err)
 	for r, at := range a.logged {
 		if m.StandbySince(at) >= reminder {
@@ -221,7 +221,7 @@ func reasonOf(err error) string {
 		}
 	}
 	reason := strings.Join(words, " ")
-	if code := statusCode(err); code != 0 {
+	if code := lease.StatusCode(err); code != 0 {
 		return fmt.Sprint(code, " ", reason)
 	}
 	return reason

@@ -55,7 +55,7 @@ func (e *Elector) announce() {
 // heard takes in the API server's answer to a request, or what a watch delivers.
 func (e *Elector) heard(kind lease.Kind, err error) {
 	what := failures[kind]
-	if code := statusCode(err); err == nil || 400 <= code && code < 500 {
+	if code := lease.StatusCode(err); err == nil || 400 <= code && code < 500 {
 		e.contact.Store(int64(lease.Now().Mono))
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func (l *lock) renew(ctx context.Context, r resourcelock.LeaderElectionRecord) e
 		left, began := l.term.held(), lease.Now()
 		l.failure = l.renewWithin(ctx, l.share(left), r)
 		switch err := l.failure; {
-		case err == nil, errors.Is(err, errCampaignOver), apierrors.IsConflict(err), refused(err), ctx.Err() != nil:
+		case err == nil, errors.Is(err, errCampaignOver), apierrors.IsConflict(err), lease.Refused(err), ctx.Err() != nil:
 			return err
 		}
 		pause := left / 3

@@ -171,7 +171,7 @@ func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch lease
 		t.deaf = true
 		e.troubled(ctx, cannotRead, err)
 		t.requests.Ended(began, e.limit(err, e.config.steadyPoll()), lease.RetryAfter(err))
-		if refused(err) {
+		if lease.Refused(err) {
 			t.unread = changed
 		}
 	}
@@ -181,7 +181,7 @@ func (e *Elector) look(ctx context.Context, changed <-chan struct{}, watch lease
 // limit returns how long the pauses between requests that fail with err can become.
 func (e *Elector) limit(err error, otherwise time.Duration) time.Duration {
 	switch {
-	case refused(err):
+	case lease.Refused(err):
 		return e.config.slow()
 	case unreached(err):
 		return min(otherwise, e.config.RetryPeriod/2)

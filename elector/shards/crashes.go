@@ -10,9 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
-
 	"github.com/kube-elector/elector/elector/internal/crash"
 	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/internal/wait"
@@ -35,10 +32,10 @@ type crashes struct {
 
 // pursuit is what becomes of one session.
 type pursuit struct {
-	cancel context.CancelFunc
-	state  atomic.Int32
-	silent chan struct{} // holds one: it should have been renewed
-	asked  time.Time     // when the record was written that this was last said of
+	cancel   context.CancelFunc
+	state    atomic.Int32
+	follower *crash.Follower
+	asked    time.Time // when the record was written that the Pod was last read for
 }
 
 // What a pursuit has come to.
@@ -108,7 +105,9 @@ func (c *crashes) pursue(ctx context.Context, group *sync.WaitGroup) {
 func (c *crashes) begin(parent context.Context, group *sync.WaitGroup, m mortal) *pursuit {
 	c.pace.Ended(lease.Now(), c.s.config.LeaseDuration, 0)
 	ctx, cancel := context.WithCancel(parent)
-	p := &pursuit{cancel: cancel, silent: make(chan struct{}, 1)}
+	slow := min(15*c.s.config.RetryPeriod, 30*time.Second)
+	user := crash.User{Blind: c.whileBlind, Failed: c.failed, Worked: c.worked}
+	p := &pursuit{cancel: cancel, follower: crash.NewFollower(c.s.clientset, c.s.client.asker, slow, user)}
 	group.Go(func() {
 		defer cancel()
 		c.follow(ctx, m, p)
@@ -122,10 +121,7 @@ func (p *pursuit) hurry(written time.Time) {
 		return
 	}
 	p.asked = written
-	select {
-	case p.silent <- struct{}{}:
-	default:
-	}
+	p.follower.Silent()
 }
 
 // follow watches the Pod of the session's process, and ends the session when that has ended.
@@ -134,13 +130,7 @@ func (c *crashes) follow(parent context.Context, m mortal, p *pursuit) {
 	defer stop()
 	var last corpse
 	instance, _ := m.instance()
-	slow := min(15*c.s.config.RetryPeriod, 30*time.Second)
-	f := crash.Follower{
-		Pods:  func(namespace string) corev1client.PodInterface { return c.s.clientset.CoreV1().Pods(namespace) },
-		Asker: c.s.client.asker, Pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: slow}, Slow: 4 * slow,
-		Silent: p.silent, Blind: c.whileBlind, Failed: c.failed, Worked: c.worked,
-	}
-	f.Follow(ctx, instance, func(end crash.End) {
+	p.follower.Follow(ctx, instance, func(end crash.End) {
 		record := c.s.view.replica(m.session)
 		switch {
 		case last.record != nil:
@@ -173,7 +163,7 @@ func (c *crashes) whileBlind(ctx context.Context) {
 // failed takes in that a Pod cannot be read or watched.
 func (c *crashes) failed(ctx context.Context, err error) {
 	level := slog.LevelDebug
-	if (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)) && !c.unwatched.Swap(true) {
+	if lease.Refused(err) && !c.unwatched.Swap(true) {
 		level = slog.LevelInfo
 	}
 	c.s.logger.Log(ctx, level, "cannot watch the Pod of another replica, so its crash is noticed after LeaseDuration", "err", err)

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/kube-elector/elector/elector/internal/lease"
 	"github.com/kube-elector/elector/elector/internal/wait"
@@ -19,31 +19,52 @@ import (
 // watch always begins with the present state, so it does not matter what the one before has missed. Only one goroutine
 // may use it.
 type Follower struct {
-	Pods  func(namespace string) corev1client.PodInterface
-	Asker *lease.Asker
-	Pace  lease.Pace    // of watches
-	Slow  time.Duration // the longest time between two watches that fail
-	// Silent delivers when the process should have said something elsewhere. Then its Pod is read once, and watched again:
-	// the watch of it may have died, too.
-	Silent chan struct{}
-	// Blind waits while the end of a process is of no use, so that nothing is asked about its Pod then.
+	clientset kubernetes.Interface
+	asker     *lease.Asker
+	pace      lease.Pace // of watches
+	slow      time.Duration
+	silent    chan struct{} // holds one
+	user      User
+}
+
+// A User is who needs to know of the end of processes.
+type User struct {
+	// Blind waits while that is of no use, so that nothing is asked about Pods then.
 	Blind func(context.Context)
 	// Failed and Worked are told of requests about Pods.
 	Failed func(context.Context, error)
 	Worked func(context.Context)
 }
 
+// NewFollower returns a Follower. slow is the time between two attempts at anything else that goes on failing. Watches
+// of Pods are added to that, and are made a fourth as often.
+func NewFollower(clientset kubernetes.Interface, asker *lease.Asker, slow time.Duration, user User) *Follower {
+	return &Follower{
+		clientset: clientset, asker: asker, slow: 4 * slow, silent: make(chan struct{}, 1), user: user,
+		pace: lease.Pace{Free: 3, First: lease.FirstPause, Factor: 2, Forget: slow},
+	}
+}
+
+// Silent says that the process should have said something elsewhere. Then its Pod is read once, and watched again: the
+// watch of it may have died, too. It may be called concurrently.
+func (f *Follower) Silent() {
+	select {
+	case f.silent <- struct{}{}:
+	default:
+	}
+}
+
 // Follow watches the Pod of the Instance until ctx ends, and calls found whenever it is seen to have ended.
 func (f *Follower) Follow(ctx context.Context, i Instance, found func(End)) {
 	select {
-	case <-f.Silent: // was about another process
+	case <-f.silent: // was about another process
 	default:
 	}
 	pod, saw := f.pod(i), i.seenIn(found)
 	silent := false
 	for {
-		silent = wait.Any(ctx, f.Pace.In(lease.Now()), f.Silent, nil) || silent
-		f.Blind(ctx)
+		silent = wait.Any(ctx, f.pace.In(lease.Now()), f.silent, nil) || silent
+		f.user.Blind(ctx)
 		if silent {
 			f.Look(ctx, i, found)
 		}
@@ -52,27 +73,27 @@ func (f *Follower) Follow(ctx context.Context, i Instance, found func(End)) {
 		}
 		began := lease.Now()
 		var err error
-		silent, err = pod.Follow(ctx, f.Asker, f.Silent, func() { f.Worked(ctx) }, saw)
-		f.Pace.Ended(began, f.Slow, lease.RetryAfter(err))
+		silent, err = pod.Follow(ctx, f.asker, f.silent, func() { f.user.Worked(ctx) }, saw)
+		f.pace.Ended(began, f.slow, lease.RetryAfter(err))
 		if err != nil && ctx.Err() == nil {
-			f.Failed(ctx, err)
+			f.user.Failed(ctx, err)
 		}
 	}
 }
 
 // Look reads the Pod of the Instance, and calls found if it has ended.
 func (f *Follower) Look(ctx context.Context, i Instance, found func(End)) {
-	pod, err := f.pod(i).Read(ctx, f.Asker)
+	pod, err := f.pod(i).Read(ctx, f.asker)
 	switch {
 	case err == nil:
 		i.seenIn(found)(pod)
 	case !apierrors.IsNotFound(err) && ctx.Err() == nil:
-		f.Failed(ctx, err)
+		f.user.Failed(ctx, err)
 	}
 }
 
 func (f *Follower) pod(i Instance) lease.Other[*corev1.Pod] {
-	pods := f.Pods(i.Namespace)
+	pods := f.clientset.CoreV1().Pods(i.Namespace)
 	return lease.Other[*corev1.Pod]{Kind: "Pod", Name: i.Pod, Get: pods.Get, Watch: pods.Watch}
 }
 
