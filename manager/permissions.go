@@ -156,7 +156,7 @@ func allowed(ctx context.Context, clientset kubernetes.Interface, r resource, ve
 	return reply.Status.Allowed, nil
 }
 
-// podVerbs are what a replica does to the leader's Pod, with crash detection.
+// podVerbs are what a replica does to the Pods of others, with crash detection.
 var podVerbs = []string{"get", "watch"}
 
 // checkPods logs which permissions crash detection lacks, and when they have been granted. It returns when nothing is
@@ -179,7 +179,7 @@ func (p *permissions) checkPods(ctx context.Context) {
 	checkPermissions(ctx, p.log, check, func(missing []string) {
 		switch {
 		case len(missing) > 0:
-			p.log.InfoContext(ctx, "this replica notices a crash of the leader only after LeaseDuration: it lacks permissions on Pods",
+			p.log.InfoContext(ctx, "this replica notices crashes of others only after LeaseDuration: it lacks permissions on Pods",
 				"verbs", strings.Join(missing, ","), "resource", "pods", "namespace", namespace, "grant", podsRole(namespace))
 		case told:
 			p.log.InfoContext(ctx, "the permissions on Pods that were missing are granted")

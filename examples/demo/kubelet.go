@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -47,17 +48,13 @@ func newPod(ctx context.Context, c *cluster, dir, name string) (*pod, error) {
 			Containers:    []corev1.Container{{Name: "operator", Image: "elector-demo"}},
 		},
 	}
-	ctx, cancel := context.WithTimeout(ctx, podPatience)
-	defer cancel()
-	err := c.client.Create(ctx, object)
-	for ; err != nil && ctx.Err() == nil; err = c.client.Create(ctx, object) {
-		select {
-		case <-ctx.Done():
-		case <-time.After(relist / 4):
-		}
-	}
+	var failure error
+	err := wait.PollUntilContextTimeout(ctx, relist/4, podPatience, true, func(ctx context.Context) (bool, error) {
+		failure = c.client.Create(ctx, object)
+		return failure == nil, nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("making the Pod of a replica: %w", err)
+		return nil, fmt.Errorf("making the Pod of a replica: %w", errors.Join(failure, err))
 	}
 	return &pod{cluster: c, object: object, log: filepath.Join(dir, "termination-log-"+name), phase: rand.N(relist)}, nil //nolint:gosec // not a secret
 }

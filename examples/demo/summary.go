@@ -73,7 +73,7 @@ type page struct {
 
 // table returns the summary's header and rows.
 func table(changes []change) (header []string, rows [][]string) {
-	header = []string{"no", "what happened", "leader", "token", "gap", "to work", "reported", "renewal"}
+	header = []string{"#", "what happened", "leader", "token", "gap", "to work", "reported", "renewal"}
 	for i, c := range changes {
 		what, work, report, renewal := c.Fault.name(), "-", "-", "-"
 		if signal := c.Fault.signal(); signal != "" {

@@ -19,7 +19,7 @@ func TestTableHasARowForEachChange(t *testing.T) {
 	header, rows := table(found)
 	writeTable(&out, header, rows, 80)
 	want := []string{
-		"no what happened leader token gap to work reported renewal",
+		"# what happened leader token gap to work reported renewal",
 		"1 clean stop (SIGTERM) a → b 10 → 20 15 ms 17 ms - -",
 		"2 crash (SIGKILL) b → c 20 → 30 2.92 s 2.94 s 820 ms 3.02 s",
 		"3 freeze (SIGSTOP) c → a 30 → 40 2.91 s 2.91 s - 3.01 s",
@@ -47,7 +47,7 @@ func TestTableHasALineForEachValueWhereItIsTooWide(t *testing.T) {
 		t.Errorf("it is %d wide:\n%s", n, out.String())
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
-	if !strings.Contains(text, "no: 2 what happened: crash (SIGKILL) leader: b → c token: 20 → 30 gap: 2.92 s") {
+	if !strings.Contains(text, "#: 2 what happened: crash (SIGKILL) leader: b → c token: 20 → 30 gap: 2.92 s") {
 		t.Errorf("the table is\n%s", out.String())
 	}
 }
