@@ -82,8 +82,8 @@ func TestTheCommentsDoNotGetWorse(t *testing.T) {
 
 // The harness is what runs tests and is none: all lines of the Go files in test, except those whose names end in
 // _test.go. There were 15,270 of them before their programs shared one, and 12,979 after. Since then came what breaks
-// shards and crash detection on purpose, injects faults into them, judges a kubelet's reports, starts a node, and counts
-// requests in faults that last.
+// shards and crash detection on purpose, injects faults into them, judges a kubelet's reports, starts a node, and
+// counts requests in faults that last.
 func TestTheHarnessDoesNotGrow(t *testing.T) {
 	lines := 0
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, entry fs.DirEntry, err error) error {
