@@ -36,6 +36,7 @@ type server struct {
 	detects    bool          // it has crash detection
 	stuck      bool          // its work ignores its context from some time on
 	reported   time.Duration // when the kubelet has said that it has ended
+	told       time.Duration // when it was told to end
 	frozen     []span
 	open       map[string]*stint // by Lease
 	counted    time.Duration     // when its requests were
@@ -58,6 +59,7 @@ type judge struct {
 //
 //   - one-holder: at most one process serves a shard, or holds it when another claims it
 //   - one-count: processes that count another number of shards do not serve at the same time
+//   - leaves: Start returns in time
 //   - callbacks, tokens-rise: as in an election, for each shard
 //   - respect: another process ends a session early only if its process is dead, was reported to be, and Grace is over
 //   - drained: neither a shard nor a session is released before the work has returned
@@ -88,7 +90,7 @@ func (j *judge) read(e history.Event) {
 		at := slices.IndexFunc(j.plan.Replicas, func(r Replica) bool { return r.Name == seat })
 		j.servers[e.Replica] = &server{
 			name: e.Replica, seat: seat, shards: j.plan.Replicas[at].Shards, detects: j.plan.Replicas[at].Detect,
-			from: e.At, to: never, reported: never, open: map[string]*stint{},
+			from: e.At, to: never, reported: never, told: never, open: map[string]*stint{},
 		}
 	}
 	if _, kind, _ := strings.Cut(e.Note, " "); e.Kind == history.FaultBegan && Kind(kind) == Stuck {
@@ -105,8 +107,11 @@ func (j *judge) read(e history.Event) {
 		return
 	}
 	switch e.Kind {
+	case history.ProcessTold:
+		s.told = min(s.told, e.At)
 	case history.ProcessEnded:
 		s.to = e.At
+		j.leaves(s, e)
 		for _, one := range s.open {
 			one.cancelled, one.to = min(one.cancelled, e.At), min(one.to, e.At)
 		}
@@ -172,20 +177,6 @@ func (j *judge) released(s *server, e history.Event) {
 			j.wrong("drained", e.At, s.name, "releases %s while it serves %s", e.Lease, one.lease)
 			return
 		}
-	}
-}
-
-// requests compares what a process has sent with the time it had.
-func (j *judge) requests(s *server, e history.Event) {
-	took := e.At - max(s.from, s.counted)
-	s.counted = e.At
-	objects := s.shards
-	if s.detects {
-		objects += 2 // Pods
-	}
-	allowed := float64(j.limits.RequestBurst+10*objects) + j.limits.RequestsPerTry*float64(took)/float64(j.limits.RetryPeriod)
-	if float64(e.N) > allowed {
-		j.wrong("requests", e.At, s.name, "%d requests in %v, %.0f at most", e.N, took, allowed)
 	}
 }
 
