@@ -145,20 +145,22 @@ func TestAReportThatTheWatchHasMissedIsFoundWhenItIsOpenedAgain(t *testing.T) {
 
 // What shows that the watch is dead is that the leader is silent, too.
 func TestAWatchOfThePodThatHasDiedSilentlyIsReplacedWhenTheLeaderIsSilent(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		a, b := w.led(atOnce)
-		requests := b.podRequests(nil)
-		b.client.StallWatches("pods")
-		renewed := w.lease().Spec.RenewTime.Time
-		a.ends()
-		b.leads(time.Minute)
-		if took := time.Since(renewed); took > 2*DefaultRetryPeriod {
-			t.Errorf("%s leads %v after the last renewal", b.id, took)
-		}
-		if got := requests.take(); len(got) == 0 || len(got) > 2 || got[0] != "get "+testNamespace+"/pod-a" {
-			t.Errorf("%q", got)
-		}
-	})
+	for _, retry := range []time.Duration{time.Second / 2, DefaultRetryPeriod, 60 * time.Second} { // also longer than between two bookmarks
+		inWorld(t, func(t *testing.T, w *world) {
+			a, b := w.led(atOnce, durations(6*retry, 4*retry, retry))
+			requests := b.podRequests(nil)
+			b.client.StallWatches("pods")
+			renewed := w.lease().Spec.RenewTime.Time
+			a.ends()
+			b.leads(7 * retry)
+			if took := time.Since(renewed); took > 2*retry {
+				t.Errorf("%s leads %v after the last renewal, RetryPeriod %v", b.id, took, retry)
+			}
+			if got := requests.take(); len(got) == 0 || len(got) > 2 || got[0] != "get "+testNamespace+"/pod-a" {
+				t.Errorf("%q", got)
+			}
+		})
+	}
 }
 
 func TestALateReportIsBelievedWhenItComes(t *testing.T) {

@@ -63,6 +63,11 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 		if claim == 0 && !obs.Ours && (obs.Validity == 0 || obs.Ending != nil) {
 			claim = e.tries.races.in(changed, lease.Now())
 		}
+		silent := e.silentIn(obs, watch)
+		if silent == 0 {
+			e.crash.holderSilent(obs)
+			silent = never
+		}
 		switch look := e.lookIn(obs, watch, lease.Now()); {
 		case claim == 0:
 			if !e.mustConfirm(obs, changed) || e.look(ctx, changed, watch) && e.free() {
@@ -75,12 +80,9 @@ func (e *Elector) standby(ctx context.Context) (lease.Observation, <-chan struct
 				e.tries.confirms.Ended(m, e.config.steadyPoll(), 0)
 			}
 		case look == 0:
-			if obs.Holder() != "" && m.StandbySince(obs.Changed) >= e.silence(watch) {
-				e.crash.holderSilent(obs)
-			}
 			e.look(ctx, changed, watch)
 		default:
-			wait.Any(ctx, wait.Sooner(claim, look), changed, watch.Turned)
+			wait.Any(ctx, wait.Sooner(wait.Sooner(claim, look), silent), changed, watch.Turned)
 		}
 	}
 	return lease.Observation{}, nil, false
@@ -92,13 +94,17 @@ func (e *Elector) free() bool {
 	return obs.ClaimableIn(lease.Now()) == 0
 }
 
-// silence returns for how long nothing of a holder must have been seen that may be dead.
-func (e *Elector) silence(watch lease.WatchState) time.Duration {
+// silentIn returns when nothing of a holder will have been seen for so long that it may be dead. That matters to crash
+// detection only. The watch may live, and show nothing but bookmarks.
+func (e *Elector) silentIn(obs lease.Observation, watch lease.WatchState) time.Duration {
+	if e.crash == nil || obs.Ours || obs.Holder() == "" {
+		return never
+	}
 	silence := e.tries.rhythm.patience(e.config.RetryPeriod)
 	if !watch.Trusted {
 		silence += e.tries.interval // what was written since the last poll is seen by the next
 	}
-	return silence
+	return max(0, silence-lease.Now().StandbySince(obs.Changed))
 }
 
 // claimIn returns how long the Lease must not be claimed yet.

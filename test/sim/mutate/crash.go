@@ -72,6 +72,6 @@ var crashMutations = []mutation{
 	}, {
 		"asks for the Pod all the time", "crashdetection_podwatch.go", "	if w.asked == obs.Changed {\n		return\n	}\n", "",
 	}, {
-		"never looks whether the watch of the Pod is alive", "standby.go", "				e.crash.holderSilent(obs)\n", "",
+		"never looks whether the watch of the Pod is alive", "standby.go", "			e.crash.holderSilent(obs)\n", "",
 	},
 }
