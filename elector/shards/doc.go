@@ -78,7 +78,9 @@
 // But those that have not seen the record, such as a replica that cannot watch when it
 // was written a moment ago, do not know whom to wait for. For them a deletion releases
 // the shard, and a holder that cannot watch works on until its next list, for
-// RenewDeadline at most.
+// RenewDeadline at most. Nor do those that start after an administrator has put back an
+// old record of a shard know that it is old. If it names a session that has ended, they
+// take the shard while the work of its holder still ends.
 //
 // While replicas see different things, as when watches are late, a shard may move more
 // often than necessary, or have no holder for up to LeaseDuration. A replica that

@@ -269,6 +269,11 @@ func (j *judge) byHand(one *stint, common span) bool {
 		if blank || session && e.After.UID == e.Before.UID && e.After.Seconds < e.Before.Seconds {
 			return true
 		}
+		// One that has started since does not know that the record is an old one.
+		old := e.Lease == one.lease && e.After.Holder != "" && e.After.Renewed != e.Before.Renewed && one.of.from > e.At
+		if old && common.to <= e.At+j.limits.Allowance+j.limits.Tolerance {
+			return true
+		}
 		// One that cannot watch has not seen the record, and the holder may not notice before its next list.
 		deleted := e.Lease == one.lease && e.After.UID == "" && e.Before.Holder == j.identity(one.of)
 		if deleted && e.At-claimed < j.limits.RetryPeriod && common.to <= e.At+j.limits.RenewDeadline {
