@@ -64,7 +64,7 @@
 //  10. A replica sends a renewal every RetryPeriod, and one or two writes for every
 //     shard that moves. It reads one Lease when a session has lapsed, and no more while
 //     it can watch. It has two watches, and two more with crash detection. In a lasting
-//     fault it backs off.
+//     fault it backs off, and for a minute at most as long as Retry-After says.
 //  11. Whatever is in the Leases causes no panic and no unbounded wait. Labels and
 //     annotations of others end no term.
 //

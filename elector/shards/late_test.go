@@ -8,11 +8,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/kube-elector/elector/elector/leasetest"
 )
 
 // A renewal that was under way is carried out between the read that confirms the lapse and the write that ends the
@@ -42,28 +38,4 @@ func TestASessionIsEndedOnlyAsItHadLapsed(t *testing.T) {
 			t.Errorf("the session that was renewed is held by %q", got)
 		}
 	})
-}
-
-// The API server wants to be left alone for longer than the usual pause.
-func TestRetryAfterIsObeyed(t *testing.T) {
-	for _, verb := range []string{"list", "watch", "create"} {
-		inWorld(t, 1, func(w *world) {
-			a := w.member("a")
-			refusing := true
-			busy := apierrors.NewGenericServerResponse(429, verb, schema.GroupResource{Resource: "leases"}, "", "busy", 20, false)
-			var asked []time.Duration
-			a.client.Intercept(func(op leasetest.Op) leasetest.Fault {
-				if op.Verb != verb || verb == "create" && !isShard(op) || verb == "watch" && op.Name != "" || !refusing {
-					return leasetest.Fault{}
-				}
-				asked = append(asked, time.Since(w.began))
-				return leasetest.Fault{Err: busy}
-			})
-			a.start()
-			w.pass(50 * time.Second)
-			if len(asked) < 2 || len(asked) > 3 {
-				t.Errorf("%s was asked at %v, want once in 20 s", verb, asked)
-			}
-		})
-	}
 }

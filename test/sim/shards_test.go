@@ -144,11 +144,13 @@ func (s *set) share(p *process) {
 
 // left looks whether a process whose Start has returned nil still has a session.
 func (s *set) left(p *process, err error) {
+	if err != nil || !p.seat.Release {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, lease := range s.leases {
-		held := !isShard(name) && s.holder[name] == p.name && lease.Spec.RenewTime != nil && ptr.Deref(lease.Spec.HolderIdentity, "") == p.identity()
-		if !held || err != nil || !p.seat.Release {
+		if isShard(name) || s.holder[name] != p.name || lease.Spec.RenewTime == nil || ptr.Deref(lease.Spec.HolderIdentity, "") != p.identity() {
 			continue
 		}
 		if left := time.Until(lease.Spec.RenewTime.Add(time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second)); left > 0 {
